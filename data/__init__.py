@@ -1,0 +1,1 @@
+"""Rest: SQL, migrations, live state, sample city, imports and exports."""

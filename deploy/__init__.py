@@ -1,0 +1,1 @@
+"""Run: embedded servers, the process supervisor, real services on a bare machine."""

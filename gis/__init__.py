@@ -1,0 +1,1 @@
+"""Where: geometry, grid cells, coordinates, tiles. No I/O."""

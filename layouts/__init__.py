@@ -1,0 +1,1 @@
+"""Seen: pages and components of the wall, the desk and the phone."""

@@ -1,0 +1,1 @@
+"""Move: messages, transports, consumer loop, feeds."""
