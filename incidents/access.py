@@ -1,0 +1,180 @@
+"""Rights: role × area (× unit). `may` is asked at the entry of every command and every query.
+
+Everything that is not listed in RIGHTS is refused. Source: ARCHITECTURE §9.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from incidents.model import Actor
+
+ROLES: Final = (
+    "operator",
+    "dispatcher",
+    "duty_leader",
+    "unit_handler",
+    "grid_worker",
+    "evaluator",
+    "theme_owner",
+    "administrator",
+    "auditor",
+    "wall",
+)
+"""坐席 派遣员 值班领导 处置单位 网格员 考评员 专题负责人 管理员 审计员 大屏."""
+
+_SEE: Final = frozenset(
+    {
+        "live.see",
+        "map.see",
+        "incident.see",
+        "incident.list",
+        "indicator.see",
+        "device.see",
+        "camera.see",
+        "catalogue.see",
+        "status.see",
+        "photo.see",
+    }
+)
+_DESK: Final = frozenset(
+    {"incident.export", "incident.similar", "incident.search", "worker.see", "feed.see", "ledger.see"}
+)
+_FIELD: Final = frozenset(
+    {"incident.take", "incident.arrive", "incident.handle", "incident.return", "incident.note", "photo.add"}
+)
+
+RIGHTS: Final[dict[str, frozenset[str]]] = {
+    "operator": _SEE
+    | _DESK
+    | {
+        "incident.report",
+        "incident.accept",
+        "incident.refuse",
+        "incident.correct",
+        "incident.acknowledge",
+        "incident.check",
+        "incident.close",
+        "incident.note",
+        "photo.add",
+        "person.unmask",
+    },
+    "dispatcher": _SEE
+    | _DESK
+    | {
+        "incident.report",
+        "incident.accept",
+        "incident.refuse",
+        "incident.correct",
+        "incident.dispatch",
+        "incident.reassign",
+        "incident.void",
+        "incident.acknowledge",
+        "incident.note",
+        "incident.rank_workers",
+        "photo.add",
+        "person.unmask",
+    },
+    "duty_leader": _SEE
+    | _DESK
+    | {
+        "incident.acknowledge",
+        "incident.dispatch",
+        "incident.reassign",
+        "incident.void",
+        "incident.note",
+        "incident.escalate",
+        "incident.rank_workers",
+        "deadletter.see",
+        "person.unmask",
+    },
+    "unit_handler": _SEE | _FIELD | {"incident.rank_workers", "worker.see"},
+    "grid_worker": (_SEE | _FIELD | {"incident.report", "position.report"}) - {"indicator.see"},
+    "evaluator": _SEE | {"incident.export", "incident.search", "ledger.see"},
+    "theme_owner": _SEE | {"feed.see", "ledger.see"},
+    "administrator": frozenset(
+        {
+            "status.see",
+            "map.see",
+            "live.see",
+            "catalogue.see",
+            "feed.see",
+            "ledger.see",
+            "deadletter.see",
+            "deadletter.replay",
+            "account.see",
+            "account.manage",
+            "unit.manage",
+            "area.manage",
+            "indicator.see",
+            "device.see",
+        }
+    ),
+    "auditor": frozenset(
+        {"audit.see", "account.see", "ledger.see", "deadletter.see", "status.see", "incident.see", "incident.list"}
+    ),
+    "wall": _SEE - {"photo.see"},
+    "system": frozenset({"incident.report", "incident.join", "incident.escalate"}),
+}
+
+ACTIONS: Final = frozenset().union(*RIGHTS.values())
+"""Every action some role may do; a command or query whose action is not here is refused for all."""
+
+_BY_UNIT: Final = frozenset(_FIELD - {"photo.add"})
+"""Actions on an incident that only the unit holding it may do."""
+
+_OF_WHOM: Final = frozenset({"unit_handler", "grid_worker"})
+
+
+@dataclass(frozen=True, slots=True)
+class Thing:
+    """What is acted on. `area_path` '' means a thing of the whole city (only city-wide actors may act)."""
+
+    area_path: str = ""
+    unit: str = ""
+    worker: str = ""
+    anywhere: bool = False
+
+
+ANYWHERE: Final = Thing(anywhere=True)
+"""A thing without a place (a catalogue, one's own session): the role alone decides."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The answer of `may`; false in a condition when refused; `reason` is for the log and the user."""
+
+    allowed: bool
+    reason: str
+
+    def __bool__(self) -> bool:
+        return self.allowed
+
+
+def covers(areas: tuple[str, ...], area_path: str) -> bool:
+    """True when `area_path` is one of `areas` or below it. '' (unresolved place) belongs to the city only."""
+    if not area_path:
+        return any(a.count("/") == 1 for a in areas)
+    return any(area_path.startswith(a) for a in areas)
+
+
+def may(actor: Actor, action: str, thing: Thing) -> Decision:
+    """May `actor` do `action` to `thing`? Unlisted = refused. Pure; never raises."""
+    if action not in RIGHTS.get(actor.role, frozenset()):
+        return Decision(False, f"role {actor.role!r} has no right {action!r}")
+    if actor.role == "system" or thing.anywhere:
+        return Decision(True, "role")
+    if actor.role in _OF_WHOM and action in _BY_UNIT:
+        # Field staff act by assignment, not by area: the order names the unit and perhaps the person.
+        if thing.unit != actor.unit or not actor.unit:
+            return Decision(False, f"held by unit {thing.unit or '-'}, not by {actor.unit or '-'}")
+        if actor.role == "grid_worker" and thing.worker not in ("", actor.login):
+            return Decision(False, f"assigned to {thing.worker}")
+        return Decision(True, "assigned")
+    if covers(actor.areas, thing.area_path):
+        return Decision(True, "area")
+    if actor.role in _OF_WHOM and action in ("incident.see", "photo.see", "live.see") and thing.unit:
+        if thing.unit == actor.unit and (actor.role == "unit_handler" or thing.worker == actor.login):
+            return Decision(True, "assigned")
+    return Decision(False, f"area {thing.area_path or 'unresolved'} is outside of {', '.join(actor.areas) or '-'}")

@@ -1,0 +1,285 @@
+"""The life-cycle: one TRANSITIONS table and `advance`, the only place that changes an incident's stage.
+
+Pure: (incident, step, actor, now) → (incident, timeline entry, events). Source: ARCHITECTURE §6, FIELD E2.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from incidents.model import Actor, DomainEvent, Incident, Policy, Rejected, Stage, TimelineEntry
+
+S = Stage
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """One allowed step. `target` None keeps the stage; `needs` names fields of Step that must be filled."""
+
+    action: str
+    sources: frozenset[Stage]
+    target: Stage | None
+    needs: tuple[str, ...] = ()
+
+
+def _t(action: str, sources: tuple[Stage, ...], target: Stage | None, *needs: str) -> Transition:
+    return Transition(action, frozenset(sources), target, needs)
+
+
+_WITH_UNIT = (S.DISPATCHED, S.TAKEN, S.ON_SITE)
+_OPEN = tuple(s for s in Stage if s not in (S.CLOSED, S.REFUSED, S.VOID))
+
+TRANSITIONS: tuple[Transition, ...] = (
+    _t("accept", (S.REPORTED,), S.ACCEPTED, "policy"),
+    _t("refuse", (S.REPORTED,), S.REFUSED, "reason"),
+    _t("dispatch", (S.ACCEPTED,), S.DISPATCHED, "unit"),
+    _t("reassign", _WITH_UNIT, S.DISPATCHED, "unit", "reason"),
+    _t("take", (S.DISPATCHED,), S.TAKEN),
+    _t("arrive", (S.TAKEN,), S.ON_SITE),
+    _t("handle", (S.ON_SITE,), S.HANDLED),
+    _t("feed_back", (S.HANDLED,), S.RETURNED_RESULT),
+    _t("return", _WITH_UNIT, S.ACCEPTED, "reason", "wrong_field"),
+    _t("pass_check", (S.RETURNED_RESULT,), S.CHECKED),
+    _t("fail_check", (S.RETURNED_RESULT,), S.DISPATCHED, "reason"),
+    _t("close", (S.CHECKED,), S.CLOSED),
+    _t("void", (S.REPORTED, S.ACCEPTED, *_WITH_UNIT), S.VOID, "reason"),
+    _t("acknowledge", _OPEN, None),
+    _t("escalate", _OPEN, None, "reason"),
+    _t("join", _OPEN, None, "cause_id"),
+    _t("note", _OPEN, None, "reason"),
+    _t("correct", (S.REPORTED, S.ACCEPTED), None, "reason"),
+)
+
+_BY_ACTION = {t.action: t for t in TRANSITIONS}
+
+WRONG_FIELDS = ("class", "place", "owner", "scope")
+"""What a unit may say was wrong when it returns an incident (FIELD F5)."""
+
+DEFAULT_STAGE_LIMITS_MIN = {"reported": 15, "accepted": 15, "returned_result": 30}
+"""受理 15, 派遣 15, 核查 30 minutes, day and night (FIELD E2)."""
+
+ACKNOWLEDGE_WITHIN = timedelta(seconds=60)
+"""A new level I/II incident not acknowledged within this goes to the duty leader."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What someone wants to do: an action and its particulars; unused fields stay empty."""
+
+    action: str
+    channel: str
+    reason: str = ""
+    unit: str = ""
+    worker: str = ""
+    wrong_field: str = ""
+    evidence: tuple[str, ...] = ()
+    policy: Policy | None = None
+    class_name: str = ""
+    level: int | None = None
+    cause_id: str = ""
+    detail: tuple[tuple[str, object], ...] = ()
+
+
+def allowed_actions(stage: Stage) -> tuple[str, ...]:
+    """Actions that TRANSITIONS permits from `stage`, in table order."""
+    return tuple(t.action for t in TRANSITIONS if stage in t.sources)
+
+
+def advance(
+    incident: Incident, step: Step, actor: Actor, now: datetime
+) -> tuple[Incident, TimelineEntry, tuple[DomainEvent, ...]]:
+    """Apply `step` to `incident` at `now` (aware UTC) and return the new incident, its entry, the events.
+
+    Raises Rejected: code 'stage' (not from here; says who was first), 'field' (something is missing or wrong),
+    'rule' (a rule of the house forbids it).
+    """
+    transition = _BY_ACTION.get(step.action)
+    if transition is None:
+        raise Rejected("field", f"action={step.action!r}: not an action of the life-cycle", field="action")
+    if incident.stage not in transition.sources:
+        raise Rejected(
+            "stage",
+            f"stage={incident.stage}: {step.action!r} is not possible any more; "
+            f"{incident.last_actor or 'someone'} was first with {incident.last_action!r}",
+            field="stage",
+            first=incident.last_actor,
+            first_action=incident.last_action,
+            stage=str(incident.stage),
+        )
+    for name in transition.needs:
+        if not getattr(step, name):
+            raise Rejected("field", f"{name}='': {step.action!r} needs it", field=name)
+    _guard(incident, step, actor)
+    target = transition.target or incident.stage
+    changed = replace(
+        incident,
+        stage=target,
+        version=incident.version + 1,
+        last_action=step.action,
+        last_actor=actor.name,
+    )
+    changed = _effects(changed, incident, step, actor, now)
+    if target is not incident.stage:
+        changed = _start_stage_clock(changed, now)
+    entry = TimelineEntry(
+        at=now,
+        action=step.action,
+        from_stage=str(incident.stage),
+        to_stage=str(target),
+        actor_id=actor.id,
+        actor_name=actor.name,
+        role=actor.role,
+        channel=step.channel,
+        reason=step.reason,
+        detail=_detail(step),
+        cause_id=step.cause_id,
+    )
+    events = (DomainEvent(f"incident.{step.action}", incident.id, {"version": changed.version}),)
+    if changed.stage is Stage.DISPATCHED and (
+        incident.stage is not Stage.DISPATCHED or incident.unit != changed.unit
+    ):
+        order = {"unit": changed.unit, "worker": changed.worker}
+        events = (*events, DomainEvent("order.issued", incident.id, order))
+    return changed, entry, events
+
+
+def _guard(incident: Incident, step: Step, actor: Actor) -> None:
+    if step.action in ("return",) and step.wrong_field not in WRONG_FIELDS:
+        raise Rejected(
+            "field",
+            f"wrong_field={step.wrong_field!r}: must be one of {', '.join(WRONG_FIELDS)}",
+            field="wrong_field",
+        )
+    if step.action == "handle" and incident.policy and incident.policy.needs_photo and not step.evidence:
+        raise Rejected("rule", "evidence=[]: this class asks for a photo of the result", field="evidence")
+    if step.action in ("pass_check", "fail_check") and actor.id == incident.handled_by:
+        raise Rejected("rule", f"actor={actor.login!r}: who handled it may not check it", field="actor")
+    if step.action == "acknowledge" and incident.acknowledged_by is not None:
+        raise Rejected(
+            "stage", "acknowledged: someone was first", field="acknowledged_by", first=incident.last_actor
+        )
+    if step.level is not None and step.level not in (1, 2, 3, 4):
+        raise Rejected("field", f"level={step.level!r}: must be 1, 2, 3 or 4", field="level")
+
+
+def _effects(new: Incident, old: Incident, step: Step, actor: Actor, now: datetime) -> Incident:
+    """What an action changes besides the stage."""
+    match step.action:
+        case "accept" | "correct" if step.policy is not None:
+            new = replace(
+                new,
+                policy=step.policy,
+                class_code=step.policy.class_code,
+                class_name=step.class_name or old.class_name,
+            )
+        case "dispatch" | "reassign":
+            new = replace(
+                new,
+                unit=step.unit,
+                worker=step.worker,
+                first_unit=old.first_unit or step.unit,
+                dispatched_at=now,
+                handle_due_at=_handle_due(old, step.unit, now),
+            )
+        case "take" if not old.worker and actor.role == "grid_worker":
+            new = replace(new, worker=actor.login)
+        case "handle":
+            new = replace(new, handled_by=actor.id)
+        case "feed_back":
+            new = replace(new, returned_result_at=now, overdue=old.overdue or _late(old, now))
+        case "return":
+            new = replace(new, unit="", worker="", returns=old.returns + 1)
+        case "pass_check":
+            new = replace(new, checked_by=actor.id)
+        case "fail_check":
+            new = replace(new, checked_by=actor.id, reworks=old.reworks + 1, returned_result_at=None)
+        case "close":
+            new = replace(new, closed_at=now)
+        case "acknowledge":
+            new = replace(new, acknowledged_by=actor.id, acknowledged_at=now)
+        case "escalate":
+            new = replace(
+                new,
+                escalated_stage=str(old.stage),
+                escalated_at=now,
+                overdue=old.overdue or _late(old, now),
+            )
+        case "join":
+            new = replace(new, sources=old.sources + 1)
+    if step.action in ("refuse", "void"):
+        new = replace(new, closed_at=now)
+    if step.level is not None:
+        new = replace(new, level=step.level)
+    elif step.action == "join" and step.detail:
+        worst = min(old.level, int(str(dict(step.detail).get("level", old.level))))
+        new = replace(new, level=worst)
+    if new.acknowledged_by is None and step.action in ("accept", "refuse", "dispatch", "void"):
+        # Working on it is an acknowledgement: the bell must stop for every screen at once.
+        new = replace(new, acknowledged_by=actor.id, acknowledged_at=now)
+    return new
+
+
+def _late(incident: Incident, now: datetime) -> bool:
+    return incident.handle_due_at is not None and now > incident.handle_due_at
+
+
+def _handle_due(incident: Incident, unit: str, now: datetime) -> datetime | None:
+    """Handling clock: from dispatch; re-sent to the same unit it runs on, to another it starts anew."""
+    if incident.policy is None:
+        return None
+    if incident.handle_due_at is not None and unit == incident.unit:
+        return incident.handle_due_at
+    return now + timedelta(minutes=incident.policy.limit_min)
+
+
+def _start_stage_clock(incident: Incident, now: datetime) -> Incident:
+    """Due time of the stage just entered: its stage limit, or the handling clock while a unit has it."""
+    limits = incident.policy.stage_limits_min if incident.policy else DEFAULT_STAGE_LIMITS_MIN
+    minutes = limits.get(str(incident.stage))
+    due: datetime | None = None
+    if minutes is not None:
+        due = now + timedelta(minutes=minutes)
+    elif incident.stage in (S.DISPATCHED, S.TAKEN, S.ON_SITE, S.HANDLED):
+        due = incident.handle_due_at
+    return replace(incident, stage_since=now, stage_due_at=due)
+
+
+def file_report(incident: Incident, now: datetime) -> Incident:
+    """The clocks of an incident that has just been reported."""
+    return _start_stage_clock(incident, now)
+
+
+def escalation_due(incident: Incident, now: datetime) -> str:
+    """Why `incident` must be escalated now, or '' — a stage past its limit, or I/II unacknowledged for 60 s."""
+    if not incident.open:
+        return ""
+    if (
+        incident.stage_due_at is not None
+        and now > incident.stage_due_at
+        and incident.escalated_stage != str(incident.stage)
+    ):
+        return "stage_overdue"
+    if (
+        incident.level <= 2
+        and incident.acknowledged_by is None
+        and incident.escalated_at is None
+        and now - incident.reported_at > ACKNOWLEDGE_WITHIN
+    ):
+        return "unacknowledged"
+    return ""
+
+
+def _detail(step: Step) -> dict[str, object]:
+    detail: dict[str, object] = dict(step.detail)
+    for name in ("unit", "worker", "wrong_field"):
+        value = getattr(step, name)
+        if value:
+            detail[name] = value
+    if step.evidence:
+        detail["evidence"] = list(step.evidence)
+    if step.policy is not None:
+        detail["class"] = step.policy.class_code
+    if step.level is not None:
+        detail["level"] = step.level
+    return detail
