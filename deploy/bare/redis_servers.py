@@ -1,0 +1,48 @@
+"""Debian's Redis: one server that never loses a write (bus) and one that keeps nothing (live state)."""
+
+from __future__ import annotations
+
+import os
+import signal
+from dataclasses import dataclass
+
+from deploy.bare.install import Say, apt, find_program
+from deploy.bare.place import Place
+from deploy.bare.service import launch
+from deploy.processes import Identity, working_in
+from deploy.redis_config import answers, redis_config
+
+
+@dataclass(frozen=True, slots=True)
+class RedisServer:
+    """`durable`: append-only file, synced at every write. Else no persistence at all."""
+
+    place: Place
+    name: str
+    durable: bool
+    stop_signals: tuple[tuple[signal.Signals, float], ...] = ((signal.SIGTERM, 10), (signal.SIGKILL, 5))
+
+    def install(self, say: Say) -> None:
+        apt({"redis-server": "redis-server"}, say)
+
+    def processes(self) -> list[Identity]:
+        # Debian's redis-server is a link to this program.
+        folder = self.place.folder(self.name)
+        return working_in(folder, "redis-check-rdb") or working_in(folder, "redis-server")
+
+    def start(self, say: Say) -> None:
+        folder = self.place.folder(self.name)
+        config = folder / "redis.conf"
+        text = redis_config(
+            folder, self.place.usable_port(self.name), self.place.password(self.name), durable=self.durable
+        )
+        handle = os.open(config, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with open(handle, "w") as f:
+            f.write(text)
+        launch([find_program("redis-server"), str(config)], folder, self.place.log(self.name))
+
+    def ready(self) -> bool:
+        return answers(self.place.port(self.name), self.place.password(self.name))
+
+    def address(self) -> str:
+        return f"redis://:{self.place.password(self.name)}@127.0.0.1:{self.place.port(self.name)}/0"
