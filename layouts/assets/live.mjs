@@ -137,6 +137,7 @@ export class LiveClient extends EventTarget {
       source.addEventListener(name, (event) => {
         if (run !== this.#run) return;
         this.#heard();
+        this.#tries = 0; // only a talking stream counts as a success: a server may accept and hang up at once
         handle(event.data ? JSON.parse(event.data) : null);
       });
     source.addEventListener('open', () => run === this.#run && this.#heard());
@@ -174,7 +175,6 @@ export class LiveClient extends EventTarget {
   #heard() {
     this.#heardAt = performance.now();
     this.#heardWall = Date.now();
-    this.#tries = 0;
     if (this.#state.epoch !== null) this.#say('live');
   }
 
