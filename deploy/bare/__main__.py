@@ -60,17 +60,16 @@ def _up(place: Place, names: list[str]) -> None:
     chosen = [services(place)[n] for n in names]
     for service in chosen:
         service.install(_say)
-    started: list[tuple[Service, float]] = []
+    started: dict[str, tuple[Service, float, Path]] = {}
     for service in chosen:
         if service.processes() and not service.ready():
             stop(service)  # a half-dead one, left by a killed run
         if not service.processes():
             begin = time.monotonic()
             service.start(_say)
-            started.append((service, begin))
-    for service, begin in started:
-        wait_ready(service, place.log(service.name), _PATIENCE_S)
-        _say(f"{service.name}: ready after {time.monotonic() - begin:.1f} s")
+            started[service.name] = (service, begin, place.log(service.name))
+    for name, took in wait_ready(started, _PATIENCE_S):
+        _say(f"{name}: ready after {took:.1f} s")
 
 
 def _status(place: Place) -> dict[str, object]:

@@ -88,6 +88,9 @@ def _settings(data: Path, port: int, controller: int) -> dict[str, str | int]:
         "share.coordinator.state.topic.replication.factor": 1,
         "share.coordinator.state.topic.min.isr": 1,
         "group.initial.rebalance.delay.ms": 0,
+        # After `kill -9` the new process must wait until the session of the killed one has run out (default 9 s).
+        "broker.session.timeout.ms": 3000,
+        "broker.heartbeat.interval.ms": 500,
         # Large enough that a 10 MB message reaches the product's own limit and its dead letters.
         "message.max.bytes": 12 * 1024 * 1024,
         "log.cleaner.dedupe.buffer.size": 16 * 1024 * 1024,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -52,21 +52,28 @@ def launch(command: list[str], folder: Path, log: Path, env: Mapping[str, str] |
         )
 
 
-def wait_ready(service: Service, log: Path, seconds: float) -> float:
-    """Wait until the service answers; the seconds it took. Refuses when it dies or takes too long."""
-    begin = time.monotonic()
-    while not service.ready():
-        waited = time.monotonic() - begin
-        # A start-up wrapper needs a moment until it has become the server itself.
-        died = waited > 3 and not service.processes()
-        if died or waited > seconds:
-            tail = log.read_text(errors="replace").splitlines()[-12:] if log.exists() else []
-            raise Refusal(
-                f"{service.name} 启动失败,日志:{log}",
-                f"{service.name} {'died' if died else f'gave no answer in {seconds:.0f} s'}:\n" + "\n".join(tail),
-            )
+def wait_ready(started: Mapping[str, tuple[Service, float, Path]], seconds: float) -> Iterator[tuple[str, float]]:
+    """Yield (name, seconds since its start) as each service begins to answer.
+
+    `started`: name -> (service, monotonic moment of its start, log file). Refuses when one dies or takes too long.
+    """
+    waiting = dict(started)
+    while waiting:
+        for name, (service, begin, log) in list(waiting.items()):
+            waited = time.monotonic() - begin
+            if service.ready():
+                del waiting[name]
+                yield name, time.monotonic() - begin
+                continue
+            # A start-up wrapper needs a moment until it has become the server itself.
+            died = waited > 3 and not service.processes()
+            if died or waited > seconds:
+                tail = log.read_text(errors="replace").splitlines()[-12:] if log.exists() else []
+                raise Refusal(
+                    f"{name} 启动失败,日志:{log}",
+                    f"{name} {'died' if died else f'gave no answer in {seconds:.0f} s'}:\n" + "\n".join(tail),
+                )
         time.sleep(0.05)
-    return time.monotonic() - begin
 
 
 def stop(service: Service) -> None:

@@ -67,6 +67,9 @@ class Timescale:
         root = timescale_root(say)
         if not self._data.exists():
             self._create(root)
+        # Nobody works in the folder (`start` is only for a service that is down), so a pid file there is stale.
+        # PostgreSQL cannot tell: a killed server that nobody has reaped yet still counts as running for it.
+        (self._data / "postmaster.pid").unlink(missing_ok=True)
         port = self.place.usable_port(self.name)
         options = [part for key, value in _SETTINGS.items() for part in ("-c", f"{key}={value}")]
         launch(
