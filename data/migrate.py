@@ -41,7 +41,7 @@ def pending(database: Database, folder: Path = FOLDER) -> list[int]:
     exists = database.query("SELECT to_regclass('schema_migrations') IS NOT NULL")[0][0]
     applied: dict[int, str] = {}
     if exists:
-        applied = dict(database.query("SELECT number, checksum FROM schema_migrations"))  # type: ignore[arg-type]
+        applied = dict(database.query("SELECT number, checksum FROM schema_migrations"))
     waiting = []
     for number, path in files(folder):
         if number not in applied:

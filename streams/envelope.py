@@ -7,29 +7,36 @@ checked in `streams/validate.py`.
 from __future__ import annotations
 
 import math
-from typing import Any
+from datetime import datetime
+from typing import Annotated, Any, Generic, TypeVar
 
 import msgspec
 
 from streams import topics
 
 
-class Reading(msgspec.Struct, frozen=True):
-    """One value of one metric; `time` (RFC 3339) defaults to the envelope's."""
+Time = Annotated[datetime, msgspec.Meta(tz=True)]
+"""RFC 3339 with a zone."""
 
-    metric: str
+Word = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+
+
+class Reading(msgspec.Struct, frozen=True):
+    """One value of one metric; `time` defaults to the envelope's."""
+
+    metric: Word
     value: float
-    time: str | None = None
+    time: Time | None = None
 
 
 class ReadingData(msgspec.Struct, frozen=True):
     """Data of city.reading.v1 and city.reading-critical.v1. `history` marks an import of old data."""
 
-    device: str
-    readings: list[Reading]
+    device: Word
+    readings: Annotated[list[Reading], msgspec.Meta(min_length=1, max_length=1000)]
     source_time: str | None = None
     history: bool = False
-    missing: int = 0
+    missing: Annotated[int, msgspec.Meta(ge=0)] = 0
 
 
 class Point(msgspec.Struct, frozen=True):
@@ -47,12 +54,15 @@ class Reporter(msgspec.Struct, frozen=True):
     phone: str = ""
 
 
+Level = Annotated[int, msgspec.Meta(ge=1, le=4)]
+
+
 class VideoAlarmData(msgspec.Struct, frozen=True):
     """Data of city.video-alarm.v1."""
 
-    camera: str
-    kind: str
-    level: int | None = None
+    camera: Word
+    kind: Word
+    level: Level | None = None
     confidence: float | None = None
     text: str = ""
     picture_sha256: str = ""
@@ -69,7 +79,7 @@ class GridReportData(msgspec.Struct, frozen=True):
     point: Point | None = None
     address: str = ""
     reporter: Reporter | None = None
-    level: int | None = None
+    level: Level | None = None
     photos: list[str] = []
     source_time: str | None = None
     category: str = ""
@@ -78,7 +88,7 @@ class GridReportData(msgspec.Struct, frozen=True):
 class PositionData(msgspec.Struct, frozen=True):
     """Data of city.position.v1: where a worker is."""
 
-    worker: str
+    worker: Word
     point: Point
     accuracy_m: float | None = None
     speed_kmh: float | None = None
@@ -95,15 +105,18 @@ DATA_OF_TOPIC: dict[str, type[msgspec.Struct]] = {
 CHANNELS = ("grid", "hotline", "phone", "desk", "citizen", "patrol", "department")
 
 
-class Envelope(msgspec.Struct, frozen=True):
-    """CloudEvents 1.0 context attributes; `(source, id)` is the duplicate key; `data` decodes by topic."""
+Data = TypeVar("Data")
 
-    id: str
-    source: str
+
+class Message(msgspec.Struct, Generic[Data], frozen=True):
+    """CloudEvents 1.0 context attributes with typed `data`; `(source, id)` is the duplicate key."""
+
+    id: Word
+    source: Word
     specversion: str
     type: str
-    time: str
-    data: msgspec.Raw
+    time: Time
+    data: Data
     subject: str = ""
     correlationid: str = ""
     datacontenttype: str = "application/json"
@@ -120,8 +133,11 @@ class Bad(Exception):
         super().__init__(f"{field or 'message'}={self.found!r}: {rule or reason}")
 
 
-_ENVELOPE = msgspec.json.Decoder(Envelope)
-_DATA = {topic: msgspec.json.Decoder(kind) for topic, kind in DATA_OF_TOPIC.items()}
+_ENVELOPE = msgspec.json.Decoder(Message[msgspec.Raw])
+_DECODERS: dict[str, msgspec.json.Decoder[Any]] = {
+    topic: msgspec.json.Decoder(Message[kind])  # type: ignore[valid-type]
+    for topic, kind in DATA_OF_TOPIC.items()
+}
 
 
 def _field_of(error: msgspec.ValidationError) -> str:
@@ -129,44 +145,65 @@ def _field_of(error: msgspec.ValidationError) -> str:
     return text.rsplit("`$", 1)[1].rstrip("`").lstrip(".") if "`$" in text else ""
 
 
-def decode(topic: str, value: bytes, max_bytes: int) -> tuple[Envelope, Any]:
-    """Decode one message of `topic` into (envelope, data of DATA_OF_TOPIC[topic]).
+def decode(topic: str, value: bytes, max_bytes: int) -> Message[Any]:
+    """Decode one message of `topic`; its `data` is of DATA_OF_TOPIC[topic].
 
-    Raises Bad with reason too_large, malformed (not JSON), invalid (a field's type), envelope (context
-    attributes), unknown_version (another type or version than the topic's).
+    Raises Bad with reason too_large, malformed (not JSON), envelope (a context attribute), bad_time,
+    unknown_version (another type or version than the topic's), invalid (a field of data).
     """
     if len(value) > max_bytes:
         raise Bad("too_large", found=f"{len(value)} bytes", rule=f"at most {max_bytes} bytes")
     try:
-        envelope = _ENVELOPE.decode(value)
-    except msgspec.ValidationError as error:
-        raise Bad("envelope", field=_field_of(error), rule=str(error)) from None
+        message: Message[Any] = _DECODERS[topic].decode(value)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Bad("malformed", rule=f"must be JSON: {error}", found=value[:60]) from None
-    if envelope.specversion != "1.0":
-        raise Bad("envelope", field="specversion", found=envelope.specversion, rule="must be '1.0'")
-    if not envelope.id or not envelope.source:
-        raise Bad("envelope", field="source" if envelope.id else "id", rule="must not be empty")
-    if envelope.type != topic:
-        raise Bad("unknown_version", field="type", found=envelope.type, rule=f"must be {topic!r} here")
+        raise _explain(topic, value, error) from None
+    if message.specversion != "1.0":
+        raise Bad("envelope", field="specversion", found=message.specversion, rule="must be '1.0'")
+    if message.type != topic:
+        raise Bad("unknown_version", field="type", found=message.type, rule=f"must be {topic!r} here")
+    return message
+
+
+def _explain(topic: str, value: bytes, error: Exception) -> Bad:
+    """The slow road of a bad message: find out what is wrong in the order a person would ask."""
+    if not isinstance(error, msgspec.ValidationError):
+        return Bad("malformed", rule=f"must be JSON: {error}", found=value[:60])
     try:
-        return envelope, _DATA[topic].decode(envelope.data)
-    except msgspec.ValidationError as error:
-        name = _field_of(error)
-        raise Bad("invalid", field=f"data.{name}" if name else "data", rule=str(error)) from None
-    except msgspec.DecodeError as error:
-        raise Bad("malformed", field="data", rule=f"must be JSON: {error}") from None
+        envelope = _ENVELOPE.decode(value)
+    except msgspec.ValidationError as outer:
+        name = _field_of(outer)
+        return Bad("bad_time" if name == "time" else "envelope", field=name, rule=str(outer))
+    if envelope.type != topic:
+        return Bad("unknown_version", field="type", found=envelope.type, rule=f"must be {topic!r} here")
+    name = _field_of(error)
+    found: object = ""
+    try:
+        found = _found(msgspec.json.decode(envelope.data), name.removeprefix("data").lstrip("."))
+    except (msgspec.DecodeError, LookupError, TypeError, ValueError):
+        found = ""
+    reason = "bad_time" if name.endswith("time") and "source_time" not in name else "invalid"
+    return Bad(reason, field=name, found=found, rule=str(error).split(" - at", maxsplit=1)[0])
 
 
-def key_of(topic: str, data: Any, envelope: Envelope) -> str:
+def _found(data: Any, path: str) -> object:
+    """The value at a path such as `point.lon`, for the message to the sender."""
+    for part in path.split("."):
+        if "[" in part or not part:
+            return ""
+        data = data[part]
+    return data
+
+
+def key_of(topic: str, message: Message[Any]) -> str:
     """The bus key that keeps order: device, camera, report id or worker."""
+    data = message.data
     if topic in (topics.READING, topics.READING_CRITICAL):
         return str(data.device)
     if topic == topics.VIDEO_ALARM:
         return str(data.camera)
     if topic == topics.POSITION:
         return str(data.worker)
-    return envelope.id
+    return message.id
 
 
 def finite(value: float) -> bool:
