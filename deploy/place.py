@@ -8,10 +8,16 @@ import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from deploy.processes import free_ports, port_is_free
+
+
+@dataclass(slots=True)
+class _State:
+    ports: dict[str, int] = field(default_factory=dict)
+    passwords: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,15 +39,14 @@ class Place:
     def password(self, name: str) -> str:
         """The service's password, made on first use."""
         state = self._read()
-        made: str = state["passwords"].get(name, "")
-        if not made:
-            made = state["passwords"][name] = secrets.token_hex(24)
+        if name not in state.passwords:
+            state.passwords[name] = secrets.token_hex(24)
             self._write(state)
-        return made
+        return state.passwords[name]
 
     def port(self, name: str) -> int:
         """The remembered port, or 0 when none was chosen yet."""
-        return int(self._read()["ports"].get(name, 0))
+        return self._read().ports.get(name, 0)
 
     def usable_port(self, name: str) -> int:
         """The remembered port when it is still free, else another free one, remembered from now on.
@@ -49,12 +54,12 @@ class Place:
         Ask only while the service is down.
         """
         state = self._read()
-        port = int(state["ports"].get(name, 0))
-        taken = {int(p) for n, p in state["ports"].items() if n != name}
+        port = state.ports.get(name, 0)
+        taken = {p for n, p in state.ports.items() if n != name}
         while not port or port in taken or not port_is_free(port):
             port = free_ports(1)[0]
-        if state["ports"].get(name) != port:
-            state["ports"][name] = port
+        if state.ports.get(name) != port:
+            state.ports[name] = port
             self._write(state)
         return port
 
@@ -66,16 +71,25 @@ class Place:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
-    def _read(self) -> dict[str, dict[str, str | int]]:  # type: ignore[type-arg,unused-ignore]
+    def _read(self) -> _State:
         try:
-            return json.loads((self.root / "state.json").read_text())  # type: ignore[no-any-return]
+            state = json.loads((self.root / "state.json").read_text())
         except FileNotFoundError:
-            return {"ports": {}, "passwords": {}}
+            return _State()
+        return _State(dict(state["ports"]), dict(state["passwords"]))
 
-    def _write(self, state: dict[str, dict[str, str | int]]) -> None:
+    def _write(self, state: _State) -> None:
         self.root.mkdir(parents=True, exist_ok=True)
-        fresh = self.root / "state.json.new"
-        handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with open(handle, "w") as f:
-            json.dump(state, f, indent=1)
-        os.replace(fresh, self.root / "state.json")
+        write_private(self.root / "state.json", json.dumps(asdict(state), indent=1))
+
+
+def write_private(path: Path, text: str, owner: tuple[int, int] | None = None) -> None:
+    """Write a file that only its owner reads, whole or not at all; `owner` = (user id, group id)."""
+    fresh = path.with_name(path.name + ".new")
+    fresh.unlink(missing_ok=True)
+    handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with open(handle, "w") as f:
+        if owner is not None:
+            os.fchown(handle, *owner)
+        f.write(text)
+    os.replace(fresh, path)

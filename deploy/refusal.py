@@ -20,15 +20,15 @@ def from_os_error(error: OSError, doing: Path | None = None) -> Refusal:
     """The sentence for an operating-system error: full disk, missing right, read-only place, anything else."""
     where = str(error.filename or doing or "")
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return Refusal(f"磁盘已满,无法写入 {where}", f"the disk is full: cannot write {where}")
+        return Refusal(f"磁盘已满，无法写入 {where}", f"the disk is full: cannot write {where}")
     if error.errno in (errno.EACCES, errno.EPERM):
         return Refusal(
-            f"没有权限访问 {where}(可能由另一个用户创建)",
+            f"没有权限访问 {where}（可能由另一个用户创建）",
             f"no permission for {where} (it may belong to another user)",
         )
     if error.errno == errno.EROFS:
         return Refusal(f"{where} 所在的文件系统只读", f"the file system of {where} is read-only")
-    return Refusal(f"系统错误:{error.strerror} {where}", f"system error: {error.strerror} {where}")
+    return Refusal(f"系统错误：{error.strerror} {where}", f"system error: {error.strerror} {where}")
 
 
 def tell(refusal: Refusal) -> None:

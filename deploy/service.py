@@ -1,34 +1,29 @@
-"""What every service has in common, and how one is started, stopped and waited for."""
+"""What every server we start has in common, and how one is waited for, stopped and killed."""
 
 from __future__ import annotations
 
 import signal
-import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Protocol
 
-from deploy.bare.install import Say
 from deploy.processes import Identity, descendants, put_down, wait_gone
 from deploy.refusal import Refusal
 
 
 class Service(Protocol):
-    """One server: what it needs, how it starts, which processes are it, and when it really answers."""
+    """One server: how it starts, which processes are it, when it really answers, where it logs."""
 
     @property
     def name(self) -> str: ...
     @property
     def stop_signals(self) -> tuple[tuple[signal.Signals, float], ...]: ...
 
-    def install(self, say: Say) -> None:
-        """Bring what is missing to the machine."""
-
     def processes(self) -> list[Identity]:
         """Its living processes, main process first; empty when it is down."""
 
-    def start(self, say: Say) -> None:
+    def start(self) -> None:
         """Start it; only while it is down."""
 
     def ready(self) -> bool:
@@ -37,43 +32,51 @@ class Service(Protocol):
     def address(self) -> str:
         """Its address, as its clients write it."""
 
-
-def launch(command: list[str], folder: Path, log: Path, env: Mapping[str, str] | None = None) -> None:
-    """Start a server in `folder`, in a session of its own, its output appended to `log`."""
-    with open(log, "ab") as out:
-        subprocess.Popen(
-            command,
-            cwd=folder,
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=subprocess.STDOUT,
-            env=env,
-            start_new_session=True,
-        )
+    def log(self) -> Path:
+        """Its log file."""
 
 
-def wait_ready(started: Mapping[str, tuple[Service, float, Path]], seconds: float) -> Iterator[tuple[str, float]]:
+def wait_ready(started: Iterable[tuple[Service, float]], seconds: float) -> Iterator[tuple[str, float]]:
     """Yield (name, seconds since its start) as each service begins to answer.
 
-    `started`: name -> (service, monotonic moment of its start, log file). Refuses when one dies or takes too long.
+    `started`: services, each with the monotonic moment of its start. Refuses when one dies or takes too long.
     """
-    waiting = dict(started)
+    waiting = list(started)
     while waiting:
-        for name, (service, begin, log) in list(waiting.items()):
+        for entry in list(waiting):
+            service, begin = entry
             waited = time.monotonic() - begin
             if service.ready():
-                del waiting[name]
-                yield name, time.monotonic() - begin
+                waiting.remove(entry)
+                yield service.name, time.monotonic() - begin
                 continue
             # A start-up wrapper needs a moment until it has become the server itself.
             died = waited > 3 and not service.processes()
             if died or waited > seconds:
-                tail = log.read_text(errors="replace").splitlines()[-12:] if log.exists() else []
-                raise Refusal(
-                    f"{name} 启动失败,日志:{log}",
-                    f"{name} {'died' if died else f'gave no answer in {seconds:.0f} s'}:\n" + "\n".join(tail),
-                )
-        time.sleep(0.05)
+                raise _failure(service, died, seconds)
+        time.sleep(0.02)
+
+
+def _failure(service: Service, died: bool, seconds: float) -> Refusal:
+    log = service.log()
+    text = ""
+    if log.exists():
+        with open(log, "rb") as f:
+            f.seek(max(0, log.stat().st_size - 8192))
+            text = f.read().decode(errors="replace")
+    if "No space left on device" in text:
+        return Refusal(f"磁盘已满，{service.name} 无法启动", f"the disk is full: {service.name} cannot start")
+    lines = [line for line in text.splitlines() if line.strip()]
+    serious = [line for line in lines if any(w in line for w in ("FATAL", "PANIC", "Fatal", "ERROR"))]
+    why = (serious or lines or [""])[-1].strip()
+    if died:
+        return Refusal(
+            f"{service.name} 启动后退出，日志 {log}", f"{service.name} ended while starting: {why}"
+        )
+    return Refusal(
+        f"{service.name} 在 {seconds:.0f} 秒内没有应答，日志 {log}",
+        f"{service.name} gave no answer in {seconds:.0f} s: {why}",
+    )
 
 
 def stop(service: Service) -> None:

@@ -9,19 +9,20 @@ import time
 from pathlib import Path
 
 from deploy.bare.kafka_broker import Kafka
-from deploy.bare.place import Place
+from deploy.bare.parts import Part
 from deploy.bare.redis_servers import RedisServer
-from deploy.bare.service import Service, kill, pids, stop, wait_ready
 from deploy.bare.timescale import Timescale
+from deploy.place import Place
 from deploy.refusal import Refusal, from_os_error, tell
+from deploy.service import Service, kill, pids, stop, wait_ready
 
 _ROOT = Path(__file__).resolve().parents[2]
 _PATIENCE_S = 90.0
 
 
-def services(place: Place) -> dict[str, Service]:
+def services(place: Place) -> dict[str, Part]:
     """The services of a place by name, in the order in which they start."""
-    made: list[Service] = [
+    made: list[Part] = [
         Timescale(place),
         Kafka(place),
         RedisServer(place, "redis-bus", durable=True),
@@ -60,14 +61,13 @@ def _up(place: Place, names: list[str]) -> None:
     chosen = [services(place)[n] for n in names]
     for service in chosen:
         service.install(_say)
-    started: dict[str, tuple[Service, float, Path]] = {}
+    started: list[tuple[Service, float]] = []
     for service in chosen:
         if service.processes() and not service.ready():
             stop(service)  # a half-dead one, left by a killed run
         if not service.processes():
-            begin = time.monotonic()
-            service.start(_say)
-            started[service.name] = (service, begin, place.log(service.name))
+            started.append((service, time.monotonic()))
+            service.start()
     for name, took in wait_ready(started, _PATIENCE_S):
         _say(f"{name}: ready after {took:.1f} s")
 
@@ -89,7 +89,9 @@ def main(argv: list[str] | None = None) -> int:
         "command", choices=["up", "down", "status", "env", "install", "start", "stop", "restart", "kill"]
     )
     parser.add_argument("names", nargs="*", help="timescale, kafka, redis-bus, redis-live; none means all")
-    parser.add_argument("--dir", type=Path, default=_ROOT / "var" / "bare", help="folder of data, logs and ports")
+    parser.add_argument(
+        "--dir", type=Path, default=_ROOT / "var" / "bare", help="folder of data, logs and ports"
+    )
     parser.add_argument("--json", action="store_true", help="status as JSON, process ids included")
     args = parser.parse_args(argv)
     place = Place(args.dir.resolve())

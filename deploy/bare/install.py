@@ -22,6 +22,10 @@ PACKAGES = ("postgresql-17", "postgresql-17-timescaledb")
 Say = Callable[[str], None]
 
 
+def _silent(_: str) -> None:
+    """For callers that come after the installation."""
+
+
 def cache_folder() -> Path:
     """Where downloads are kept between runs and checkouts; BARE_CACHE names another folder."""
     return Path(os.environ.get("BARE_CACHE") or "/var/cache/chengyun-bare")
@@ -35,7 +39,8 @@ def apt(programs: dict[str, str], say: Say) -> None:
     _need_root()
     if not shutil.which("apt-get"):
         raise Refusal(
-            f"缺少 {' '.join(wanted)},且本机没有 apt-get", f"missing {' '.join(wanted)}, and there is no apt-get here"
+            f"缺少 {' '.join(wanted)}，且本机没有 apt-get",
+            f"missing {' '.join(wanted)}, and there is no apt-get here",
         )
     say(f"apt-get install {' '.join(wanted)}")
     env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
@@ -55,11 +60,11 @@ def java() -> str:
     text = subprocess.run([path, "-version"], capture_output=True, text=True, check=False).stderr
     match = re.search(r'version "(\d+)', text)
     if match is None or int(match.group(1)) < 17:
-        raise Refusal(f"Kafka 需要 Java 17 或更高版本:{path}", f"Kafka needs Java 17 or later: {path}")
+        raise Refusal(f"Kafka 需要 Java 17 或更高版本：{path}", f"Kafka needs Java 17 or later: {path}")
     return path
 
 
-def kafka_jars(say: Say) -> Path:
+def kafka_jars(say: Say = _silent) -> Path:
     """Folder of the jars that pom.xml pins, fetched by Maven once per version of pom.xml."""
     mark = hashlib.sha256(POM.read_bytes()).hexdigest()[:12]
     target = cache_folder() / f"kafka-{mark}"
@@ -75,7 +80,7 @@ def kafka_jars(say: Say) -> Path:
     return target
 
 
-def timescale_root(say: Say) -> Path:
+def timescale_root(say: Say = _silent) -> Path:
     """A root file system with PostgreSQL 17 and TimescaleDB, made by debootstrap once."""
     target = cache_folder() / f"{SUITE}-timescaledb"
     with _locked(target):
@@ -111,12 +116,18 @@ def _need_root() -> None:
 
 def _run(command: list[str], env: dict[str, str] | None = None) -> None:
     done = subprocess.run(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=env, check=False
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env=env,
+        check=False,
     )
     if done.returncode != 0:
         tail = done.stdout.decode(errors="replace").strip().splitlines()[-15:]
         raise Refusal(
-            f"命令失败({done.returncode}):{' '.join(command)}", f"failed ({done.returncode}):\n" + "\n".join(tail)
+            f"命令失败（{done.returncode}）：{' '.join(command)}",
+            f"failed ({done.returncode}):\n" + "\n".join(tail),
         )
 
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deploy.bare.install import HERE, Say, apt, java, kafka_jars
-from deploy.bare.place import Place
-from deploy.bare.service import launch
+from deploy.bare.parts import launch
+from deploy.place import Place
 from deploy.processes import Identity, working_in
 from deploy.refusal import Refusal
 
@@ -35,15 +35,22 @@ class Kafka:
     def processes(self) -> list[Identity]:
         return working_in(self.place.folder(self.name), "java")
 
-    def start(self, say: Say) -> None:
+    def start(self) -> None:
         folder = self.place.folder(self.name)
         port = self.place.usable_port("kafka")
         controller = self.place.usable_port("kafka-controller")
         config = folder / "server.properties"
         config.write_text(
-            "\n".join(f"{key}={value}" for key, value in _settings(folder / "data", port, controller).items()) + "\n"
+            "\n".join(f"{key}={value}" for key, value in _settings(folder / "data", port, controller).items())
+            + "\n"
         )
-        run = [java(), *_HEAP, f"-Dlog4j2.configurationFile={HERE / 'log4j2.xml'}", "-cp", f"{kafka_jars(say)}/*"]
+        run = [
+            java(),
+            *_HEAP,
+            f"-Dlog4j2.configurationFile={HERE / 'log4j2.xml'}",
+            "-cp",
+            f"{kafka_jars()}/*",
+        ]
         if not (folder / "data" / "meta.properties").exists():
             cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
             done = subprocess.run(
@@ -55,12 +62,16 @@ class Kafka:
             )
             if done.returncode != 0:
                 raise Refusal(
-                    "Kafka 存储目录格式化失败", "Kafka could not format its storage: " + (done.stdout + done.stderr)[-800:]
+                    "Kafka 存储目录格式化失败",
+                    "Kafka could not format its storage: " + (done.stdout + done.stderr)[-800:],
                 )
-        launch([*run, "kafka.Kafka", str(config)], folder, self.place.log(self.name))
+        launch([*run, "kafka.Kafka", str(config)], folder, self.log())
 
     def ready(self) -> bool:
         return _broker_count(self.place.port("kafka")) > 0
+
+    def log(self) -> Path:
+        return self.place.log(self.name)
 
     def address(self) -> str:
         return f"127.0.0.1:{self.place.port('kafka')}"

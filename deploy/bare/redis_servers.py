@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from dataclasses import dataclass
+from pathlib import Path
 
 from deploy.bare.install import Say, apt, find_program
-from deploy.bare.place import Place
-from deploy.bare.service import launch
+from deploy.bare.parts import launch
+from deploy.place import Place, write_private
 from deploy.processes import Identity, working_in
 from deploy.redis_config import answers, redis_config
 
@@ -30,19 +30,20 @@ class RedisServer:
         folder = self.place.folder(self.name)
         return working_in(folder, "redis-check-rdb") or working_in(folder, "redis-server")
 
-    def start(self, say: Say) -> None:
+    def start(self) -> None:
         folder = self.place.folder(self.name)
         config = folder / "redis.conf"
         text = redis_config(
             folder, self.place.usable_port(self.name), self.place.password(self.name), durable=self.durable
         )
-        handle = os.open(config, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with open(handle, "w") as f:
-            f.write(text)
-        launch([find_program("redis-server"), str(config)], folder, self.place.log(self.name))
+        write_private(config, text)
+        launch([find_program("redis-server"), str(config)], folder, self.log())
 
     def ready(self) -> bool:
         return answers(self.place.port(self.name), self.place.password(self.name))
+
+    def log(self) -> Path:
+        return self.place.log(self.name)
 
     def address(self) -> str:
         return f"redis://:{self.place.password(self.name)}@127.0.0.1:{self.place.port(self.name)}/0"

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deploy.bare.install import Say, apt, timescale_root
-from deploy.bare.place import Place
-from deploy.bare.service import launch
+from deploy.bare.parts import launch
+from deploy.place import Place
 from deploy.processes import Identity, working_in
 from deploy.refusal import Refusal
 
@@ -63,8 +63,8 @@ class Timescale:
     def processes(self) -> list[Identity]:
         return working_in(self._data, "postgres")
 
-    def start(self, say: Say) -> None:
-        root = timescale_root(say)
+    def start(self) -> None:
+        root = timescale_root()
         if not self._data.exists():
             self._create(root)
         # Nobody works in the folder (`start` is only for a service that is down), so a pid file there is stale.
@@ -75,11 +75,14 @@ class Timescale:
         launch(
             self._inside(root, [f"{_BIN}/postgres", "-D", "/srv/data", "-p", str(port), *options]),
             self.place.root,
-            self.place.log(self.name),
+            self.log(),
         )
 
     def ready(self) -> bool:
         return self._sql("SELECT 1") == "1"
+
+    def log(self) -> Path:
+        return self.place.log(self.name)
 
     def address(self) -> str:
         return f"postgresql://chengyun:{self.place.password(self.name)}@127.0.0.1:{self.place.port(self.name)}/chengyun"
@@ -89,7 +92,7 @@ class Timescale:
         return self.place.folder(self.name) / "data"
 
     def _inside(self, root: Path, command: list[str]) -> list[str]:
-        who = "%d:%d" % _account(root)
+        who = ":".join(map(str, _account(root)))
         host = str(self.place.folder(self.name))
         return ["unshare", "--mount", "sh", "-c", _INSIDE, "sh", str(root), host, who, *command]
 
@@ -115,15 +118,20 @@ class Timescale:
         finally:
             secret.unlink()
         self._once(
-            root, [f"{_BIN}/postgres", "--single", "-D", "/srv/data.new", "postgres"], "CREATE DATABASE chengyun\n"
+            root,
+            [f"{_BIN}/postgres", "--single", "-D", "/srv/data.new", "postgres"],
+            "CREATE DATABASE chengyun\n",
         )
         fresh.rename(self._data)
 
     def _once(self, root: Path, command: list[str], text: str = "") -> None:
-        done = subprocess.run(self._inside(root, command), input=text, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            self._inside(root, command), input=text, capture_output=True, text=True, check=False
+        )
         if done.returncode != 0:
             raise Refusal(
-                "TimescaleDB 数据目录初始化失败", "TimescaleDB: initialisation failed: " + (done.stdout + done.stderr)[-800:]
+                "TimescaleDB 数据目录初始化失败",
+                "TimescaleDB: initialisation failed: " + (done.stdout + done.stderr)[-800:],
             )
 
     def _sql(self, text: str) -> str:
@@ -131,7 +139,7 @@ class Timescale:
         if not self.place.port(self.name):
             return ""
         done = subprocess.run(
-            ["chroot", str(timescale_root(lambda _: None)), "/usr/bin/psql", "-qAtX", "-h", "127.0.0.1", "-p",
+            ["chroot", str(timescale_root()), "/usr/bin/psql", "-qAtX", "-h", "127.0.0.1", "-p",
              str(self.place.port(self.name)), "-U", "chengyun", "-d", "chengyun", "-c", text],
             env={"PGPASSWORD": self.place.password(self.name), "PGCONNECT_TIMEOUT": "3", "PATH": os.environ["PATH"]},
             capture_output=True,
