@@ -8,8 +8,12 @@ from typing import Final
 
 from incidents.ports import BusRefused, Outgoing
 
-MAX_MESSAGE_BYTES: Final = 2 * 1024 * 1024
-"""Default limit of key + value + headers of one message, in bytes."""
+MAX_MESSAGE_BYTES: Final = 11 * 1024 * 1024
+"""Default limit of key + value + headers of one message, in bytes.
+
+Above what the product accepts (CHENGYUN_MAX_MESSAGE_KB), so that an oversized message from outside still reaches the
+consumer and becomes a dead letter instead of stopping its sender.
+"""
 
 _TOPIC_NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,200}")
 
