@@ -249,7 +249,12 @@ class LiveState:
             before = newest.get((kind, key))
             if before is None or not _older(item, before):
                 newest[kind, key] = item
-        args: list[str | bytes | int] = [_new_epoch(), "fill" if fill else "", *self._bounds, len(self._pools)]
+        args: list[str | bytes | int] = [
+            _new_epoch(),
+            "fill" if fill else "",
+            *self._bounds,
+            len(self._pools),
+        ]
         for name, limit in self._pools:
             args += [name, limit]
         sets = [(identity, item) for identity, item in newest.items() if identity not in removals]

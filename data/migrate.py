@@ -66,7 +66,9 @@ def migrate(database: Database, folder: Path = FOLDER) -> list[int]:
         for number, path in files(folder):
             if number in applied:
                 if applied[number] != _checksum(path):
-                    raise BadMigration(f"{path.name}: was changed after it had run; add a new migration instead")
+                    raise BadMigration(
+                        f"{path.name}: was changed after it had run; add a new migration instead"
+                    )
                 continue
             cursor.execute(path.read_text(encoding="utf-8"))
             cursor.execute(

@@ -112,7 +112,15 @@ RIGHTS: Final[dict[str, frozenset[str]]] = {
         }
     ),
     "auditor": frozenset(
-        {"audit.see", "account.see", "ledger.see", "deadletter.see", "status.see", "incident.see", "incident.list"}
+        {
+            "audit.see",
+            "account.see",
+            "ledger.see",
+            "deadletter.see",
+            "status.see",
+            "incident.see",
+            "incident.list",
+        }
     ),
     "wall": _SEE - {"photo.see"},
     "system": frozenset({"incident.report", "incident.join", "incident.escalate"}),
@@ -174,7 +182,9 @@ def may(actor: Actor, action: str, thing: Thing) -> Decision:
         return Decision(True, "assigned")
     if covers(actor.areas, thing.area_path):
         return Decision(True, "area")
-    if actor.role in _OF_WHOM and action in ("incident.see", "photo.see", "live.see") and thing.unit:
-        if thing.unit == actor.unit and (actor.role == "unit_handler" or thing.worker == actor.login):
-            return Decision(True, "assigned")
-    return Decision(False, f"area {thing.area_path or 'unresolved'} is outside of {', '.join(actor.areas) or '-'}")
+    assigned = thing.unit == actor.unit and (actor.role == "unit_handler" or thing.worker == actor.login)
+    if actor.role in _OF_WHOM and thing.unit and assigned and action in _SEE:
+        return Decision(True, "assigned")
+    return Decision(
+        False, f"area {thing.area_path or 'unresolved'} is outside of {', '.join(actor.areas) or '-'}"
+    )

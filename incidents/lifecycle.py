@@ -135,7 +135,9 @@ def advance(
         detail=_detail(step),
         cause_id=step.cause_id,
     )
-    events: tuple[DomainEvent, ...] = (DomainEvent(f"incident.{step.action}", incident.id, {"version": changed.version}),)
+    events: tuple[DomainEvent, ...] = (
+        DomainEvent(f"incident.{step.action}", incident.id, {"version": changed.version}),
+    )
     if changed.stage is Stage.DISPATCHED and (
         incident.stage is not Stage.DISPATCHED or incident.unit != changed.unit
     ):

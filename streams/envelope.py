@@ -14,7 +14,6 @@ import msgspec
 
 from streams import topics
 
-
 Time = Annotated[datetime, msgspec.Meta(tz=True)]
 """RFC 3339 with a zone."""
 

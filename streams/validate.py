@@ -1,0 +1,107 @@
+"""Rules a decoded message must keep: time, place, names. What fails is Bad with reason, field, value and rule.
+
+Times are compared with the broker's append time, not with this machine's clock, so that reading the same
+stream again after a crash decides the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from gis.cells import haversine_m
+from gis.crs import TO_WGS84, to_wgs84
+from streams.envelope import CHANNELS, Bad, GridReportData, Message, Point, VideoAlarmData, finite
+
+Located = tuple[str, str]
+"""(cell code, area path)."""
+
+EARLIEST = 946_684_800  # 2000-01-01: no sensor of a city dates from before; a clock at 1970 is a broken clock
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What is still accepted. Distances in metres; the centre in EPSG:4326 degrees."""
+
+    max_age: timedelta
+    max_ahead: timedelta
+    max_bytes: int
+    centre_lon: float
+    centre_lat: float
+    max_distance_m: float
+
+
+@dataclass(frozen=True, slots=True)
+class Whereabouts:
+    """A checked place in EPSG:4326; `cell` '' when inside the city's reach but in no grid cell."""
+
+    lon: float
+    lat: float
+    cell: str
+    area_path: str
+
+
+Locate = Callable[[float, float], Located | None]
+
+
+def check_time(field: str, time: datetime, appended: datetime, limits: Limits, history: bool = False) -> None:
+    """Raise Bad(too_old | in_future | bad_time) unless `time` is plausible at the moment of appending."""
+    if time.timestamp() < EARLIEST:
+        raise Bad("bad_time", field=field, found=time.isoformat(), rule="must not be before 2000-01-01")
+    if time - appended > limits.max_ahead:
+        rule = f"at most {limits.max_ahead.total_seconds():g} s ahead of its arrival"
+        raise Bad("in_future", field=field, found=time.isoformat(), rule=rule)
+    if not history and appended - time > limits.max_age:
+        rule = f"at most {limits.max_age.total_seconds() / 3600:g} h before its arrival"
+        raise Bad("too_old", field=field, found=time.isoformat(), rule=rule)
+
+
+def check_place(point: Point, limits: Limits, locate: Locate, field: str = "data.point") -> Whereabouts:
+    """Convert a point to EPSG:4326 and find its cell; raises Bad(unknown_crs | bad_point | outside_city)."""
+    if point.crs not in TO_WGS84:
+        raise Bad("unknown_crs", field=f"{field}.crs", found=point.crs, rule=f"one of {', '.join(TO_WGS84)}")
+    for name, value, limit in (("lon", point.lon, 180), ("lat", point.lat, 90)):
+        if not finite(value) or abs(value) > limit:
+            raise Bad("bad_point", field=f"{field}.{name}", found=value, rule=f"between -{limit} and {limit}")
+    lon, lat = (float(degrees) for degrees in to_wgs84(point.crs, point.lon, point.lat))
+    distance = float(haversine_m(lon, lat, limits.centre_lon, limits.centre_lat))
+    if distance > limits.max_distance_m:
+        raise Bad(
+            "outside_city",
+            field=field,
+            found=f"{point.lon},{point.lat}",
+            rule=f"within {limits.max_distance_m / 1000:g} km of the city's centre, is {distance / 1000:.1f} km",
+        )
+    found = locate(lon, lat)
+    return Whereabouts(lon, lat, found[0] if found else "", found[1] if found else "")
+
+
+def check_report(message: Message[GridReportData], classes: frozenset[str]) -> None:
+    """Raise Bad(bad_channel | unknown_class | empty_text) unless the report's own words are usable."""
+    data = message.data
+    if data.channel not in CHANNELS:
+        raise Bad(
+            "bad_channel", field="data.channel", found=data.channel, rule=f"one of {', '.join(CHANNELS)}"
+        )
+    if data.class_ and data.class_ not in classes:
+        raise Bad(
+            "unknown_class", field="data.class", found=data.class_, rule="must be in the class catalogue"
+        )
+    if not data.text.strip() and not data.title.strip():
+        raise Bad("empty_text", field="data.text", rule="text or title must say something")
+
+
+def check_alarm(message: Message[VideoAlarmData], kinds: Any) -> None:
+    """Raise Bad(bad_camera_code | unknown_kind) unless the alarm names a camera and a known kind."""
+    data = message.data
+    if len(data.camera) != 20 or not data.camera.isascii() or not data.camera.isdigit():
+        raise Bad(
+            "bad_camera_code",
+            field="data.camera",
+            found=data.camera,
+            rule="20 digits (GB/T 28181): division, industry, type, network segment, serial",
+        )
+    if data.kind not in kinds:
+        raise Bad("unknown_kind", field="data.kind", found=data.kind, rule="must be a known alarm kind")
