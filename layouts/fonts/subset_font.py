@@ -27,7 +27,9 @@ from fontTools.ttLib import TTFont
 ROOT = Path(__file__).resolve().parents[2]
 OUT = ROOT / "layouts" / "assets" / "fonts"
 WEIGHTS = {400: "400Regular/NotoSansSC_400Regular.ttf", 700: "700Bold/NotoSansSC_700Bold.ttf"}
-EXTRA = "ⅠⅡⅢⅣⅤ①②③④⑤⑥⑦⑧⑨⑩—–…·、。，；：？！“”‘’（）《》【】〔〕「」『』％℃°±×÷≤≥≈→←↑↓↗↘▲▼△▽◆◇●○■□★☆✓⚠㎡㎥³²㎏㎜￥"
+EXTRA = (
+    "ⅠⅡⅢⅣⅤ①②③④⑤⑥⑦⑧⑨⑩—–…·、。，；：？！“”‘’（）《》【】〔〕「」『』％℃°±×÷≤≥≈→←↑↓↗↘▲▼△▽◆◇●○■□★☆✓⚠㎡㎥³²㎏㎜￥"
+)
 READ = (".py", ".json", ".toml", ".csv", ".mjs", ".js", ".css", ".html", ".txt", ".jsonl", ".geojson")
 
 
@@ -83,7 +85,9 @@ def main() -> int:
         print(target.name, target.stat().st_size, "bytes")
     shutil.copyfile(package / "LICENSE_FONT", OUT / "noto-sans-sc-OFL.txt")
     report = {"files": files, "characters": "".join(sorted(chars - lacking))}
-    (OUT / "coverage.json").write_text(json.dumps(report, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    (OUT / "coverage.json").write_text(
+        json.dumps(report, ensure_ascii=False, indent=1) + "\n", encoding="utf-8"
+    )
     print(len(chars - lacking), "characters; lacking:", "".join(sorted(lacking)) or "none")
     return 1 if lacking else 0
 

@@ -1,0 +1,1 @@
+"""HTTP endpoints: tiles, live stream, REST."""

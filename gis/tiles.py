@@ -1,0 +1,177 @@
+"""Vector tiles: layers of features → Mapbox vector tiles (MVT 2). Pure; caching and rights' names live elsewhere.
+
+A TileLayer is built once per version of its data (project, index) and asked for many tiles. Tiles are in Web
+Mercator, 4,096 units wide with a margin of 64, y down, as the format asks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Protocol
+
+import mapbox_vector_tile  # type: ignore[import-untyped]
+import numpy as np
+import shapely
+from mapbox_vector_tile.encoder import on_invalid_geometry_make_valid  # type: ignore[import-untyped]
+from numpy.typing import NDArray
+from shapely.geometry.base import BaseGeometry
+
+EXTENT: Final = 4096
+MARGIN: Final = 64
+MAX_ZOOM: Final = 22
+MERCATOR_LIMIT_DEG: Final = 85.0511287798066
+MAX_POINTS: Final = 4000
+"""More points than this in one tile are shown as density instead of dots."""
+BINS: Final = 64
+"""Density cells per tile side."""
+TOLERANCE: Final = 1.0
+"""Simplification, in tile units (a quarter of a 256th of a tile: not visible)."""
+
+Value = str | int | float | bool
+Sees = Callable[[str], bool]
+"""May the reader see what lies in the area with this path?"""
+
+
+class UnknownLayer(KeyError):
+    """No layer of this name."""
+
+
+@dataclass(frozen=True, slots=True)
+class TileFeature:
+    """One thing on the map: geometry in EPSG:4326, properties, area path for rights, zoom it appears from."""
+
+    geometry: BaseGeometry
+    properties: Mapping[str, Value] = field(default_factory=dict)
+    area: str = ""
+    min_zoom: int = 0
+
+
+class TileLayer:
+    """Features of one layer in one version, projected and indexed. Immutable after building, thread-safe."""
+
+    __slots__ = ("_geometries", "_is_points", "_min_zoom", "_tree", "features", "version")
+
+    def __init__(self, version: str, features: Iterable[TileFeature]) -> None:
+        self.version = version
+        self.features: tuple[TileFeature, ...] = tuple(f for f in features if not f.geometry.is_empty)
+        geometries: NDArray[Any] = np.array([f.geometry for f in self.features], dtype=object)
+        self._geometries: NDArray[Any] = (
+            shapely.transform(geometries, _to_world) if len(geometries) else geometries
+        )
+        self._min_zoom = np.array([f.min_zoom for f in self.features], dtype=np.int64)
+        kinds = shapely.get_type_id(self._geometries) if len(geometries) else np.empty(0, dtype=np.int64)
+        self._is_points = bool(len(kinds)) and bool((kinds == shapely.GeometryType.POINT).all())
+        self._tree = shapely.STRtree(self._geometries)
+
+    def __len__(self) -> int:
+        return len(self.features)
+
+    def tile(self, z: int, x: int, y: int, sees: Sees | None) -> list[dict[str, Any]]:
+        """Features of one tile for the encoder: {"geometry" (tile units, y down), "properties"}."""
+        if not self.features:
+            return []
+        side = 1.0 / (1 << z)
+        margin = side * MARGIN / EXTENT
+        west, north = x * side - margin, y * side - margin
+        east, south = (x + 1) * side + margin, (y + 1) * side + margin
+        hits = np.sort(self._tree.query(shapely.box(west, north, east, south)))
+        hits = hits[self._min_zoom[hits] <= z]
+        if sees is not None:
+            hits = np.array([i for i in hits if sees(self.features[i].area)], dtype=np.int64)
+        if not len(hits):
+            return []
+        scale = (1 << z) * EXTENT
+
+        def to_tile(xy: NDArray[np.float64]) -> NDArray[np.float64]:
+            out: NDArray[np.float64] = xy * scale - np.array([x, y], dtype=np.float64) * EXTENT
+            return out
+
+        if self._is_points:
+            return self._points(hits, to_tile(shapely.get_coordinates(self._geometries[hits])))
+        cut = shapely.clip_by_rect(self._geometries[hits], west, north, east, south)
+        cut = shapely.simplify(shapely.transform(cut, to_tile), TOLERANCE, preserve_topology=True)
+        # Snap to whole units here, validly and in C: rounding in the encoder would make bow ties.
+        cut = shapely.set_precision(cut, 1.0)
+        out: list[dict[str, Any]] = []
+        for index, geometry in zip(hits, cut, strict=True):
+            kept = _same_dimension(geometry, self._geometries[index])
+            if kept is not None:
+                out.append({"geometry": kept, "properties": dict(self.features[index].properties)})
+        return out
+
+    def _points(self, hits: NDArray[np.int64], xy: NDArray[np.float64]) -> list[dict[str, Any]]:
+        if len(hits) <= MAX_POINTS:
+            points: NDArray[Any] = np.asarray(shapely.points(np.rint(xy)))
+            return [
+                {"geometry": p, "properties": dict(self.features[i].properties)}
+                for i, p in zip(hits, points, strict=True)
+            ]
+        inside = ((xy >= 0) & (xy < EXTENT)).all(axis=1)
+        cells = (xy[inside] * BINS / EXTENT).astype(np.int64)
+        keys, group, counts = np.unique(
+            cells[:, 1] * BINS + cells[:, 0], return_inverse=True, return_counts=True
+        )
+        centre = np.stack(
+            [np.bincount(group, xy[inside][:, axis], len(keys)) / counts for axis in (0, 1)], axis=1
+        )
+        return [
+            {"geometry": p, "properties": {"n": int(n)}}
+            for p, n in zip(np.asarray(shapely.points(np.rint(centre))), counts, strict=True)
+        ]
+
+
+class TileLayers(Protocol):
+    """The port: where layers come from (the store, a folder, a test)."""
+
+    def layer(self, name: str) -> TileLayer:
+        """The newest version of layer `name`. Raises UnknownLayer. Called for every tile: must be cheap."""
+        ...
+
+
+def encode_tile(layers: Mapping[str, TileLayer], z: int, x: int, y: int, sees: Sees | None = None) -> bytes:
+    """One tile of the named layers as MVT bytes; b'' when nothing is in it.
+
+    `sees`: only features whose area path it accepts; None = all. Raises ValueError for a tile that
+    cannot exist.
+    """
+    if not (0 <= z <= MAX_ZOOM and 0 <= x < (1 << z) and 0 <= y < (1 << z)):
+        raise ValueError(f"tile {z}/{x}/{y}: no such tile (zoom 0 to {MAX_ZOOM}, x and y below 2^zoom)")
+    parts = [{"name": name, "features": layer.tile(z, x, y, sees)} for name, layer in layers.items()]
+    parts = [part for part in parts if part["features"]]
+    if not parts:
+        return b""
+    options = {
+        "extents": EXTENT,
+        "y_coord_down": True,
+        "on_invalid_geometry": on_invalid_geometry_make_valid,
+    }
+    return bytes(mapbox_vector_tile.encode(parts, default_options=options))
+
+
+def tile_of(lon: float, lat: float, z: int) -> tuple[int, int]:
+    """Column and row of the tile at zoom `z` that holds a point in degrees."""
+    world = _to_world(np.array([[lon, lat]], dtype=np.float64))[0]
+    last = (1 << z) - 1
+    return min(last, int(world[0] * (1 << z))), min(last, int(world[1] * (1 << z)))
+
+
+def _to_world(lonlat: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Degrees (n, 2) → Web Mercator in the unit square, y down."""
+    lat = np.radians(np.clip(lonlat[:, 1], -MERCATOR_LIMIT_DEG, MERCATOR_LIMIT_DEG))
+    y = 0.5 - np.log(np.tan(np.pi / 4 + lat / 2)) / (2 * np.pi)
+    return np.stack([lonlat[:, 0] / 360.0 + 0.5, y], axis=1)
+
+
+def _same_dimension(part: BaseGeometry, whole: BaseGeometry) -> BaseGeometry | None:
+    """What of a clipped geometry still is an area (a line), or None: clipping leaves crumbs of lower dimension."""
+    if part is None or part.is_empty:
+        return None
+    wanted = shapely.get_dimensions(whole)
+    if part.geom_type != "GeometryCollection":
+        return part if shapely.get_dimensions(part) == wanted else None
+    pieces = [p for p in shapely.get_parts(part) if shapely.get_dimensions(p) == wanted]
+    if not pieces:
+        return None
+    joined: BaseGeometry = shapely.union_all(pieces)
+    return joined
