@@ -320,8 +320,8 @@ def _pool(item: Item) -> tuple[str, str]:
     return "open", repr(item.get("reported_at") or 0)
 
 
-def _text(value: bytes | None) -> str:
-    return "" if value is None else value.decode()
+def _text(value: bytes | str | None) -> str:
+    return value.decode() if isinstance(value, bytes) else value or ""
 
 
 def _entries(answer: Any) -> list[tuple[bytes, dict[bytes, bytes]]]:
