@@ -1,20 +1,328 @@
-"""The one door for commands and queries. HANDLERS and ANSWERS are the table of contents of the system.
+"""The one door for commands and queries. HANDLERS is the table of contents of what can be done.
 
-(Interface first: handlers follow in this session.)
+Every command: `may` → handler → `advance` → one transaction (incident, timeline, orders, outbox, audit, answer
+of the idempotency key). Every query: `may` → `Questions.answer`.
 """
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+import hashlib
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any, Final
 
-from incidents.model import Actor
+from incidents import commands as c
+from incidents.access import ANYWHERE, Thing, may
+from incidents.lifecycle import Step, advance
+from incidents.model import Actor, Incident, Place, Rejected, SourceKind, Stage, TimelineEntry
+from incidents.storeports import Intake, Questions, UnitOfWork, UnitOfWorkFactory
+from incidents.triage import open_incident
+
+NAME_OF: Final = {kind: name for table in (c.COMMANDS, c.QUERIES) for name, kind in table.items()}
 
 
-class Service(Protocol):
-    """What screens and HTTP routes may ask for. Thread-safe."""
+@dataclass(frozen=True, slots=True)
+class City:
+    """What the service knows of its city."""
+
+    number_pattern: str
+    timezone: str
+    path: str
+
+
+def thing_of(incident: Incident) -> Thing:
+    """What `may` asks about an incident."""
+    return Thing(incident.place.area_path, incident.unit, incident.worker)
+
+
+def require(actor: Actor, action: str, thing: Thing) -> None:
+    """Raise Rejected(forbidden) unless `may`."""
+    decision = may(actor, action, thing)
+    if not decision:
+        raise Rejected("forbidden", f"{action}: {decision.reason}", field="actor")
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """One command on its way: everything a handler needs."""
+
+    uow: UnitOfWork
+    actor: Actor
+    now: datetime
+    channel: str
+    city: City
+
+    def step(self, number: int, step: Step, action: str, version: int | None) -> Incident:
+        """Ask, advance, save, write the timeline, publish."""
+        incident = self.uow.incident(number)
+        require(self.actor, action, thing_of(incident))
+        if version is not None and version != incident.version:
+            raise Rejected(
+                "stale",
+                f"version={version}: {incident.last_actor} was first with {incident.last_action!r}"
+                f" (now {incident.version})",
+                field="version",
+                first=incident.last_actor,
+                first_action=incident.last_action,
+                stage=str(incident.stage),
+                version=incident.version,
+            )
+        return self.apply(incident, step)
+
+    def apply(self, incident: Incident, step: Step) -> Incident:
+        """Advance and write, without asking again (a second step of the same command)."""
+        changed, entry, events = advance(incident, step, self.actor, self.now)
+        self.uow.save(changed, incident.version)
+        self.uow.append(changed.id, entry)
+        for event in events:
+            if event.name == "order.issued":
+                self.uow.issue_order(changed, self.actor, self.now)
+        self.uow.incident_changed(changed, self.now)
+        return changed
+
+
+def _answer(incident: Incident) -> dict[str, Any]:
+    return {
+        "id": incident.id,
+        "number": incident.number,
+        "stage": str(incident.stage),
+        "version": incident.version,
+    }
+
+
+def _report(call: _Call, command: c.ReportIncident) -> dict[str, Any]:
+    place = Place(address=command.address)
+    if (command.lon is None) != (command.lat is None):
+        raise Rejected("field", "lon, lat: both or neither", field="lon")
+    if command.lon is not None and command.lat is not None:
+        found = call.uow.place_of(command.lon, command.lat)
+        place = Place(found.lon, found.lat, command.address, found.cell, found.area_path)
+    area = place.area_path
+    if not area and call.actor.areas:
+        # A report without a resolved place belongs to the area of whoever reports it, so that it is seen.
+        area = call.actor.areas[0]
+        place = Place(place.lon, place.lat, place.address, "", area)
+    own_area = Thing(area if call.actor.role != "grid_worker" else (call.actor.areas or ("",))[0])
+    require(call.actor, "incident.report", own_area)
+    if not command.text.strip():
+        raise Rejected("field", "text='': say what happened", field="text")
+    if len(command.text) > 4000:
+        raise Rejected("field", f"text: {len(command.text)} characters, at most 4000", field="text")
+    if command.level is not None and command.level not in (1, 2, 3, 4):
+        raise Rejected("field", f"level={command.level}: must be 1, 2, 3 or 4", field="level")
+    identity = command.key or hashlib.sha256(f"{call.now.isoformat()}{command.text}".encode()).hexdigest()
+    source = f"urn:chengyun:{command.channel}:{call.actor.login}"
+    intake = Intake(
+        id=0,
+        kind=str(SourceKind.REPORT),
+        channel=command.channel,
+        class_code=command.class_code,
+        level=command.level,
+        device="",
+        camera="",
+        title=command.title,
+        text=command.text,
+        place=place,
+        time=call.now,
+        received_at=call.now,
+        correlation_id=identity,
+        source=source,
+        message_id=identity,
+        photos=tuple(command.photos),
+    )
+    reporter = {"name": command.reporter_name, "phone": command.reporter_phone, "account": call.actor.login}
+    number = call.uow.add_intake(intake, reporter, hashlib.sha256(repr(command).encode()).digest())
+    incident = open_incident(
+        call.uow, intake, call.actor, call.now, call.city.number_pattern, call.city.timezone
+    )
+    call.uow.attach(number, incident.id)
+    call.uow.attach_photos(incident.id, command.photos, "report", call.now, call.actor.login)
+    call.uow.incident_changed(incident, call.now)
+    return _answer(incident)
+
+
+def _accept(call: _Call, command: c.AcceptIncident) -> dict[str, Any]:
+    incident = call.uow.incident(command.id)
+    code = command.class_code or incident.class_code
+    if not code:
+        raise Rejected("field", "class_code='': choose a class to file it under", field="class_code")
+    found = call.uow.event_class(code)
+    step = Step(
+        "accept",
+        call.channel,
+        policy=found.policy,
+        class_name=found.name,
+        level=command.level or incident.level,
+    )
+    return _answer(call.step(command.id, step, "incident.accept", command.version))
+
+
+def _refuse(call: _Call, command: c.RefuseIncident) -> dict[str, Any]:
+    step = Step("refuse", call.channel, reason=command.reason.strip())
+    return _answer(call.step(command.id, step, "incident.refuse", command.version))
+
+
+def _void(call: _Call, command: c.VoidIncident) -> dict[str, Any]:
+    step = Step("void", call.channel, reason=command.reason.strip())
+    return _answer(call.step(command.id, step, "incident.void", command.version))
+
+
+def _dispatch(call: _Call, command: c.DispatchIncident) -> dict[str, Any]:
+    incident = call.uow.incident(command.id)
+    if not call.uow.unit_exists(command.unit):
+        raise Rejected("field", f"unit={command.unit!r}: no such unit takes orders", field="unit")
+    if command.worker and call.uow.worker_unit(command.worker) != command.unit:
+        raise Rejected(
+            "field", f"worker={command.worker!r}: is not an active worker of {command.unit}", field="worker"
+        )
+    held = incident.stage in (Stage.DISPATCHED, Stage.TAKEN, Stage.ON_SITE)
+    action = "reassign" if held else "dispatch"
+    step = Step(action, call.channel, unit=command.unit, worker=command.worker, reason=command.reason.strip())
+    return _answer(call.step(command.id, step, f"incident.{action}", command.version))
+
+
+def _take(call: _Call, command: c.TakeIncident) -> dict[str, Any]:
+    return _answer(call.step(command.id, Step("take", call.channel), "incident.take", command.version))
+
+
+def _arrive(call: _Call, command: c.ArriveIncident) -> dict[str, Any]:
+    detail: tuple[tuple[str, object], ...] = ()
+    if command.lon is not None and command.lat is not None:
+        detail = (("lon", round(command.lon, 6)), ("lat", round(command.lat, 6)))
+    step = Step("arrive", call.channel, detail=detail)
+    return _answer(call.step(command.id, step, "incident.arrive", command.version))
+
+
+def _finish(call: _Call, command: c.FinishIncident) -> dict[str, Any]:
+    text = command.text.strip()
+    if not text:
+        raise Rejected("field", "text='': say what was done", field="text")
+    photos = tuple(command.photos)
+    call.uow.attach_photos(command.id, photos, "handle", call.now, call.actor.login)
+    done = call.step(
+        command.id,
+        Step("handle", call.channel, reason=text, evidence=photos),
+        "incident.handle",
+        command.version,
+    )
+    return _answer(call.apply(done, Step("feed_back", call.channel, reason=text)))
+
+
+def _return(call: _Call, command: c.ReturnIncident) -> dict[str, Any]:
+    step = Step("return", call.channel, reason=command.reason.strip(), wrong_field=command.wrong_field)
+    return _answer(call.step(command.id, step, "incident.return", command.version))
+
+
+def _check(call: _Call, command: c.CheckIncident) -> dict[str, Any]:
+    step = Step("pass_check" if command.passed else "fail_check", call.channel, reason=command.reason.strip())
+    return _answer(call.step(command.id, step, "incident.check", command.version))
+
+
+def _close(call: _Call, command: c.CloseIncident) -> dict[str, Any]:
+    return _answer(call.step(command.id, Step("close", call.channel), "incident.close", command.version))
+
+
+def _acknowledge(call: _Call, command: c.AcknowledgeIncident) -> dict[str, Any]:
+    return _answer(call.step(command.id, Step("acknowledge", call.channel), "incident.acknowledge", None))
+
+
+def _note(call: _Call, command: c.NoteIncident) -> dict[str, Any]:
+    step = Step("note", call.channel, reason=command.text.strip())
+    return _answer(call.step(command.id, step, "incident.note", None))
+
+
+def _administer(call: _Call, command: Any) -> dict[str, Any]:
+    return call.uow.administer(command, call.actor, call.now)
+
+
+HANDLERS: Final[dict[type, Callable[[_Call, Any], dict[str, Any]]]] = {
+    c.ReportIncident: _report,
+    c.AcceptIncident: _accept,
+    c.RefuseIncident: _refuse,
+    c.VoidIncident: _void,
+    c.DispatchIncident: _dispatch,
+    c.TakeIncident: _take,
+    c.ArriveIncident: _arrive,
+    c.FinishIncident: _finish,
+    c.ReturnIncident: _return,
+    c.CheckIncident: _check,
+    c.CloseIncident: _close,
+    c.AcknowledgeIncident: _acknowledge,
+    c.NoteIncident: _note,
+    c.CreateAccount: _administer,
+    c.ChangeAccount: _administer,
+    c.ResetPassword: _administer,
+    c.SaveUnit: _administer,
+    c.SaveArea: _administer,
+    c.ReplayDeadLetter: _administer,
+    c.DropDeadLetter: _administer,
+}
+
+_OWN_CHECK: Final = frozenset({c.ReportIncident})
+"""Commands whose thing is known only inside their handler, which asks `may` itself; all others on an incident
+do so in `_Call.step`, on registries here."""
+
+
+class CityService:
+    """`Service` of this city. Thread-safe: every call has a unit of work of its own."""
+
+    def __init__(
+        self, units: UnitOfWorkFactory, questions: Questions, clock: Callable[[], datetime], city: City
+    ) -> None:
+        self._units = units
+        self._questions = questions
+        self._clock = clock
+        self._city = city
 
     def handle(self, command: object, actor: Actor, channel: str) -> dict[str, Any]:
-        """Carry out a command of `incidents.commands.COMMANDS`; raises Rejected."""
+        """Carry out a command; raises Rejected. Refused attempts are audited too."""
+        name = NAME_OF.get(type(command), "")
+        action = c.ACTION_OF.get(name, "")
+        handler = HANDLERS.get(type(command))
+        now = self._clock()
+        if handler is None or not action:
+            raise Rejected("field", f"command={type(command).__name__!r}: not a command", field="command")
+        subject = str(getattr(command, "id", "") or getattr(command, "login", "") or name)
+        try:
+            require(actor, action, ANYWHERE)  # the role first: cheap, and nothing is revealed
+            with self._units() as uow:
+                key = str(getattr(command, "key", "") or "")
+                if key and (earlier := uow.answered(actor.login, key)) is not None:
+                    return earlier
+                answer = handler(_Call(uow, actor, now, channel, self._city), command)
+                if key:
+                    uow.remember(actor.login, key, answer, now)
+                uow.audit(actor, action, f"{name}:{subject}", True, _plain(command), now)
+                return answer
+        except Rejected as refused:
+            if refused.code == "forbidden":
+                with self._units() as uow:
+                    uow.audit(actor, action, f"{name}:{subject}", False, {"why": str(refused)}, now)
+            raise
 
     def ask(self, query: object, actor: Actor) -> Any:
-        """Answer a query of `incidents.commands.QUERIES`, JSON-ready; raises Rejected."""
+        """Answer a query; raises Rejected."""
+        name = NAME_OF.get(type(query), "")
+        action = c.ACTION_OF.get(name, "")
+        if type(query) not in c.QUERIES.values() or not action:
+            raise Rejected("field", f"query={type(query).__name__!r}: not a query", field="query")
+        now = self._clock()
+        require(actor, action, ANYWHERE)
+        thing = self._questions.thing(query)
+        if thing is not None:
+            require(actor, action, thing)
+        if isinstance(query, c.IncidentDetail) and query.unmask:
+            require(actor, "person.unmask", thing or ANYWHERE)
+            with self._units() as uow:
+                uow.audit(actor, "person.unmask", f"incident:{query.id}", True, {}, now)
+        return self._questions.answer(query, actor, now)
+
+
+def _plain(command: object) -> dict[str, Any]:
+    """A command for the audit log, without what is personal."""
+    hidden = {"reporter_name", "reporter_phone", "password", "text", "value"}
+    return {k: v for k, v in asdict(command).items() if k not in hidden and v not in ("", None, [])}  # type: ignore[call-overload]
+
+
+__all__ = ["HANDLERS", "City", "CityService", "TimelineEntry", "require", "thing_of"]

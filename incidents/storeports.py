@@ -1,0 +1,131 @@
+"""Ports of the service: the unit of work (one transaction), the questions (reads), accounts' administration."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from incidents.access import Thing
+from incidents.model import Actor, Incident, Place, Policy, TimelineEntry
+
+
+@dataclass(frozen=True, slots=True)
+class EventClass:
+    """小类 of the catalogue, as the service needs it."""
+
+    code: str
+    name: str
+    level: int
+    policy: Policy
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """A source waiting for triage, or attached to an incident. `level` None = the class decides."""
+
+    id: int
+    kind: str
+    channel: str
+    class_code: str
+    level: int | None
+    device: str
+    camera: str
+    title: str
+    text: str
+    place: Place
+    time: datetime
+    received_at: datetime
+    correlation_id: str
+    source: str
+    message_id: str
+    photos: tuple[str, ...] = ()
+
+
+class UnitOfWork(Protocol):
+    """One transaction. Leaving the `with` block normally commits; an exception undoes everything."""
+
+    def incident(self, number: int) -> Incident:
+        """The incident, locked until the end. Raises Rejected(not_found)."""
+
+    def add_incident(self, incident: Incident) -> Incident:
+        """Insert; the result carries its id."""
+
+    def save(self, incident: Incident, old_version: int) -> None:
+        """Update if the stored version is `old_version`. Raises Rejected(stale)."""
+
+    def append(self, incident_id: int, entry: TimelineEntry) -> None:
+        """Add a line to the append-only timeline."""
+
+    def open_by_merge_key(self, merge_key: str) -> Incident | None:
+        """The open incident of this key, locked; the key is locked too, so that only one is ever made."""
+
+    def pending_intake(self, limit: int) -> list[Intake]:
+        """Sources waiting for triage, oldest first, locked; those that another process holds are left out."""
+
+    def add_intake(self, intake: Intake, reporter: Mapping[str, str], digest: bytes) -> int:
+        """Insert a source made at a desk or phone; returns its id."""
+
+    def attach(self, intake_id: int, incident_id: int) -> None:
+        """This source belongs to this incident."""
+
+    def attach_photos(
+        self, incident_id: int, photos: Sequence[str], purpose: str, now: datetime, login: str
+    ) -> None:
+        """Raises Rejected(field) for a photo that is not stored."""
+
+    def event_class(self, code: str) -> EventClass:
+        """Newest version of a class. Raises Rejected(field)."""
+
+    def next_serial(self) -> int:
+        """Serial of the next incident number."""
+
+    def place_of(self, lon: float, lat: float) -> Place:
+        """Cell and area of a point. Raises Rejected(field) outside of the city's reach."""
+
+    def unit_exists(self, code: str) -> bool:
+        """True for a unit that takes orders."""
+
+    def worker_unit(self, login: str) -> str:
+        """Unit of an active worker account, '' when there is none."""
+
+    def issue_order(self, incident: Incident, actor: Actor, now: datetime) -> None:
+        """An order to the incident's unit and worker; the former one ends."""
+
+    def publish(self, topic: str, key: str, payload: Mapping[str, Any], now: datetime) -> None:
+        """Put a message into the outbox."""
+
+    def incident_changed(self, incident: Incident, now: datetime) -> None:
+        """Put the incident's new state into the outbox (bus and live state)."""
+
+    def answered(self, source: str, key: str) -> dict[str, Any] | None:
+        """The answer given earlier to this idempotency key."""
+
+    def remember(self, source: str, key: str, answer: Mapping[str, Any], now: datetime) -> None:
+        """Keep the answer of an idempotency key."""
+
+    def due_for_escalation(self, now: datetime, limit: int) -> list[Incident]:
+        """Open incidents that may be due, locked; `lifecycle.escalation_due` decides."""
+
+    def audit(
+        self, actor: Actor, action: str, thing: str, allowed: bool, detail: Mapping[str, Any], now: datetime
+    ) -> None:
+        """Append to the audit log."""
+
+    def administer(self, command: object, actor: Actor, now: datetime) -> dict[str, Any]:
+        """Accounts, units, areas, dead letters: commands that change registries. Raises Rejected."""
+
+
+UnitOfWorkFactory = Callable[[], AbstractContextManager[UnitOfWork]]
+
+
+class Questions(Protocol):
+    """The read side: answers queries with rows the actor may see."""
+
+    def thing(self, query: object) -> Thing | None:
+        """The one thing a query names, for `may`; None when it names none. Raises Rejected(not_found)."""
+
+    def answer(self, query: object, actor: Actor, now: datetime) -> Any:
+        """JSON-ready answer, limited to the actor's areas, unit or tasks."""

@@ -1,0 +1,126 @@
+"""Triage: a source (warning, alarm, report) joins the open incident it belongs to, or opens one.
+
+First cut of merging (S10): the same device or camera and the same class while that incident is open. Reports of
+people are not merged by themselves; the desk shows possible duplicates.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+
+from incidents.lifecycle import Step, advance, escalation_due, file_report
+from incidents.model import Actor, Incident, Rejected, SourceKind, Stage, TimelineEntry
+from incidents.numbering import incident_number
+from incidents.storeports import EventClass, Intake, UnitOfWork
+
+SYSTEM: Final = Actor(id=0, login="system", name="系统", role="system")
+
+DEFAULT_LEVEL: Final = 3
+
+
+def merge_key(intake: Intake) -> str:
+    """What makes two machine sources the same occurrence while it is open; '' = never merged."""
+    if intake.kind == SourceKind.REPORT or not (intake.device or intake.camera):
+        return ""
+    return f"{intake.device or intake.camera}|{intake.class_code}"
+
+
+def triage(uow: UnitOfWork, now: datetime, pattern: str, timezone: str, limit: int = 200) -> int:
+    """Take up to `limit` waiting sources, oldest first, in one transaction; returns how many were taken."""
+    waiting = uow.pending_intake(limit)
+    for intake in waiting:
+        key = merge_key(intake)
+        incident = uow.open_by_merge_key(key) if key else None
+        if incident is not None:
+            incident = join(uow, incident, intake, now)
+        else:
+            incident = open_incident(uow, intake, SYSTEM, now, pattern, timezone)
+        uow.attach(intake.id, incident.id)
+        if intake.photos:
+            uow.attach_photos(incident.id, intake.photos, "report", now, intake.source)
+        uow.incident_changed(incident, now)
+    return len(waiting)
+
+
+def join(uow: UnitOfWork, incident: Incident, intake: Intake, now: datetime) -> Incident:
+    """One more source of an open incident; the worse level wins."""
+    level = intake.level or incident.level
+    detail: tuple[tuple[str, object], ...] = (
+        ("kind", intake.kind),
+        ("device", intake.device),
+        ("camera", intake.camera),
+        ("level", level),
+        ("text", intake.text[:200]),
+    )
+    step = Step("join", intake.channel, detail=detail, cause_id=intake.correlation_id)
+    changed, entry, _ = advance(incident, step, SYSTEM, now)
+    uow.save(changed, incident.version)
+    uow.append(changed.id, entry)
+    return changed
+
+
+def open_incident(
+    uow: UnitOfWork, intake: Intake, actor: Actor, now: datetime, pattern: str, timezone: str
+) -> Incident:
+    """File a new incident from its first source. The caller attaches the source and publishes."""
+    known: EventClass | None = uow.event_class(intake.class_code) if intake.class_code else None
+    title = (intake.title or intake.text).strip().replace("\n", " ")[:60]
+    incident = Incident(
+        id=0,
+        number=incident_number(pattern, now, uow.next_serial(), timezone),
+        class_code=known.code if known else "",
+        class_name=known.name if known else "",
+        title=title,
+        text=intake.text,
+        stage=Stage.REPORTED,
+        level=intake.level or (known.level if known else DEFAULT_LEVEL),
+        place=intake.place,
+        reported_at=now,
+        version=1,
+        merge_key=merge_key(intake),
+        last_actor=actor.name,
+        correlation_id=intake.correlation_id,
+    )
+    incident = uow.add_incident(file_report(incident, now))
+    uow.append(
+        incident.id,
+        TimelineEntry(
+            at=now,
+            action="report",
+            from_stage="",
+            to_stage=str(Stage.REPORTED),
+            actor_id=actor.id,
+            actor_name=actor.name,
+            role=actor.role,
+            channel=intake.channel,
+            reason="",
+            detail={
+                "kind": intake.kind,
+                "device": intake.device,
+                "camera": intake.camera,
+                "sensed_at": intake.time.isoformat(),
+                "received_at": intake.received_at.isoformat(),
+            },
+            cause_id=intake.correlation_id,
+        ),
+    )
+    return incident
+
+
+def escalate_due(uow: UnitOfWork, now: datetime, limit: int = 200) -> int:
+    """Escalate what is past its stage limit, or level I/II unacknowledged for 60 s; returns how many."""
+    done = 0
+    for incident in uow.due_for_escalation(now, limit):
+        reason = escalation_due(incident, now)
+        if not reason:
+            continue
+        try:
+            changed, entry, _ = advance(incident, Step("escalate", "timer", reason=reason), SYSTEM, now)
+        except Rejected:
+            continue
+        uow.save(changed, incident.version)
+        uow.append(changed.id, entry)
+        uow.incident_changed(changed, now)
+        done += 1
+    return done

@@ -1,0 +1,125 @@
+// The tasks of this account: from the server when it can be reached, else as last seen; and what the outbox will make
+// of them once it is sent.
+
+import {live} from '../live.mjs';
+import {SessionOver, ask} from './api.mjs';
+import {kept} from './db.mjs';
+import {facts} from './facts.mjs';
+
+const PREFIX = `${facts.login}/`;
+const WAIT_MS = 250;
+
+/** What a queued command will have done to the stage. */
+const BECOMES = {
+  take_incident: 'taken', arrive_incident: 'on_site', finish_incident: 'returned_result', return_incident: 'accepted',
+};
+/** The next legal step of whoever holds it, by stage. */
+export const NEXT = {dispatched: 'take', taken: 'arrive', on_site: 'finish'};
+
+
+/** Keep an answer for the time without signal; read it back when the server cannot be reached. */
+export async function remembered(name, question) {
+  try {
+    const value = await question();
+    const record = {value, at: Date.now()};
+    await kept.put(PREFIX + name, record);
+    return {...record, fresh: true};
+  } catch (error) {
+    if (error instanceof SessionOver) throw error;
+    const record = await kept.get(PREFIX + name);
+    if (!record) throw error;
+    return {...record, fresh: false};
+  }
+}
+
+export const forget = (name) => kept.remove(PREFIX + name);
+/** Drafts of forms: a phone may throw the page away while its camera is open. */
+export const drafts = {
+  get: (name) => kept.get(`${PREFIX}draft/${name}`),
+  put: (name, value) => kept.put(`${PREFIX}draft/${name}`, value),
+  remove: (name) => kept.remove(`${PREFIX}draft/${name}`),
+};
+/** Leaving the phone to someone else: nothing of this account stays but what still waits to be sent. */
+export const forgetAll = () => kept.removeAll(PREFIX);
+
+class MyTasks extends EventTarget {
+  list = [];
+  /** Browser time (ms) of the list; null before the first. */
+  at = null;
+  loaded = false;
+  #timer = null;
+  #asking = null;
+  #again = false;
+  #queue = null;
+
+  start(queue) {
+    this.#queue = queue;
+    queue.addEventListener('change', () => this.#tell());
+    live.addEventListener('applied', ({detail}) => {
+      const mine = new Set(this.list.map((task) => String(task.id)));
+      const concerns = ([kind, key]) => {
+        if (kind !== 'incident') return false;
+        const item = live.get('incident', key);
+        return mine.has(key) || (item && (item.worker === facts.login || (facts.unit && item.unit === facts.unit)));
+      };
+      if (detail.replaced || detail.changed.some(concerns)) this.#soon(detail.changed);
+    });
+    return this.refresh();
+  }
+
+  /** Many changes in one moment are one question. */
+  #soon(changed) {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.refresh(), WAIT_MS);
+    this.dispatchEvent(new CustomEvent('stirred', {detail: new Set(changed.filter(([k]) => k === 'incident').map(([, key]) => Number(key)))}));
+  }
+
+  /** Ask anew; a call while an answer is under way asks once more, for that answer may be too old. */
+  refresh() {
+    if (this.#asking) {
+      this.#again = true;
+      return this.#asking;
+    }
+    this.#asking = this.#load().finally(() => {
+      this.#asking = null;
+      if (this.#again) {
+        this.#again = false;
+        this.refresh();
+      }
+    });
+    return this.#asking;
+  }
+
+  async #load() {
+    try {
+      const {value, at} = await remembered('tasks', () => ask('my_tasks'));
+      this.list = value;
+      this.at = at;
+    } catch (error) {
+      if (error instanceof SessionOver) throw error;
+      // Nothing known yet and no signal: the list says so by itself (at === null).
+    }
+    this.loaded = true;
+    this.#tell();
+  }
+
+  get(id) { return this.list.find((task) => task.id === Number(id)); }
+
+  /** The stage as the user has left it: what is known plus what waits to be sent. */
+  stageOf(task) {
+    return this.#queue.of(task.id).filter((e) => e.state === 'waiting').reduce((s, e) => BECOMES[e.name] ?? s, task.stage);
+  }
+
+  /** Sorted by the time left; tasks without a limit last; those handed in after all others. */
+  sorted() {
+    const due = (task) => task.handle_due_at ?? task.stage_due_at ?? Infinity;
+    const done = (task) => (NEXT[this.stageOf(task)] ? 0 : 1);
+    return [...this.list].sort((a, b) => done(a) - done(b) || due(a) - due(b) || a.id - b.id);
+  }
+
+  #tell() {
+    this.dispatchEvent(new CustomEvent('change'));
+  }
+}
+
+export const tasks = new MyTasks();

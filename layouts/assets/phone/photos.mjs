@@ -1,0 +1,105 @@
+// A photo from the camera: made small (≤ 1600 px JPEG), stamped with time, place and person, shown, removable.
+
+import {live} from '../live.mjs';
+import {cityTime, t} from '../text.mjs';
+import {h, icon} from './dom.mjs';
+import {facts} from './facts.mjs';
+import {lastPosition} from './duty.mjs';
+
+const LONGEST_PX = 1600;
+const QUALITIES = [0.82, 0.7, 0.55];
+const GOOD_BYTES = 700_000;
+
+/** Time, place and person as the stamp's lines. */
+function stampLines(number) {
+  const now = cityTime(live.now());
+  const here = lastPosition();
+  const place = here
+    ? t('phone.stamp.place', {lon: here.lon.toFixed(5), lat: here.lat.toFixed(5), m: Math.round(here.accuracy)})
+    : t('phone.stamp.no_place');
+  return [`${now.date} ${now.clock}`, place, [facts.name, number].filter(Boolean).join(' · ')];
+}
+
+function stamp(canvas, lines) {
+  const context = canvas.getContext('2d');
+  const size = Math.max(14, Math.round(Math.max(canvas.width, canvas.height) / 52));
+  const step = Math.round(size * 1.4);
+  const height = step * lines.length + size;
+  context.fillStyle = 'rgb(0 0 0 / 58%)';
+  context.fillRect(0, canvas.height - height, canvas.width, height);
+  context.font = `600 ${size}px ${getComputedStyle(document.body).fontFamily}`;
+  context.fillStyle = '#fff';
+  context.textBaseline = 'top';
+  lines.forEach((line, n) => {
+    context.fillText(line, size, canvas.height - height + size * 0.6 + n * step, canvas.width - 2 * size);
+  });
+}
+
+/** Shrink and stamp an image file → JPEG Blob. Throws when the file is not an image this browser can read. */
+export async function shrink(file, number = '') {
+  const image = await createImageBitmap(file, {imageOrientation: 'from-image'});
+  const scale = Math.min(1, LONGEST_PX / Math.max(image.width, image.height));
+  const canvas = document.createElement('canvas');
+  canvas.width = Math.max(1, Math.round(image.width * scale));
+  canvas.height = Math.max(1, Math.round(image.height * scale));
+  canvas.getContext('2d').drawImage(image, 0, 0, canvas.width, canvas.height);
+  image.close();
+  stamp(canvas, stampLines(number));
+  let blob = null;
+  for (const quality of QUALITIES) {
+    blob = await new Promise((done) => canvas.toBlob(done, 'image/jpeg', quality));
+    if (blob && blob.size <= GOOD_BYTES) break;
+  }
+  if (!blob) throw new Error('canvas gave no JPEG');
+  return blob;
+}
+
+/**
+ * The photo field of a form. `photos`: Blobs already there (a draft); `onChange(photos)` after each change.
+ * Returns its element.
+ */
+export function photoField({photos, number = '', required = false, max = 4, onChange, onWrong}) {
+  const blobs = [...photos];
+  const urls = new Map();
+  const strip = h('div', {class: 'ph-photos'});
+  const draw = () => {
+    const kept = new Set(blobs);
+    for (const [blob, url] of urls) {
+      if (!kept.has(blob)) {
+        URL.revokeObjectURL(url);
+        urls.delete(blob);
+      }
+    }
+    strip.replaceChildren(
+      ...blobs.map((blob, n) => {
+        if (!urls.has(blob)) urls.set(blob, URL.createObjectURL(blob));
+        return h('figure', {},
+          h('img', {src: urls.get(blob), alt: t('phone.photo.alt', {n: n + 1})}),
+          h('button', {class: 'ph-photo-remove', type: 'button', 'aria-label': t('phone.photo.remove', {n: n + 1}),
+            onclick: () => { blobs.splice(n, 1); draw(); onChange([...blobs]); }}, icon('x')));
+      }),
+      ...(blobs.length < max ? [shutter()] : []),
+    );
+  };
+  const shutter = () => {
+    const input = h('input', {type: 'file', accept: 'image/*', capture: 'environment', class: 'ph-hidden-input', id: 'ph-photo',
+      onchange: async () => {
+        const [file] = input.files;
+        input.value = '';
+        if (!file) return;
+        label.classList.add('is-busy');
+        try {
+          blobs.push(await shrink(file, number));
+          onChange([...blobs]);
+        } catch {
+          onWrong(t('phone.photo.unreadable'));
+        }
+        draw();
+      }});
+    const words = blobs.length ? t('phone.photo.more') : t(required ? 'phone.photo.required' : 'phone.photo.add');
+    const label = h('label', {class: `ph-shutter${blobs.length ? ' is-small' : ''}`}, input, icon('camera'), h('span', {}, words));
+    return label;
+  };
+  draw();
+  return strip;
+}

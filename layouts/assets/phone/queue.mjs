@@ -1,0 +1,194 @@
+// The outbox of the phone: every command goes through it, with signal or without. An entry is kept in IndexedDB until
+// the server has answered, and is always sent with the same idempotency key, so a retry never doubles.
+//
+//   entry {seq, login, key, name, body, photos: [Blob], sha256: [], incident, from, title, at, state, words, detail}
+//   state "waiting" (待发送) or "refused" (told in words, kept until the user has read it)
+//
+// Order: entries of one incident are sent in the order in which they were made. Without signal all wait. A server that
+// cannot now holds up only the incident concerned.
+
+import {Busy, Refused, SessionOver, Unreachable, ask, command, newKey, upload} from './api.mjs';
+import {rows} from './db.mjs';
+
+const BACKOFF_S = [2, 5, 10, 20, 30];
+
+export class Queue extends EventTarget {
+  #login;
+  #entries = [];
+  #draining = null;
+  #again = false;
+  #tries = 0;
+  #timer = null;
+
+  constructor(login) {
+    super();
+    this.#login = login;
+  }
+
+  /** Entries of this account, oldest first. */
+  get entries() { return this.#entries; }
+  get waiting() { return this.#entries.filter((e) => e.state === 'waiting'); }
+  get refused() { return this.#entries.filter((e) => e.state === 'refused'); }
+  of(incident) { return this.#entries.filter((e) => e.incident === Number(incident)); }
+
+  /** Read what an earlier page left and begin to send. */
+  async start() {
+    await this.#read();
+    for (const event of ['online', 'focus', 'pageshow']) window.addEventListener(event, () => this.send());
+    document.addEventListener('visibilitychange', () => document.hidden || this.send());
+    this.send();
+  }
+
+  /**
+   * Keep a command and try it at once. Resolves after the first try: {outcome: "done", answer} | {outcome: "waiting"} |
+   * {outcome: "refused", error}. `from`: the stage it was made in, for judging it anew after a wait.
+   */
+  async submit({name, body, photos = [], incident = null, from = '', title = ''}) {
+    const behind = incident !== null && this.waiting.some((e) => e.incident === incident);
+    const entry = await rows.add({
+      login: this.#login, key: newKey(), name, photos, incident, from, title, at: Date.now(), state: 'waiting',
+      // Behind another step of the same incident nobody knows the version yet: the one before will tell.
+      body: behind ? {...body, version: null} : body, behind, words: '', detail: '', waited: false, sha256: [],
+    });
+    this.#entries = [...this.#entries, entry];
+    this.#tell();
+    const first = new Promise((done) => {
+      const settle = ({detail}) => {
+        if (detail.seq !== entry.seq) return;
+        this.removeEventListener('tried', settle);
+        done(detail);
+      };
+      this.addEventListener('tried', settle);
+    });
+    this.send();
+    return first;
+  }
+
+  /** Try to send everything that waits; calls while sending are joined into one more round. */
+  send() {
+    if (this.#draining) {
+      this.#again = true;
+      return this.#draining;
+    }
+    this.#draining = this.#round().finally(() => {
+      this.#draining = null;
+      if (this.#again) {
+        this.#again = false;
+        this.send();
+      }
+    });
+    return this.#draining;
+  }
+
+  /** The user has read a refusal (or gives an entry up). */
+  async drop(seq) {
+    await rows.remove(seq);
+    await this.#read();
+  }
+
+  async #read() {
+    this.#entries = (await rows.all()).filter((e) => e.login === this.#login);
+    this.#tell();
+  }
+
+  async #round() {
+    clearTimeout(this.#timer);
+    // Two tabs of one phone must not send the same entry side by side: the key would hold, the order would not.
+    const work = () => this.#drain();
+    await (navigator.locks ? navigator.locks.request('chengyun-phone-queue', work) : work());
+  }
+
+  async #drain() {
+    await this.#read();
+    const held = new Set();
+    let retry = false;
+    for (const {seq} of this.waiting) {
+      const entry = this.#entries.find((e) => e.seq === seq);
+      if (!entry) continue;
+      if (held.has(entry.incident)) {
+        this.#tried(entry, {outcome: 'waiting'});
+        continue;
+      }
+      try {
+        const answer = await this.#deliver(entry).catch(async (error) => {
+          if (await this.#rebase(entry, error)) return this.#deliver(entry);
+          throw error;
+        });
+        await rows.remove(entry.seq);
+        await this.#pass(entry, answer);
+        this.#tries = 0;
+        this.#tried(entry, {outcome: 'done', answer});
+      } catch (error) {
+        if (error instanceof SessionOver) {
+          this.dispatchEvent(new CustomEvent('session-over'));
+          break;
+        }
+        if (error instanceof Refused) {
+          await this.#change(entry, {state: 'refused', words: error.words, detail: error.message});
+          this.#tried(entry, {outcome: 'refused', error});
+          continue;
+        }
+        if (!(error instanceof Unreachable || error instanceof Busy)) throw error;
+        retry = true;
+        if (error instanceof Unreachable) held.clear();
+        if (!entry.waited) await this.#change(entry, {waited: true});
+        this.#tried(entry, {outcome: 'waiting'});
+        if (error instanceof Unreachable) {
+          for (const other of this.waiting) this.#tried(other, {outcome: 'waiting'});
+          break;
+        }
+        held.add(entry.incident);
+      }
+    }
+    if (retry) {
+      const seconds = BACKOFF_S[Math.min(this.#tries, BACKOFF_S.length - 1)];
+      this.#tries += 1;
+      this.#timer = setTimeout(() => this.send(), seconds * 1000 * (0.7 + 0.3 * Math.random()));
+    }
+  }
+
+  async #deliver(entry) {
+    for (let n = entry.sha256.length; n < entry.photos.length; n += 1) {
+      const progress = (part) =>
+        this.dispatchEvent(new CustomEvent('progress', {detail: {seq: entry.seq, n, of: entry.photos.length, part}}));
+      const sha256 = await upload(entry.photos[n], progress);
+      await this.#change(entry, {sha256: [...entry.sha256, sha256]}); // a photo that has arrived is never sent again
+    }
+    const body = {...entry.body, key: entry.key};
+    if (entry.photos.length) body.photos = entry.sha256;
+    return command(entry.name, body);
+  }
+
+  /** The next step of the same incident was made on top of this one: it now knows its version. */
+  async #pass(entry, answer) {
+    await this.#read();
+    const next = this.of(entry.incident).find((e) => e.behind && e.state === 'waiting');
+    if (entry.incident !== null && next && Number.isInteger(answer?.version)) {
+      await this.#change(next, {behind: false, body: {...next.body, version: answer.version}});
+    }
+  }
+
+  /** Work done without signal must not be lost to a remark made meanwhile: when its step is still the next one in
+   * that stage, it is sent once more on the newest version, as a new message. Pressed with signal, it is refused. */
+  async #rebase(entry, error) {
+    if (error.code !== 'stale' || !entry.waited || entry.rebased) return false;
+    const {incident} = await ask('incident', {id: entry.incident});
+    if (incident.stage !== entry.from) return false;
+    await this.#change(entry, {key: newKey(), rebased: true, body: {...entry.body, version: incident.version}});
+    return true;
+  }
+
+  async #change(entry, change) {
+    Object.assign(entry, change);
+    await rows.put({...entry});
+    this.#tell();
+  }
+
+  #tried(entry, outcome) {
+    this.dispatchEvent(new CustomEvent('tried', {detail: {seq: entry.seq, entry, ...outcome}}));
+  }
+
+  #tell() {
+    this.dispatchEvent(new CustomEvent('change'));
+  }
+}

@@ -1,0 +1,145 @@
+// One task: what it is, where, how long still, and one big button: the next legal step.
+
+import {has, t} from '../text.mjs';
+import {Refused, ask, photoUrl} from './api.mjs';
+import {fill, h, icon} from './dom.mjs';
+import {duty, locateOnce} from './duty.mjs';
+import {NEXT, remembered, tasks} from './my_tasks.mjs';
+import {dueTime, emptyState, levelBadge, named, outboxNotice, stageChip, toast, when} from './parts.mjs';
+import {distance, placeOf} from './task_list.mjs';
+
+const COMMAND = {take: 'take_incident', arrive: 'arrive_incident'};
+const ICON = {take: 'take', arrive: 'arrive', finish: 'handle'};
+/** What `incident` answers as allowed action → what the phone offers. */
+const ACTION = {take: 'take', arrive: 'arrive', finish: 'handle'};
+
+export function taskPage(page, {queue}, id) {
+  id = Number(id);
+  let detail = null;
+  let shownMap = null;
+  let busy = '';
+  page.title(t('phone.task'));
+  const body = h('div', {class: 'ph-task'}, h('p', {class: 'cy-empty'}, t('ui.loading')));
+  fill(page.main, body);
+
+  const load = async () => {
+    try {
+      const {value, at, fresh} = await remembered(`task/${id}`, () => ask('incident', {id}));
+      if (!page.open) return;
+      detail = value;
+      draw(fresh ? null : at);
+    } catch (error) {
+      if (!page.open) return;
+      detail = null;
+      const words = error instanceof Refused ? error.words : t('phone.task.unknown');
+      fill(body, queue.of(id).map((e) => outboxNotice(e, queue)), emptyState('wifi-off', words));
+      page.foot();
+    }
+  };
+
+  const timeline = (entries) =>
+    h('ol', {class: 'cy-timeline'}, entries.map((e) => h('li', {},
+      h('div', {class: 'cy-timeline__time cy-num'}, when(e.at)),
+      h('div', {class: 'cy-timeline__what'}, has(`action.${e.action}`) ? t(`action.${e.action}`) : e.action, h('span', {class: 'ph-who'}, ` ${e.actor_name}`)),
+      e.reason && h('div', {class: 'cy-timeline__why'}, e.reason))));
+
+  const mapBlock = (incident) => {
+    if (incident.lon === null || incident.lon === undefined) return null;
+    if (shownMap) return shownMap;
+    const host = h('div', {class: 'ph-map'});
+    const button = h('button', {class: 'cy-button cy-button--block', type: 'button', onclick: async () => {
+      button.disabled = true;
+      button.lastChild.textContent = t('ui.loading');
+      try {
+        const {showPoint} = await import('./place.mjs'); // the map is heavy: it comes only when asked for
+        host.replaceChildren();
+        await showPoint(host, incident, page);
+      } catch {
+        host.replaceChildren(h('p', {class: 'cy-empty'}, t('phone.map.unreachable')));
+      }
+    }}, icon('map'), h('span', {}, t('phone.map.show')));
+    host.append(button);
+    return (shownMap = host);
+  };
+
+  const draw = (oldAt = null) => {
+    if (!detail) return;
+    const {incident} = detail;
+    const pending = queue.of(id);
+    const waiting = pending.filter((e) => e.state === 'waiting');
+    const stage = tasks.stageOf({...incident});
+    const far = distance(incident);
+    page.title(incident.number);
+    fill(body,
+      oldAt && h('p', {class: 'ph-old', role: 'status'}, icon('history'), t('phone.old', {time: when(oldAt)})),
+      pending.map((e) => outboxNotice(e, queue)),
+      h('section', {class: 'ph-head'},
+        h('div', {class: 'ph-card-top'}, levelBadge(incident.level),
+          h('span', {class: 'ph-card-class'}, [incident.big_class, named(incident, 'class_name')].filter(Boolean).join(' · ')),
+          stageChip(stage)),
+        h('h2', {}, incident.title),
+        h('div', {class: 'ph-due-line'}, icon('timer'), dueTime(incident.handle_due_at),
+          incident.handle_due_at && h('span', {class: 'cy-faint cy-num'}, t('phone.until', {time: when(incident.handle_due_at)})))),
+      h('section', {class: 'ph-block'},
+        h('p', {class: 'ph-card-place'}, icon('map-pin'), h('span', {}, placeOf(incident)), far && h('span', {class: 'ph-far cy-num'}, far)),
+        incident.text && incident.text !== incident.title && h('p', {class: 'ph-text'}, incident.text),
+        h('p', {class: 'cy-faint'}, t('phone.reported', {time: when(incident.reported_at)}), incident.sources > 1 && ` · ${t('phone.sources', {n: incident.sources})}`),
+        mapBlock(incident)),
+      detail.photos?.length > 0 && h('section', {class: 'ph-block'},
+        h('h3', {}, t('word.photos')),
+        h('div', {class: 'cy-photos'}, detail.photos.map((p, n) => h('figure', {},
+          h('a', {href: photoUrl(p.sha256), target: '_blank', rel: 'noopener'}, h('img', {src: photoUrl(p.sha256), loading: 'lazy', alt: t('phone.photo.alt', {n: n + 1})})),
+          h('figcaption', {}, t(`phone.photo.${p.purpose}`)))))),
+      h('section', {class: 'ph-block'}, h('h3', {}, t('word.timeline')), timeline(detail.timeline ?? [])));
+    foot(incident, stage, waiting);
+  };
+
+  const foot = (incident, stage, waiting) => {
+    const allowed = detail.actions;
+    const can = (action) => waiting.length > 0 || !allowed || allowed.includes(action);
+    const next = NEXT[stage];
+    const phone = detail.call?.phone;
+    const second = [];
+    if (next && can('return')) second.push(h('a', {class: 'cy-button', href: `#/task/${id}/return`}, icon('return'), t('action.return')));
+    if (can('note')) second.push(h('a', {class: 'cy-button', href: `#/task/${id}/note`}, icon('note'), t('action.note')));
+    if (phone) second.push(h('a', {class: 'cy-button', href: `tel:${phone}`, 'aria-label': t('phone.call.whom', {name: detail.call.name})}, icon('phone'), t('phone.call')));
+    if (!next || !can(ACTION[next])) {
+      page.foot(second.length > 0 && h('div', {class: 'ph-second'}, second));
+      return;
+    }
+    const label = h('span', {}, busy || t(`phone.do.${next}`));
+    const primary = next === 'finish'
+      ? h('a', {class: 'cy-button cy-button--primary ph-primary', href: `#/task/${id}/finish`}, icon(ICON.finish), label)
+      : h('button', {class: 'cy-button cy-button--primary ph-primary', type: 'button', disabled: Boolean(busy), onclick: () => press(next, incident, stage)}, icon(ICON[next]), label);
+    page.foot(second.length > 0 && h('div', {class: 'ph-second'}, second), primary);
+  };
+
+  const press = async (step, incident, stage) => {
+    if (busy) return;
+    const body = {id, version: incident.version};
+    if (step === 'arrive') {
+      busy = t('phone.locating');
+      draw();
+      try {
+        const here = await locateOnce();
+        Object.assign(body, {lon: here.lon, lat: here.lat});
+      } catch {
+        toast(t('phone.arrive.no_place'), 'warn');
+      }
+    }
+    busy = t('phone.sending');
+    draw();
+    const {outcome} = await queue.submit({name: COMMAND[step], body, incident: id, from: stage, title: incident.title});
+    busy = '';
+    if (outcome === 'done') toast(t(`phone.done.${step}`));
+    if (outcome === 'waiting') toast(t('phone.kept'), 'warn');
+    await Promise.all([tasks.refresh(), load()]); // refused: the notice says who was first, the task shows what is now
+    if (page.open) draw();
+  };
+
+  load();
+  page.listen(queue, 'change', () => draw());
+  page.listen(duty, 'change', () => !busy && draw());
+  page.listen(tasks, 'stirred', ({detail: ids}) => (ids.size === 0 || ids.has(id)) && load());
+  page.listen(queue, 'tried', ({detail: tried}) => tried.entry.incident === id && tried.outcome === 'done' && !busy && load());
+}

@@ -1,0 +1,214 @@
+"""The desk's static structure. What lives is filled in by layouts/assets/desk/desk.mjs, what is asked by callbacks."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import dash_ag_grid as dag
+from dash import dcc, html
+from dash.development.base_component import Component
+
+from layouts import ids
+from layouts.desk.intake import intake
+from layouts.shell import frame, pieces
+from layouts.shell.view import View
+
+STAGE_GROUPS: Final = ("waiting", "working", "checking")
+"""Quick filters: 待受理派遣 / 处置中 / 待核查; the stages of each are in desk/list.mjs."""
+
+
+def desk(view: View) -> Component:
+    """The page of operators and dispatchers."""
+    stores = [dcc.Store(id=name) for name in _STORES]
+    body = html.Main(
+        [
+            html.Section(id=ids.DESK_TILES, className="tiles", **{"aria-label": view.t("desk.tiles")}),
+            html.Div([_list(view), _splitter(view), _map(), _drawer(view), intake(view)], className="work"),
+            _records(view),
+            *stores,
+        ],
+        className="desk",
+    )
+    return frame.framed(view, "desk", body)
+
+
+_STORES: Final = (
+    ids.DESK_SELECTED,
+    ids.DESK_SHOWN,
+    ids.DESK_PRESS,
+    ids.DESK_FOLLOW,
+    ids.DESK_SEARCH_ASK,
+    ids.RECORDS_ASK,
+    ids.DEVICE_ASK,
+    ids.INTAKE_TYPED,
+    ids.INTAKE_POINT,
+    ids.INTAKE_KEY,
+    ids.INTAKE_FILED,
+)
+
+
+def _list(view: View) -> Component:
+    levels = [
+        html.Button(pieces.NUMERALS[n], className="cy-button cy-button--small level-pick", type="button", title=view.word("level", n), **{"data-level": str(n), "aria-pressed": "false"})
+        for n in (1, 2, 3, 4)
+    ]
+    groups = [
+        html.Button(
+            [view.t(f"desk.group.{g}"), html.Span("", className="n cy-num", **{"data-count": g})],
+            type="button",
+            **{"data-group": g, "aria-pressed": "false"},
+        )
+        for g in ("all", *STAGE_GROUPS)
+    ]
+    flags = [
+        html.Button(
+            [view.t(f"desk.flag.{f}"), html.Span("", className="n cy-num", **{"data-count": f})],
+            className="cy-button cy-button--small cy-button--ghost flag",
+            type="button",
+            **{"data-flag": f, "aria-pressed": "false"},
+        )
+        for f in ("overdue", "mine", "inview")
+    ]
+    tools = html.Div(
+        [
+            html.Div(
+                [
+                    pieces.icon("search"),
+                    dcc.Input(id=ids.DESK_SEARCH, type="search", placeholder=view.t("desk.search"), className="search__input", autoComplete="off"),
+                    html.Div(id=ids.DESK_FOUND, className="found", hidden=True),
+                ],
+                className="search",
+            ),
+            html.A(pieces.icon("file-spreadsheet"), className="cy-button cy-button--icon", href="/api/v1/export/incidents.xlsx", title=view.t("desk.export"), download="", hidden=not view.may("incident.export"), **{"data-export": "", "aria-label": view.t("desk.export")}),
+            pieces.button([pieces.icon("phone-call"), view.t("desk.intake"), html.Kbd("F2")], kind="primary", hidden=not view.may("incident.report"), **{"data-intake": ""}),
+        ],
+        className="list__tools",
+    )
+    filters = html.Div(
+        [
+            html.Div(groups, className="cy-segment list__groups", role="group"),
+            html.Div([*levels, *flags, html.Select(className="cy-select class-pick", **{"aria-label": view.t("word.class"), "data-class": ""}), pieces.button(view.t("ui.clear"), kind="ghost small", hidden=True, **{"data-clear": ""})], className="list__flags"),
+        ],
+        className="list__filters",
+    )
+    return html.Section(
+        [tools, filters, html.Div(_grid(view), className="list__grid"), html.Div(className="list__foot cy-faint", **{"data-foot": ""})],
+        className="cy-panel list",
+        **{"aria-label": view.t("word.incidents")},
+    )
+
+
+def _grid(view: View) -> Component:
+    """Rows come from the live items by transactions in the browser; Python never sends one."""
+
+    def column(field: str, head: str, renderer: str, **more: Any) -> dict[str, Any]:
+        return {"field": field, "colId": field, "headerName": head, "cellRenderer": renderer, **more}
+
+    columns = [
+        column("level", view.t("word.level"), "CyLevel", width=52, maxWidth=60, resizable=False, cellClass="is-centre"),
+        column("title", view.t("word.incident"), "CyTitle", flex=1, minWidth=160),
+        column("number", view.t("word.number"), "CyText", width=150, hide=True, cellClass="cy-num"),
+        column("class_name", view.t("word.class"), "CyText", width=120, hide=True),
+        column("stage", view.t("word.stage"), "CyStage", width=112, comparator={"function": "cyStageOrder(params)"}),
+        column("unit_name", view.t("word.unit"), "CyText", width=130, hide=True),
+        column("due", view.t("word.due"), "CyDue", width=104, valueGetter={"function": "cyDue(params)"}),
+        column("reported_at", view.t("desk.column.age"), "CyAge", width=84, hide=True),
+        column("sources", view.t("desk.column.sources"), "CySources", width=50, maxWidth=60, resizable=False, cellClass="is-centre"),
+    ]
+    for c in columns:
+        c.pop("comparator", None)
+    return dag.AgGrid(
+        id=ids.DESK_GRID,
+        className="grid",
+        rowData=[],
+        columnDefs=columns,
+        defaultColDef={"sortable": True, "resizable": True, "suppressHeaderMenuButton": True, "suppressMovable": True, "sortingOrder": ["asc", "desc", None]},
+        getRowId="params.data.key",
+        dashGridOptions={
+            "theme": {"function": "themeQuartz.withPart(agGrid.colorSchemeDark)"},
+            "rowSelection": {"mode": "singleRow", "checkboxes": False, "enableClickSelection": True},
+            "rowHeight": 52,
+            "headerHeight": 32,
+            "animateRows": False,
+            "suppressCellFocus": False,
+            "suppressColumnVirtualisation": True,
+            "asyncTransactionWaitMillis": 100,
+            "isExternalFilterPresent": {"function": "cyFilterPresent()"},
+            "doesExternalFilterPass": {"function": "cyFilterPass(params)"},
+            "rowClassRules": {"is-ringing": "params.data && params.data.level <= 2 && !params.data.acknowledged"},
+            "localeText": {"noRowsToShow": view.t("desk.list.empty")},
+            "overlayNoRowsTemplate": f'<span class="cy-faint">{view.t("desk.list.empty")}</span>',
+        },
+        style={"height": "100%", "width": "100%"},
+    )
+
+
+def _splitter(view: View) -> Component:
+    return html.Div(className="splitter", role="separator", title=view.t("desk.split"), **{"data-splitter": "", "aria-orientation": "vertical", "tabIndex": "0"})
+
+
+def _map() -> Component:
+    return html.Section(html.Div(id=ids.DESK_MAP, className="cy-map"), className="cy-panel map-host")
+
+
+def _drawer(view: View) -> Component:
+    return html.Aside(
+        [
+            html.Header(id=ids.DESK_HEAD, className="detail__head"),
+            html.Div(
+                [
+                    html.Div(id=ids.DESK_FACTS, className="detail__part"),
+                    html.Div(id=ids.DESK_DISPATCH, className="detail__part"),
+                    html.Div(id=ids.DESK_PHOTOS, className="detail__part"),
+                    html.Div(id=ids.DESK_CHART, className="detail__part"),
+                    html.Div(id=ids.DESK_SOURCES, className="detail__part"),
+                    html.Div(id=ids.DESK_TIMELINE, className="detail__part"),
+                ],
+                className="detail__body cy-scroll",
+            ),
+            _act_form(view),
+            html.Footer(id=ids.DESK_ACTIONS, className="detail__actions"),
+        ],
+        id=ids.DESK_DRAWER,
+        className="cy-panel detail",
+        hidden=True,
+        **{"aria-label": view.t("desk.detail")},
+    )
+
+
+def _act_form(view: View) -> Component:
+    """Particulars of the action about to be done; stays put while the detail around it reloads."""
+    level = dcc.RadioItems(
+        id=ids.DESK_ACT_LEVEL,
+        options=[{"label": view.word("level", n), "value": n} for n in (1, 2, 3, 4)],
+        inline=True,
+        className="radios",
+    )
+    return html.Div(
+        [
+            html.Div(className="cy-h3", **{"data-act-title": ""}),
+            html.Div(pieces.field(view.t("word.class"), dcc.Dropdown(id=ids.DESK_ACT_CLASS, options=[], placeholder=view.t("desk.choose_class"), maxHeight=260)), **{"data-for": "class"}),
+            html.Div(pieces.field(view.t("word.level"), level), **{"data-for": "level"}),
+            html.Div(pieces.field(view.t("word.reason"), dcc.Textarea(id=ids.DESK_ACT_REASON, className="cy-textarea", maxLength=1000)), **{"data-for": "reason"}),
+            html.Div(
+                [pieces.button(view.t("ui.cancel"), kind="ghost", **{"data-act-cancel": ""}), pieces.button(view.t("ui.confirm"), kind="primary", **{"data-act-confirm": ""})],
+                className="cy-row act__foot",
+            ),
+        ],
+        id=ids.DESK_ACT,
+        className="act",
+        hidden=True,
+        role="form",
+    )
+
+
+def _records(view: View) -> Component:
+    """The records behind a figure, and a device or camera of the map."""
+    return html.Dialog(
+        [
+            html.Div([html.Span("", className="cy-clip", **{"data-records-title": ""}), html.Div(className="cy-grow"), pieces.button(pieces.icon("close"), kind="ghost icon small", title=view.t("ui.close"), **{"data-records-close": ""})], className="cy-dialog__head"),
+            html.Div([html.Div(className="formula", **{"data-formula": ""}), html.Div(id=ids.RECORDS_BODY), html.Div(id=ids.DEVICE_BODY)], className="cy-dialog__body"),
+        ],
+        id=ids.RECORDS,
+        className="cy-dialog cy-dialog--wide",
+    )

@@ -1,0 +1,102 @@
+"""Ids of the components that callbacks and page modules name. A test holds that layouts and callbacks agree.
+
+The browser modules of `layouts/assets/desk` and `layouts/assets/wall` use the same words.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+# shell
+URL: Final = "url"
+PAGE: Final = "page"
+TOASTS: Final = "toasts"
+
+# desk: what is selected, what was pressed, what is shown
+DESK_GRID: Final = "desk-grid"
+DESK_MAP: Final = "desk-map"
+DESK_SELECTED: Final = "desk-selected"
+DESK_SHOWN: Final = "desk-shown"
+DESK_PRESS: Final = "desk-press"
+DESK_FOLLOW: Final = "desk-follow"
+DESK_DRAWER: Final = "desk-drawer"
+DESK_HEAD: Final = "desk-head"
+DESK_FACTS: Final = "desk-facts"
+DESK_DISPATCH: Final = "desk-dispatch"
+DESK_SOURCES: Final = "desk-sources"
+DESK_CHART: Final = "desk-chart"
+DESK_PHOTOS: Final = "desk-photos"
+DESK_TIMELINE: Final = "desk-timeline"
+DESK_ACTIONS: Final = "desk-actions"
+DESK_ACT: Final = "desk-act"
+DESK_ACT_REASON: Final = "desk-act-reason"
+DESK_ACT_CLASS: Final = "desk-act-class"
+DESK_ACT_LEVEL: Final = "desk-act-level"
+DESK_TILES: Final = "desk-tiles"
+DESK_SEARCH: Final = "desk-search"
+DESK_SEARCH_ASK: Final = "desk-search-ask"
+DESK_FOUND: Final = "desk-found"
+RECORDS: Final = "records"
+RECORDS_ASK: Final = "records-ask"
+RECORDS_BODY: Final = "records-body"
+DEVICE_ASK: Final = "device-ask"
+DEVICE_BODY: Final = "device-body"
+
+# intake 接报
+INTAKE: Final = "intake"
+INTAKE_TYPED: Final = "intake-typed"
+INTAKE_TEXT: Final = "intake-text"
+INTAKE_CLASS: Final = "intake-class"
+INTAKE_SUGGEST: Final = "intake-suggest"
+INTAKE_LEVEL: Final = "intake-level"
+INTAKE_NAME: Final = "intake-name"
+INTAKE_PHONE: Final = "intake-phone"
+INTAKE_ADDRESS: Final = "intake-address"
+INTAKE_PLACES: Final = "intake-places"
+INTAKE_POINT: Final = "intake-point"
+INTAKE_WHERE: Final = "intake-where"
+INTAKE_SIMILAR: Final = "intake-similar"
+INTAKE_KEY: Final = "intake-key"
+INTAKE_SUBMIT: Final = "intake-submit"
+INTAKE_FILED: Final = "intake-filed"
+
+# leader
+LEADER_PRESS: Final = "leader-press"
+LEADER_BOARD_ASK: Final = "leader-board-ask"
+LEADER_UNKNOWN: Final = "leader-unknown"
+LEADER_WAITING: Final = "leader-waiting"
+LEADER_REASON: Final = "leader-reason"
+
+# wall
+WALL_MAP: Final = "wall-map"
+WALL_TRENDS: Final = tuple(f"wall-trend-{n}" for n in range(4))
+
+# ops
+OPS_TAB: Final = "ops-tab"
+OPS_ASK: Final = "ops-ask"
+OPS_BODY: Final = "ops-body"
+OPS_PRESS: Final = "ops-press"
+OPS_SIDE: Final = "ops-side"
+OPS_DETAIL_ASK: Final = "ops-detail-ask"
+OPS_VALUE: Final = "ops-value"
+OPS_REASON: Final = "ops-reason"
+OPS_FIX: Final = "ops-fix"
+
+# admin
+ADMIN_ASK: Final = "admin-ask"
+ADMIN_BODY: Final = "admin-body"
+ADMIN_FORM: Final = "admin-form"
+ADMIN_EDIT: Final = "admin-edit"
+ADMIN_PRESS: Final = "admin-press"
+ADMIN_SECRET: Final = "admin-secret"
+ADMIN_LOGIN: Final = "admin-login"
+ADMIN_NAME: Final = "admin-name"
+ADMIN_ROLE: Final = "admin-role"
+ADMIN_UNIT: Final = "admin-unit"
+ADMIN_AREAS: Final = "admin-areas"
+ADMIN_CODE: Final = "admin-code"
+ADMIN_KIND: Final = "admin-kind"
+ADMIN_PHONE: Final = "admin-phone"
+ADMIN_AREA: Final = "admin-area"
+ADMIN_PARENT: Final = "admin-parent"
+ADMIN_LEVEL: Final = "admin-level"

@@ -1,0 +1,116 @@
+"""The frame of every desk-like page: header with clock, link state, demo tag, user; toasts; refused pages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from dash import html
+from dash.development.base_component import Component
+
+from layouts import ids
+from layouts.shell import pieces
+from layouts.shell.view import View
+
+
+@dataclass(frozen=True, slots=True)
+class Terminal:
+    """A page of its own: its path, the right that opens it, its theme and its browser files."""
+
+    name: str
+    path: str
+    right: str
+    theme: str
+    module: str
+    styles: tuple[str, ...]
+    scripts: tuple[str, ...] = ()
+
+
+TERMINALS: Final = (
+    Terminal("desk", "/desk", "incident.search", "theme-desk", "desk/desk.mjs", ("desk/desk.css",), ("desk/cells.js",)),
+    Terminal("leader", "/leader", "incident.escalate", "theme-desk", "desk/leader.mjs", ("desk/leader.css",)),
+    Terminal("wall", "/wall", "live.see", "theme-wall", "wall/wall.mjs", ("wall/wall.css",)),
+    Terminal("ops", "/ops", "status.see", "theme-desk", "desk/ops.mjs", ("desk/ops.css",)),
+    Terminal("admin", "/admin", "account.see", "theme-desk", "desk/admin.mjs", ("desk/ops.css",)),
+)
+"""In the order of the navigation. `right` only hides: every query and command is asked again by the service."""
+
+
+def terminal_of(path: str) -> Terminal | None:
+    """The terminal at `path` (with or without a trailing slash), or None."""
+    wanted = "/" + path.strip("/").split("/")[0]
+    return next((x for x in TERMINALS if x.path == wanted), None)
+
+
+def framed(view: View, name: str, body: Component) -> Component:
+    """`body` under the header of the page called `name`."""
+    return html.Div([header(view, name), body, toasts()], className=f"cy-app page page--{name}", **{"data-page": name})
+
+
+def toasts() -> Component:
+    """Where messages to the user appear."""
+    return html.Div(id=ids.TOASTS, className="cy-toasts", role="region", **{"aria-live": "polite"})
+
+
+def header(view: View, name: str) -> Component:
+    """City, navigation, clock, link state, demo tag, bell, user, language, way out."""
+    links = [
+        html.A(
+            view.t(f"shell.page.{x.name}"),
+            href=x.path,
+            className="nav__link" + (" is-on" if x.name == name else ""),
+            **({"aria-current": "page"} if x.name == name else {}),
+        )
+        for x in TERMINALS
+        if view.may(x.right)
+    ]
+    return html.Header(
+        [
+            html.Div(
+                [
+                    html.Span(view.t("product.name"), className="brand__mark"),
+                    html.Span(view.city, className="brand__city"),
+                ],
+                className="brand",
+            ),
+            html.Nav(links, className="nav"),
+            html.Span(view.t("product.demo"), className="cy-demo-tag", hidden=True, **{"data-demo": ""}),
+            html.Div(className="cy-bar__spacer"),
+            html.Span(className="cy-link", **{"data-link-badge": ""}),
+            pieces.button(
+                pieces.icon("bell"), kind="ghost icon", title=view.t("shell.bell"), **{"data-bell": "", "aria-pressed": "false"}
+            ),
+            html.Time(className="clock cy-num", **{"data-clock": ""}),
+            html.Div(
+                [
+                    html.Span(view.actor.name, className="user__name cy-clip"),
+                    html.Span(view.word("role", view.actor.role), className="user__role"),
+                ],
+                className="user",
+            ),
+            pieces.button(view.t("ui.switch_language"), kind="ghost small", **{"data-language": _other(view.lang)}),
+            pieces.button(pieces.icon("log-out"), kind="ghost icon", title=view.t("ui.logout"), **{"data-logout": "", "aria-label": view.t("ui.logout")}),
+        ],
+        className="cy-bar",
+    )
+
+
+def _other(lang: str) -> str:
+    return "en" if lang == "zh" else "zh"
+
+
+def refused(view: View, name: str) -> Component:
+    """The page of someone without the right to it."""
+    body = html.Main(
+        [
+            pieces.icon("lock"),
+            html.H1(view.t("shell.refused.title", page=view.t(f"shell.page.{name}")), className="cy-h1"),
+            html.P(
+                view.t("shell.refused.text", name=view.actor.name, role=view.word("role", view.actor.role)),
+                className="cy-dim",
+            ),
+            html.A(view.t("shell.refused.home"), href="/", className="cy-button"),
+        ],
+        className="refused",
+    )
+    return framed(view, name, body)

@@ -1,0 +1,100 @@
+"""Small pieces of the Dash pages: badges, fields, empty and refused states. Classes are those of tokens.css."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+from dash import html
+from dash.development.base_component import Component
+
+from layouts.shell.view import View, epoch_ms
+
+NUMERALS: Final = {1: "Ⅰ", 2: "Ⅱ", 3: "Ⅲ", 4: "Ⅳ"}
+
+
+def icon(name: str) -> Component:
+    """An icon of icons.svg; the browser fills it in (Dash has no SVG elements)."""
+    return html.Span(className="ico", **{"data-icon": name, "aria-hidden": "true"})
+
+
+def level_badge(view: View, level: object) -> Component:
+    """Level by colour, shape and roman numeral; '' for no level."""
+    number = int(str(level or 0))
+    return html.Span(
+        NUMERALS.get(number, "–"), className=f"cy-level cy-level--{number}", title=view.word("level", number)
+    )
+
+
+def stage_chip(view: View, stage: object) -> Component:
+    """Stage in words, shape by CSS."""
+    return html.Span(view.word("stage", stage), className=f"cy-stage cy-stage--{stage}")
+
+
+def age_of(value: object, limit_s: float | None = None) -> Component:
+    """A moment shown as its age, kept up to date by age.mjs; past `limit_s` it is marked as stale."""
+    facts = {"data-as-of": str(epoch_ms(value) or "")}
+    if limit_s is not None:
+        facts["data-limit-s"] = f"{limit_s:g}"
+    return html.Span("", className="age", **facts)
+
+
+def due_of(value: object) -> Component:
+    """Time left or over until a moment, kept up to date by age.mjs."""
+    return html.Span("", className="due", **{"data-due": str(epoch_ms(value) or "")})
+
+
+def empty(text: str, *, mark: str = "inbox") -> Component:
+    """Nothing to show, said in words."""
+    return html.Div([icon(mark), html.Span(text)], className="cy-empty")
+
+
+def fault(text: str) -> Component:
+    """Something went wrong, or is not allowed, said in words."""
+    return html.Div([icon("ban"), html.Span(text)], className="cy-empty is-fault", role="alert")
+
+
+def button(label: Any, *, kind: str = "", act: dict[str, object] | None = None, **props: Any) -> Component:
+    """A button; `act` is what the page's module sends on when it is pressed."""
+    names = ["cy-button", *(f"cy-button--{k}" for k in kind.split())]
+    data = {"data-act": json.dumps(act, ensure_ascii=False)} if act is not None else {}
+    return html.Button(label, className=" ".join(names), type="button", **data, **props)
+
+
+def field(label: str, control: Component, *, required: bool = False, hint: str = "") -> Component:
+    """A labelled control."""
+    name = html.Label(
+        label, className="cy-label" + (" is-required" if required else ""), htmlFor=str(getattr(control, "id", ""))
+    )
+    return html.Div([name, control, *([html.Div(hint, className="cy-hint")] if hint else [])], className="cy-field")
+
+
+def facts(pairs: Iterable[tuple[str, Any]]) -> Component:
+    """A definition list; pairs without a value are left out."""
+    rows: list[Component] = []
+    for name, value in pairs:
+        if value is not None and value != "" and value != []:
+            rows += [html.Dt(name), html.Dd(value)]
+    return html.Dl(rows, className="cy-facts")
+
+
+def table(heads: Sequence[str], rows: Iterable[Component], *, nothing: str, className: str = "") -> Component:
+    """A plain table with a sticky head, or `nothing` in words."""
+    body = list(rows)
+    if not body:
+        return empty(nothing)
+    head = html.Thead(html.Tr([html.Th(h) for h in heads]))
+    return html.Div(
+        html.Table([head, html.Tbody(body)], className=f"cy-table {className}"), className="cy-scroll table-host"
+    )
+
+
+def toast(text: str, kind: str = "") -> Component:
+    """A short message; CSS lets it fade. `kind`: '' (done), warn, wrong."""
+    mark = {"": "circle-check", "warn": "triangle-alert", "wrong": "circle-x"}[kind]
+    return html.Div(
+        [icon(mark), html.Span(text)],
+        className=f"cy-toast{f' cy-toast--{kind}' if kind else ''}",
+        role="alert" if kind else "status",
+    )
