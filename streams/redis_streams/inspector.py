@@ -20,9 +20,10 @@ KEEP_MESSAGES: Final = 200_000
 """… but no more of them than this per partition,"""
 
 KEEP_MESSAGES_TIGHT: Final = 10_000
-"""… or than this when the server has used up more than TIGHT of its memory limit."""
+"""… or than this when the server has used up more than TIGHT of its memory limit, and none beyond VERY_TIGHT."""
 
 TIGHT: Final = 0.7
+VERY_TIGHT: Final = 0.9
 
 KEEP_UNREAD_S: Final = 7 * 24 * 3600
 """A topic that no group has ever read keeps this much (Kafka's own default)."""
@@ -80,10 +81,12 @@ class RedisInspector:
         """Give back the memory of messages that every group has committed; returns how many went.
 
         Kept in any case: what some group has not committed, and of the rest what is younger than KEEP_S, up to
-        KEEP_MESSAGES per partition (KEEP_MESSAGES_TIGHT when memory runs short). A topic without any group
-        keeps KEEP_UNREAD_S.
+        KEEP_MESSAGES per partition (KEEP_MESSAGES_TIGHT when memory runs short, none when it is nearly gone: to
+        refuse new messages for the sake of read ones would be worse). A topic without any group keeps
+        KEEP_UNREAD_S.
         """
-        keep = KEEP_MESSAGES_TIGHT if self._memory_used() > TIGHT else KEEP_MESSAGES
+        used = self._memory_used()
+        keep = KEEP_MESSAGES if used <= TIGHT else KEEP_MESSAGES_TIGHT if used <= VERY_TIGHT else 0
         removed = 0
         for partition, (first, end) in self.ranges(topic).items():
             cursors = self._cursors(partition)

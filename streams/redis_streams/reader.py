@@ -20,7 +20,7 @@ from streams.redis_streams.topic_registry import TopicRegistry
 
 _FETCH_BYTES: Final = 8 * 1024 * 1024
 _FETCH_FEWEST: Final = 32
-_TRIM_EVERY_S: Final = 30.0
+_TRIM_EVERY_S: Final = 5.0
 
 _log = logging.getLogger(__name__)
 
@@ -116,7 +116,7 @@ class RedisReader:
     def commit(self, positions: Mapping[TopicPartition, int]) -> None:
         """See incidents.ports.Reader. A partition that has gone to another member is left to that member.
 
-        Every half minute the logs are trimmed as well (see RedisInspector.trim).
+        Every few seconds the logs are trimmed as well (see RedisInspector.trim).
         """
         with port_errors():
             for partition, offset in positions.items():

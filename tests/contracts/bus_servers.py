@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import NoReturn, Protocol
@@ -95,3 +96,58 @@ class RedisServer:
     def stop(self) -> None:
         """See Server."""
         self.kill()
+
+
+class KafkaServer:
+    """A Kafka of one's own, through `deploy/bare`, so that killing it disturbs nobody else."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.url = ""
+
+    def start(self) -> None:
+        """See Server."""
+        for line in self._bare("up").splitlines():
+            name, _, value = line.removeprefix("export ").partition("=")
+            if name == "TEST_KAFKA":
+                self.url = "kafka://" + value.strip("'")
+
+    def kill(self) -> None:
+        """See Server."""
+        self._bare("kill")
+
+    def stop(self) -> None:
+        """See Server."""
+        self._bare("down")
+
+    def _bare(self, command: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-m", "deploy.bare", command, "kafka", "--dir", str(self.folder)],
+            cwd=Path(__file__).resolve().parents[2],
+            capture_output=True,
+            text=True,
+            timeout=180,
+        )
+        if done.returncode != 0:
+            raise RuntimeError(f"deploy.bare {command} kafka: {done.stderr.strip()}")
+        return done.stdout
+
+
+def hold(url: str, group: str, topic: str) -> None:
+    """Join a group, say on stdout how many partitions one owns when that changes, and never commit.
+
+    Run by a test as a process of its own, to be killed: `python -m tests.contracts.bus_servers URL GROUP TOPIC`.
+    """
+    from streams.bus import open_bus
+
+    reader = open_bus(url).reader(group, [topic], lambda new: {})
+    told = -1
+    while True:
+        reader.poll(100, 0.2)
+        if len(reader.assignment()) != told:
+            told = len(reader.assignment())
+            print(told, flush=True)
+
+
+if __name__ == "__main__":
+    hold(*sys.argv[1:4])
