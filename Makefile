@@ -23,7 +23,7 @@ check: dev ## 静态检查与文档测试 | ruff, mypy, import contracts, docs
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check -q .
 	@$(PY) -m mypy --strict
-	@PYTHONPATH=. .venv/bin/lint-imports --no-timing
+	@PYTHONPATH=. .venv/bin/lint-imports --no-logo
 	@exec $(PY) -m pytest -q tests/docs
 
 bench: dev ## 全部测量，结果写入 tests/bench/results/（QUICK=0：完整） | all benches, results in tests/bench/results/
