@@ -7,7 +7,7 @@ of the idempotency key). Every query: `may` → `Questions.answer`.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -91,6 +91,12 @@ def _answer(incident: Incident) -> dict[str, Any]:
     }
 
 
+def _photos(call: _Call, number: int, photos: Sequence[str], purpose: str) -> None:
+    unknown = call.uow.attach_photos(number, photos, purpose, call.now, call.actor.login)
+    if unknown:
+        raise Rejected("field", f"photos={unknown[0]!r}: is not stored; upload it first", field="photos")
+
+
 def _report(call: _Call, command: c.ReportIncident) -> dict[str, Any]:
     place = Place(address=command.address)
     if (command.lon is None) != (command.lat is None):
@@ -137,7 +143,7 @@ def _report(call: _Call, command: c.ReportIncident) -> dict[str, Any]:
         call.uow, intake, call.actor, call.now, call.city.number_pattern, call.city.timezone
     )
     call.uow.attach(number, incident.id)
-    call.uow.attach_photos(incident.id, command.photos, "report", call.now, call.actor.login)
+    _photos(call, incident.id, command.photos, "report")
     call.uow.incident_changed(incident, call.now)
     return _answer(incident)
 
@@ -199,7 +205,7 @@ def _finish(call: _Call, command: c.FinishIncident) -> dict[str, Any]:
     if not text:
         raise Rejected("field", "text='': say what was done", field="text")
     photos = tuple(command.photos)
-    call.uow.attach_photos(command.id, photos, "handle", call.now, call.actor.login)
+    _photos(call, command.id, photos, "handle")
     done = call.step(
         command.id,
         Step("handle", call.channel, reason=text, evidence=photos),

@@ -73,8 +73,8 @@ class UnitOfWork(Protocol):
 
     def attach_photos(
         self, incident_id: int, photos: Sequence[str], purpose: str, now: datetime, login: str
-    ) -> None:
-        """Raises Rejected(field) for a photo that is not stored."""
+    ) -> tuple[str, ...]:
+        """Attach stored photos (SHA-256 names); returns those that are not stored."""
 
     def event_class(self, code: str) -> EventClass:
         """Newest version of a class. Raises Rejected(field)."""

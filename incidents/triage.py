@@ -37,8 +37,13 @@ def triage(uow: UnitOfWork, now: datetime, pattern: str, timezone: str, limit: i
         else:
             incident = open_incident(uow, intake, SYSTEM, now, pattern, timezone)
         uow.attach(intake.id, incident.id)
-        if intake.photos:
-            uow.attach_photos(incident.id, intake.photos, "report", now, intake.source)
+        unknown = uow.attach_photos(incident.id, intake.photos, "report", now, intake.source)
+        if unknown:
+            step = Step("note", intake.channel, reason=f"照片未收到 photos not stored: {', '.join(unknown)}")
+            changed, entry, _ = advance(incident, step, SYSTEM, now)
+            uow.save(changed, incident.version)
+            uow.append(changed.id, entry)
+            incident = changed
         uow.incident_changed(incident, now)
     return len(waiting)
 

@@ -1,0 +1,196 @@
+"""Commands that change registries: accounts, units, areas, dead letters. Inside the caller's transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, Final
+
+from data.accounts import Accounts
+from data.database import Cursor, json
+from data.registry import bump
+from incidents import commands as c
+from incidents.access import Thing, may
+from incidents.model import Actor, Rejected
+
+REPLAY_TOPIC: Final = "replay"
+"""Outbox topic prefix of a message that goes back to an input topic as it is (the relay knows it)."""
+
+LEVELS: Final = ("city", "district", "town", "village", "duty_grid", "cell")
+
+
+def _require(actor: Actor, action: str, area_path: str) -> None:
+    decision = may(actor, action, Thing(area_path))
+    if not decision:
+        raise Rejected("forbidden", f"{action}: {decision.reason}", field="actor")
+
+
+class Administration:
+    """Carries out administrative commands; asks `may` for the very area that is changed."""
+
+    def __init__(self, accounts: Accounts) -> None:
+        self._accounts = accounts
+        self._handlers: dict[type, Callable[[Cursor, Any, Actor, datetime], dict[str, Any]]] = {
+            c.CreateAccount: self._create_account,
+            c.ChangeAccount: self._change_account,
+            c.ResetPassword: self._reset_password,
+            c.SaveUnit: _save_unit,
+            c.SaveArea: _save_area,
+            c.ReplayDeadLetter: _replay_dead_letter,
+            c.DropDeadLetter: _drop_dead_letter,
+        }
+
+    def carry_out(self, cursor: Cursor, command: object, actor: Actor, now: datetime) -> dict[str, Any]:
+        """Raises Rejected."""
+        return self._handlers[type(command)](cursor, command, actor, now)
+
+    def _create_account(
+        self, cursor: Cursor, command: c.CreateAccount, actor: Actor, now: datetime
+    ) -> dict[str, Any]:
+        for area in command.areas:
+            _require(actor, "account.manage", area)
+        password = self._accounts.create(
+            cursor,
+            login=command.login,
+            name=command.name,
+            role=command.role,
+            unit=command.unit,
+            areas=command.areas,
+            now=now,
+        )
+        bump(cursor)
+        return {"login": command.login, "password": password}
+
+    def _change_account(
+        self, cursor: Cursor, command: c.ChangeAccount, actor: Actor, now: datetime
+    ) -> dict[str, Any]:
+        self._require_account(cursor, actor, command.login)
+        for area in command.areas or ():
+            _require(actor, "account.manage", area)
+        if command.login == actor.login and (command.disabled or command.role is not None):
+            raise Rejected(
+                "rule", f"login={command.login!r}: nobody re-roles or disables himself", field="login"
+            )
+        changed = self._accounts.change(
+            cursor,
+            command.login,
+            role=command.role,
+            unit=command.unit,
+            areas=command.areas,
+            disabled=command.disabled,
+            now=now,
+        )
+        bump(cursor)
+        return {"login": command.login, **changed}
+
+    def _reset_password(
+        self, cursor: Cursor, command: c.ResetPassword, actor: Actor, now: datetime
+    ) -> dict[str, Any]:
+        self._require_account(cursor, actor, command.login)
+        return {
+            "login": command.login,
+            "password": self._accounts.reset_password(cursor, command.login, now),
+        }
+
+    def _require_account(self, cursor: Cursor, actor: Actor, login: str) -> None:
+        cursor.execute("SELECT areas FROM accounts WHERE login = %s", (login,))
+        row = cursor.fetchone()
+        if row is None:
+            raise Rejected("not_found", f"login={login!r}: there is no such account", field="login")
+        for area in row[0]:
+            _require(actor, "account.manage", area)
+
+
+def _save_unit(cursor: Cursor, command: c.SaveUnit, actor: Actor, now: datetime) -> dict[str, Any]:
+    _require(actor, "unit.manage", command.area_path)
+    if not command.code.strip() or not command.name.strip():
+        raise Rejected("field", "code, name: must not be empty", field="code")
+    cursor.execute("SELECT 1 FROM areas WHERE path = %s", (command.area_path,))
+    if cursor.fetchone() is None:
+        raise Rejected("field", f"area_path={command.area_path!r}: there is no such area", field="area_path")
+    cursor.execute("SELECT area_path FROM units WHERE code = %s", (command.code,))
+    row = cursor.fetchone()
+    if row is not None:
+        _require(actor, "unit.manage", row[0])
+    cursor.execute(
+        "INSERT INTO units (code, name, kind, area_path, phone, disabled) VALUES (%s, %s, %s, %s, %s, %s)"
+        " ON CONFLICT (code) DO UPDATE SET name = EXCLUDED.name, kind = EXCLUDED.kind,"
+        " area_path = EXCLUDED.area_path, phone = EXCLUDED.phone, disabled = EXCLUDED.disabled",
+        (command.code, command.name, command.kind, command.area_path, command.phone, command.disabled),
+    )
+    bump(cursor)
+    return {"code": command.code}
+
+
+def _save_area(cursor: Cursor, command: c.SaveArea, actor: Actor, now: datetime) -> dict[str, Any]:
+    cursor.execute("SELECT path, level FROM areas WHERE code = %s", (command.parent,))
+    parent = cursor.fetchone()
+    if parent is None:
+        raise Rejected("field", f"parent={command.parent!r}: there is no such area", field="parent")
+    _require(actor, "area.manage", parent[0])
+    if command.level not in LEVELS or LEVELS.index(command.level) <= LEVELS.index(parent[1]):
+        raise Rejected("field", f"level={command.level!r}: must be below {parent[1]}", field="level")
+    if not command.code or "/" in command.code or not command.name.strip():
+        raise Rejected("field", f"code={command.code!r}: must not be empty nor contain '/'", field="code")
+    path = f"{parent[0]}{command.code}/"
+    cursor.execute("SELECT path FROM areas WHERE code = %s", (command.code,))
+    row = cursor.fetchone()
+    if row is not None and row[0] != path:
+        raise Rejected(
+            "rule", f"code={command.code!r}: lies at {row[0]}; moving an area is an import", field="parent"
+        )
+    cursor.execute(
+        "INSERT INTO areas (code, level, name, parent, path, disabled) VALUES (%s, %s, %s, %s, %s, %s)"
+        " ON CONFLICT (code) DO UPDATE SET name = EXCLUDED.name, disabled = EXCLUDED.disabled",
+        (command.code, command.level, command.name, command.parent, path, command.disabled),
+    )
+    bump(cursor)
+    return {"code": command.code, "path": path}
+
+
+def _open_letter(cursor: Cursor, topic: str, partition: int, offset: int) -> tuple[str, bytes, str]:
+    cursor.execute(
+        'SELECT key, value, state, feed FROM dead_letters WHERE topic = %s AND partition = %s AND "offset" = %s'
+        " FOR UPDATE",
+        (topic, partition, offset),
+    )
+    row = cursor.fetchone()
+    if row is None:
+        raise Rejected("not_found", f"{topic}/{partition}/{offset}: no such dead letter", field="offset")
+    if row[2] != "open":
+        raise Rejected("stale", f"state={row[2]!r}: this dead letter was settled already", field="state")
+    return str(row[0]), bytes(row[1]), str(row[3])
+
+
+def _settle(cursor: Cursor, command: Any, state: str, actor: Actor, now: datetime) -> None:
+    cursor.execute(
+        "UPDATE dead_letters SET state = %s, settled_at = %s, settled_by = %s"
+        ' WHERE topic = %s AND partition = %s AND "offset" = %s',
+        (state, now, actor.login, command.topic, command.partition, command.offset),
+    )
+
+
+def _replay_dead_letter(
+    cursor: Cursor, command: c.ReplayDeadLetter, actor: Actor, now: datetime
+) -> dict[str, Any]:
+    key, value, feed = _open_letter(cursor, command.topic, command.partition, command.offset)
+    if command.value:
+        value = command.value.encode()
+    payload = {"topic": command.topic, "value": value.hex(), "feed": feed}
+    cursor.execute(
+        "INSERT INTO outbox (topic, key, payload, created_at) VALUES (%s, %s, %s, %s)",
+        (REPLAY_TOPIC, key, json(payload), now),
+    )
+    cursor.execute("NOTIFY outbox")
+    _settle(cursor, command, "replayed", actor, now)
+    return {"topic": command.topic, "bytes": len(value)}
+
+
+def _drop_dead_letter(
+    cursor: Cursor, command: c.DropDeadLetter, actor: Actor, now: datetime
+) -> dict[str, Any]:
+    if not command.reason.strip():
+        raise Rejected("field", "reason='': say why it is not wanted", field="reason")
+    _open_letter(cursor, command.topic, command.partition, command.offset)
+    _settle(cursor, command, "dropped", actor, now)
+    return {"topic": command.topic}

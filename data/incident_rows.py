@@ -1,0 +1,97 @@
+"""Incidents as rows and as live items: one place that knows both shapes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from data.database import json
+from incidents.model import ClockKind, Incident, Place, Policy, Stage
+
+COLUMNS: Final = (
+    "number", "class_code", "class_name", "title", "text", "stage", "level", "lon", "lat", "address", "cell",
+    "area_path", "reported_at", "version", "policy", "unit", "worker", "first_unit", "merge_key", "stage_since",
+    "stage_due_at", "handle_due_at", "dispatched_at", "returned_result_at", "closed_at", "handled_by",
+    "checked_by", "acknowledged_by", "acknowledged_at", "escalated_stage", "escalated_at", "overdue", "returns",
+    "reworks", "sources", "last_action", "last_actor", "correlation_id",
+)  # fmt: skip
+"""Columns of `incidents` after `id`, in the order of `to_row`."""
+
+_PLACE: Final = frozenset({"lon", "lat", "address", "cell", "area_path"})
+
+
+def to_row(incident: Incident) -> list[Any]:
+    """Values of COLUMNS."""
+    policy = incident.policy
+    row: list[Any] = []
+    for name in COLUMNS:
+        if name in _PLACE:
+            row.append(getattr(incident.place, name))
+        elif name == "stage":
+            row.append(str(incident.stage))
+        elif name == "policy":
+            row.append(None if policy is None else json(_policy_row(policy)))
+        else:
+            row.append(getattr(incident, name))
+    return row
+
+
+def _policy_row(policy: Policy) -> dict[str, Any]:
+    return {
+        "class_code": policy.class_code,
+        "class_version": policy.class_version,
+        "limit_min": policy.limit_min,
+        "clock_kind": str(policy.clock_kind),
+        "needs_photo": policy.needs_photo,
+        "stage_limits_min": dict(policy.stage_limits_min),
+    }
+
+
+def to_incident(row: Sequence[Any]) -> Incident:
+    """An incident from (id, *COLUMNS)."""
+    values = dict(zip(("id", *COLUMNS), row, strict=True))
+    place = Place(**{name: values.pop(name) for name in _PLACE})
+    policy = values.pop("policy")
+    if policy is not None:
+        policy = Policy(**{**policy, "clock_kind": ClockKind(policy["clock_kind"])})
+    stage = Stage(values.pop("stage"))
+    return Incident(place=place, policy=policy, stage=stage, **values)
+
+
+def ms(time: datetime | None) -> int | None:
+    """Milliseconds since the epoch."""
+    return None if time is None else int(time.timestamp() * 1000)
+
+
+def live_item(incident: Incident, unit_name: str | None, worker_name: str | None) -> dict[str, Any]:
+    """The incident as a live item (screens) and as the payload of city.incident.v1; times in ms."""
+    place = incident.place
+    return {
+        "kind": "incident",
+        "key": str(incident.id),
+        "area": place.area_path,
+        "number": incident.number,
+        "class": incident.class_code,
+        "class_name": incident.class_name,
+        "title": incident.title,
+        "address": place.address,
+        "stage": str(incident.stage),
+        "level": incident.level,
+        "lon": place.lon,
+        "lat": place.lat,
+        "unit": incident.unit,
+        "unit_name": unit_name or "",
+        "worker": incident.worker,
+        "worker_name": worker_name or "",
+        "reported_at": ms(incident.reported_at),
+        "stage_due_at": ms(incident.stage_due_at),
+        "handle_due_at": ms(incident.handle_due_at),
+        "closed_at": ms(incident.closed_at),
+        "overdue": incident.overdue,
+        "acknowledged": incident.acknowledged_by is not None,
+        "escalated": bool(incident.escalated_at),
+        "sources": incident.sources,
+        "version": incident.version,
+        "cid": incident.correlation_id,
+    }

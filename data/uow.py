@@ -1,0 +1,289 @@
+"""The unit of work on PostgreSQL: one transaction of the service (`incidents/storeports.py`)."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+from data.administration import Administration
+from data.audit import Audit
+from data.database import Cursor, Database, dicts, json, many
+from data.incident_rows import COLUMNS, live_item, to_incident, to_row
+from incidents.lifecycle import DEFAULT_STAGE_LIMITS_MIN
+from incidents.model import Actor, ClockKind, Incident, Place, Policy, Rejected, TimelineEntry
+from incidents.storeports import EventClass, Intake
+
+PlaceOf = Callable[[float, float], Place]
+
+_INSERT = (
+    f"INSERT INTO incidents ({', '.join(COLUMNS)}) VALUES ({', '.join(['%s'] * len(COLUMNS))}) RETURNING id"  # noqa: S608
+)
+_UPDATE = (
+    f"UPDATE incidents SET {', '.join(f'{name} = %s' for name in COLUMNS)} WHERE id = %s AND version = %s"  # noqa: S608
+)
+_SELECT = f"SELECT id, {', '.join(COLUMNS)} FROM incidents"  # noqa: S608
+
+_INTAKE = (
+    "SELECT id, kind, channel, class_code, level, device, camera, title, text, lon, lat, address, cell, area_path,"
+    " time, received_at, correlation_id, source, message_id, photos FROM intake"
+    " WHERE incident_id IS NULL ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED"
+)
+
+
+class PgUnitOfWork:
+    """`UnitOfWork` on an open transaction. The audit row is written last (its chain has one end)."""
+
+    def __init__(
+        self, cursor: Cursor, audit: Audit, administration: Administration, place_of: PlaceOf
+    ) -> None:
+        self._cursor = cursor
+        self._audit = audit
+        self._administration = administration
+        self._place_of = place_of
+        self.changed = False
+
+    def _one(self, where: str, params: Sequence[Any]) -> Incident | None:
+        self._cursor.execute(f"{_SELECT} {where}", params)
+        row = self._cursor.fetchone()
+        return None if row is None else to_incident(row)
+
+    def incident(self, number: int) -> Incident:
+        """See UnitOfWork."""
+        found = self._one("WHERE id = %s FOR UPDATE", (number,)) if 0 <= number < 2**63 else None
+        if found is None:
+            raise Rejected("not_found", f"id={number}: no such incident", field="id")
+        return found
+
+    def add_incident(self, incident: Incident) -> Incident:
+        """See UnitOfWork."""
+        self._cursor.execute(_INSERT, to_row(incident))
+        row = self._cursor.fetchone()
+        assert row is not None
+        return dataclasses.replace(incident, id=int(row[0]))
+
+    def save(self, incident: Incident, old_version: int) -> None:
+        """See UnitOfWork."""
+        self._cursor.execute(_UPDATE, (*to_row(incident), incident.id, old_version))
+        if self._cursor.rowcount != 1:
+            raise Rejected("stale", f"version={old_version}: someone else was first", field="version")
+
+    def append(self, incident_id: int, entry: TimelineEntry) -> None:
+        """See UnitOfWork."""
+        self._cursor.execute(
+            "INSERT INTO timeline (incident_id, seq, at, action, from_stage, to_stage, actor_id, actor_name,"
+            " role, channel, reason, detail, cause_id) SELECT %s, coalesce(max(seq), 0) + 1,"
+            " %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s FROM timeline WHERE incident_id = %s",
+            (
+                incident_id, entry.at, entry.action, entry.from_stage, entry.to_stage, entry.actor_id,
+                entry.actor_name, entry.role, entry.channel, entry.reason, json(dict(entry.detail)),
+                entry.cause_id, incident_id,
+            ),
+        )  # fmt: skip
+
+    def open_by_merge_key(self, merge_key: str) -> Incident | None:
+        """See UnitOfWork."""
+        self._cursor.execute("SELECT pg_advisory_xact_lock(727003, hashtext(%s))", (merge_key,))
+        return self._one(
+            "WHERE merge_key = %s AND stage NOT IN ('closed', 'refused', 'void') FOR UPDATE", (merge_key,)
+        )
+
+    def pending_intake(self, limit: int) -> list[Intake]:
+        """See UnitOfWork."""
+        self._cursor.execute(_INTAKE, (limit,))
+        found = []
+        for row in dicts(self._cursor):
+            place = Place(*(row.pop(name) for name in ("lon", "lat", "address", "cell", "area_path")))
+            found.append(Intake(place=place, photos=tuple(row.pop("photos")), **row))
+        return found
+
+    def add_intake(self, intake: Intake, reporter: Mapping[str, str], digest: bytes) -> int:
+        """See UnitOfWork."""
+        place = intake.place
+        self._cursor.execute(
+            "INSERT INTO intake (source, message_id, digest, kind, received_at, time, channel, class_code, level,"
+            " title, text, lon, lat, address, cell, area_path, reporter, photos, correlation_id)"
+            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
+            " ON CONFLICT (source, message_id) DO NOTHING RETURNING id",
+            (
+                intake.source, intake.message_id, digest, intake.kind, intake.received_at, intake.time,
+                intake.channel, intake.class_code, intake.level, intake.title, intake.text, place.lon, place.lat,
+                place.address, place.cell, place.area_path, json(dict(reporter)), list(intake.photos),
+                intake.correlation_id,
+            ),
+        )  # fmt: skip
+        row = self._cursor.fetchone()
+        if row is None:
+            raise Rejected("stale", f"key={intake.message_id!r}: this report was filed already", field="key")
+        return int(row[0])
+
+    def attach(self, intake_id: int, incident_id: int) -> None:
+        """See UnitOfWork."""
+        self._cursor.execute("UPDATE intake SET incident_id = %s WHERE id = %s", (incident_id, intake_id))
+
+    def attach_photos(
+        self, incident_id: int, photos: Sequence[str], purpose: str, now: datetime, login: str
+    ) -> tuple[str, ...]:
+        """See UnitOfWork."""
+        if not photos:
+            return ()
+        self._cursor.execute("SELECT sha256 FROM photos WHERE sha256 = ANY(%s)", (list(photos),))
+        stored = {row[0] for row in self._cursor.fetchall()}
+        many(
+            self._cursor,
+            "INSERT INTO incident_photos (incident_id, sha256, purpose, at, by_login) VALUES %s"
+            " ON CONFLICT DO NOTHING",
+            [(incident_id, sha, purpose, now, login) for sha in dict.fromkeys(photos) if sha in stored],
+        )
+        return tuple(sha for sha in photos if sha not in stored)
+
+    def event_class(self, code: str) -> EventClass:
+        """See UnitOfWork."""
+        self._cursor.execute(
+            "SELECT code, version, name, level, limit_min, clock_kind, needs_photo FROM event_classes"
+            " WHERE code = %s ORDER BY version DESC LIMIT 1",
+            (code,),
+        )
+        row = self._cursor.fetchone()
+        if row is None:
+            raise Rejected("field", f"class_code={code!r}: not in the class catalogue", field="class_code")
+        code, version, name, level, limit, clock, photo = row
+        policy = Policy(code, version, limit, ClockKind(clock), photo, DEFAULT_STAGE_LIMITS_MIN)
+        return EventClass(code, name, level, policy)
+
+    def next_serial(self) -> int:
+        """See UnitOfWork."""
+        self._cursor.execute("SELECT nextval('incident_numbers')")
+        row = self._cursor.fetchone()
+        assert row is not None
+        return int(row[0])
+
+    def place_of(self, lon: float, lat: float) -> Place:
+        """See UnitOfWork."""
+        return self._place_of(lon, lat)
+
+    def unit_exists(self, code: str) -> bool:
+        """See UnitOfWork."""
+        self._cursor.execute("SELECT 1 FROM units WHERE code = %s AND NOT disabled", (code,))
+        return self._cursor.fetchone() is not None
+
+    def worker_unit(self, login: str) -> str:
+        """See UnitOfWork."""
+        self._cursor.execute(
+            "SELECT unit FROM accounts WHERE login = %s AND NOT disabled"
+            " AND role IN ('grid_worker', 'unit_handler')",
+            (login,),
+        )
+        row = self._cursor.fetchone()
+        return str(row[0] or "") if row else ""
+
+    def issue_order(self, incident: Incident, actor: Actor, now: datetime) -> None:
+        """See UnitOfWork."""
+        self._cursor.execute(
+            "UPDATE orders SET ended_at = %s, outcome = 'superseded' WHERE incident_id = %s AND ended_at IS NULL",
+            (now, incident.id),
+        )
+        self._cursor.execute(
+            "INSERT INTO orders (incident_id, unit, worker, issued_at, issued_by) VALUES (%s, %s, %s, %s, %s)"
+            " RETURNING id",
+            (incident.id, incident.unit, incident.worker, now, actor.login),
+        )
+        row = self._cursor.fetchone()
+        assert row is not None
+        payload = {
+            "order": row[0],
+            "incident": incident.id,
+            "number": incident.number,
+            "unit": incident.unit,
+            "worker": incident.worker,
+            "due_at": incident.handle_due_at.isoformat() if incident.handle_due_at else None,
+            "correlation_id": incident.correlation_id,
+        }
+        self.publish("city.order.v1", incident.unit, payload, now)
+
+    def publish(self, topic: str, key: str, payload: Mapping[str, Any], now: datetime) -> None:
+        """See UnitOfWork."""
+        self._cursor.execute(
+            "INSERT INTO outbox (topic, key, payload, created_at) VALUES (%s, %s, %s, %s)",
+            (topic, key, json(dict(payload)), now),
+        )
+        self.changed = True
+
+    def incident_changed(self, incident: Incident, now: datetime) -> None:
+        """See UnitOfWork."""
+        self._cursor.execute(
+            "SELECT (SELECT name FROM units WHERE code = %s), (SELECT name FROM accounts WHERE login = %s)",
+            (incident.unit, incident.worker),
+        )
+        row = self._cursor.fetchone()
+        unit_name, worker_name = row if row else ("", "")
+        self.publish("city.incident.v1", str(incident.id), live_item(incident, unit_name, worker_name), now)
+
+    def answered(self, source: str, key: str) -> dict[str, Any] | None:
+        """See UnitOfWork."""
+        # One of two equal keys at the same moment waits here for the other's answer.
+        self._cursor.execute("SELECT pg_advisory_xact_lock(727004, hashtext(%s))", (f"{source}\t{key}",))
+        self._cursor.execute("SELECT answer FROM inbox WHERE source = %s AND id = %s", (source, key))
+        row = self._cursor.fetchone()
+        return None if row is None else dict(row[0])
+
+    def remember(self, source: str, key: str, answer: Mapping[str, Any], now: datetime) -> None:
+        """See UnitOfWork."""
+        self._cursor.execute(
+            "INSERT INTO inbox (source, id, at, answer) VALUES (%s, %s, %s, %s)",
+            (source, key, now, json(dict(answer))),
+        )
+
+    def due_for_escalation(self, now: datetime, limit: int) -> list[Incident]:
+        """See UnitOfWork."""
+        self._cursor.execute(
+            f"{_SELECT} WHERE stage NOT IN ('closed', 'refused', 'void') AND ("
+            " (stage_due_at < %s AND escalated_stage <> stage)"
+            " OR (level <= 2 AND acknowledged_by IS NULL AND escalated_at IS NULL"
+            " AND reported_at < %s - interval '60 seconds'))"
+            " ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED",
+            (now, now, limit),
+        )
+        return [to_incident(row) for row in self._cursor.fetchall()]
+
+    def audit(
+        self, actor: Actor, action: str, thing: str, allowed: bool, detail: Mapping[str, Any], now: datetime
+    ) -> None:
+        """See UnitOfWork."""
+        self._audit.append(
+            actor=actor.login,
+            role=actor.role,
+            action=action,
+            thing=thing,
+            allowed=allowed,
+            now=now,
+            detail=detail,
+            cursor=self._cursor,
+        )
+
+    def administer(self, command: object, actor: Actor, now: datetime) -> dict[str, Any]:
+        """See UnitOfWork."""
+        return self._administration.carry_out(self._cursor, command, actor, now)
+
+
+class UnitsOfWork:
+    """Makes units of work; tells the relay (NOTIFY) when one has put something into the outbox."""
+
+    def __init__(
+        self, database: Database, audit: Audit, administration: Administration, place_of: PlaceOf
+    ) -> None:
+        self._database = database
+        self._audit = audit
+        self._administration = administration
+        self._place_of = place_of
+
+    @contextmanager
+    def __call__(self) -> Iterator[PgUnitOfWork]:
+        """One unit of work."""
+        with self._database.transaction() as cursor:
+            uow = PgUnitOfWork(cursor, self._audit, self._administration, self._place_of)
+            yield uow
+            if uow.changed:
+                cursor.execute("NOTIFY outbox")
