@@ -44,10 +44,6 @@ class LiveAway(ConnectionError):
     """The Redis of the live state cannot be reached now, or refuses."""
 
 
-class Behind(LookupError):
-    """The deltas after a version are not there any more (or it is of another epoch): take a new snapshot."""
-
-
 def scope_of(item: Item) -> str:
     """Who may see an item is decided by its area, unit and worker: the three, joined by tabs."""
     return "\t".join(str(item.get(name) or "") for name in ("area", "unit", "worker"))
@@ -154,8 +150,8 @@ class LiveState:
 
     # -- reading ---------------------------------------------------------------------------------------------
 
-    def snapshot(self) -> tuple[str, int, list[StateRow]]:
-        """The whole state at one moment: (epoch, n, rows). Raises Behind while it is being rebuilt."""
+    def snapshot(self) -> tuple[str, int, list[StateRow]] | None:
+        """The whole state at one moment: (epoch, n, rows); None while it is missing or being rebuilt."""
         with _reaching():
             pipe = self._redis.pipeline(transaction=True)
             pipe.mget(self._p + "epoch", self._p + "n", self._p + "ready")
@@ -163,7 +159,7 @@ class LiveState:
                 pipe.hgetall(self._p + "items:" + kind)
             (epoch, n, ready), *hashes = pipe.execute()
         if epoch is None or ready != b"1":
-            raise Behind("the live state is being rebuilt")
+            return None
         rows: list[StateRow] = []
         for kind, stored in zip(KINDS, hashes, strict=True):
             for key, value in stored.items():
@@ -171,10 +167,11 @@ class LiveState:
                 rows.append((kind, key.decode(), scope.decode(), item))
         return epoch.decode(), int(n or 0), rows
 
-    def deltas_after(self, epoch: str, n: int, block_ms: int, most: int = 500) -> list[Delta]:
+    def deltas_after(self, epoch: str, n: int, block_ms: int, most: int = 500) -> list[Delta] | None:
         """Deltas after version (epoch, n), oldest first; waits up to `block_ms` (≤ 5000) when there are none.
 
-        Raises Behind when they are not all there or the epoch is another one, LiveAway when Redis is away.
+        None when they are not all there any more or the epoch is another one: only a new snapshot helps.
+        Raises LiveAway when Redis is away.
         """
         key = self._p + "deltas"
         with _reaching():
@@ -184,12 +181,12 @@ class LiveState:
             answer, (now, last) = pipe.execute()
         entries: list[tuple[bytes, dict[bytes, bytes]]] = _entries(answer)
         if now is None or now.decode() != epoch or int(last or 0) < n:
-            raise Behind(f"{epoch}:{n}")
+            return None
         deltas: list[Delta] = []
         for identity, fields in entries:
             number = int(identity.split(b"-")[0])
             if number != n + 1 + len(deltas) or fields[b"e"].decode() != epoch:
-                raise Behind(f"{epoch}:{n}")
+                return None
             deltas.append((number, _set_rows(fields[b"s"]), _del_rows(fields[b"d"])))
         return deltas
 
