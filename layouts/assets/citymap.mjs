@@ -1,0 +1,490 @@
+// The city map. One call makes it, the live client moves it:
+//
+//   import {createMap} from './citymap.mjs';
+//   const map = await createMap(container, {center: [113.9, 21.9], zoom: 10.6, interactive: true});
+//
+// options  center, zoom   where it opens and where home() returns    lang ('zh'|'en', default the page's)
+//          interactive    false on the wall: shows, never commands    scale  symbols and words × (wall 1.35)
+//          remember       key under which view and layers survive a reload (default the page's path; '' = not)
+//          counts         false: do not ask the server for layer counts
+// events on the container (bubbling CustomEvents)
+//          pick    {kind, key, lngLat, properties}   a thing was clicked; kind 'place' when nothing was under it
+//          moved   {bounds: [w, s, e, n], zoom}      the view came to rest
+//          layers  {layers}                          a switch or a count changed
+//          fault   {message}                         the map cannot be shown
+// methods  layers() → [{id, label, visible, count}] · setLayerVisible(id, bool) · focus(kind, key, {lon, lat}?)
+//          select(kind, key, {lon, lat}?) / select(null) · setIncidentFilter(item → bool | null) · pickPoint() → {lon, lat}|null
+//          home() · view() · setView({center, zoom}) · destroy() · ready (promise: first drawing complete) · map (MapLibre)
+
+import {live} from './live.mjs';
+import {card} from './map/card.mjs';
+import {marks} from './map/marks.mjs';
+import {GROUPS, PICKABLE, SHOWN, TILE_SOURCES, mapStyle} from './map/style.mjs';
+import {lang as pageLang, t} from './text.mjs';
+
+const MAPLIBRE = './vendor/maplibre-gl/maplibre-gl.mjs';
+const MAPLIBRE_CSS = 'vendor/maplibre-gl/maplibre-gl.css';
+const CITY = {center: [113.9, 21.9], zoom: 10.4};
+const REDRAW_MS = 250; // moving things are redrawn at most this often
+const STALE_WORKER_MS = 5 * 60_000; // a position older than this fades
+const COUNTS_URL = '/api/v1/queries/layer_counts';
+
+function loadCss() {
+  const href = new URL(MAPLIBRE_CSS, import.meta.url).pathname;
+  if (document.querySelector(`link[href="${href}"]`)) return;
+  const link = document.createElement('link');
+  link.rel = 'stylesheet';
+  link.href = href;
+  document.head.prepend(link); // before tokens.css, which restyles its controls
+}
+
+/** Labels are drawn into a canvas once: the font must be there before the first one. */
+async function loadFonts() {
+  const wanted = ['16px "Chengyun Map"', '700 16px "Chengyun Map Bold"'];
+  await Promise.allSettled(wanted.flatMap((font) => [document.fonts.load(font, '城Ⅰ'), document.fonts.load(font, 'Aa1')]));
+}
+
+const remembered = (key) => {
+  try { return JSON.parse(sessionStorage.getItem(key) ?? 'null'); } catch { return null; }
+};
+
+class CityMap {
+  #container;
+  #options;
+  #map;
+  #ml;
+  #visible = new Set(SHOWN);
+  #counts = {};
+  #deviceStatus = new Map();
+  #townOpen = new Map();
+  #filter = null;
+  #selected = null; // {kind, key, lngLat}
+  #dirty = new Set();
+  #timer = null;
+  #drawnAt = 0;
+  #picking = null;
+  #popup;
+  #hovered = '';
+  #hint = null;
+  #stop = new AbortController();
+  #faded = null;
+
+  constructor(container, options, ml) {
+    this.#container = container;
+    this.#options = options;
+    this.#ml = ml;
+    const theme = getComputedStyle(container);
+    const colour = (name) => theme.getPropertyValue(name).trim();
+    const saved = options.remember ? remembered(`map:${options.remember}`) : null;
+    if (saved?.visible) this.#visible = new Set(saved.visible);
+    const light = theme.colorScheme.includes('light');
+    container.classList.add('cy-map');
+    container.classList.toggle('is-light', light);
+    const system = light ? ['system-ui', 'PingFang SC', 'HarmonyOS Sans SC', 'Microsoft YaHei'] : [];
+    const host = document.createElement('div');
+    host.style.cssText = 'position:absolute;inset:0';
+    container.append(host);
+    this.#map = new ml.Map({
+      container: host,
+      style: mapStyle({
+        colour, lang: options.lang, scale: options.scale, origin: location.origin,
+        fonts: {regular: [...system, 'Chengyun Map'], bold: [...system, 'Chengyun Map Bold']},
+      }),
+      center: saved?.center ?? options.center,
+      zoom: saved?.zoom ?? options.zoom,
+      minZoom: 7,
+      maxZoom: 18,
+      maxPitch: 0,
+      renderWorldCopies: false,
+      attributionControl: false,
+      localIdeographFontFamily: false,
+      fadeDuration: 0,
+      dragRotate: false,
+      pitchWithRotate: false,
+      interactive: options.interactive,
+      locale: {
+        'NavigationControl.ZoomIn': t('map.zoom_in'), 'NavigationControl.ZoomOut': t('map.zoom_out'), 'Map.Title': t('map.title'),
+      },
+    });
+    this.#map.touchZoomRotate?.disableRotation();
+    this.#map.keyboard?.disableRotation();
+    const {images, pixelRatio} = marks(colour);
+    this.#map.on('style.load', () => {
+      for (const [name, image] of Object.entries(images)) {
+        if (!this.#map.hasImage(name)) this.#map.addImage(name, image, {pixelRatio});
+      }
+    });
+    // A tile that fails while the server is away is fetched again when the link is back; nothing to shout about.
+    this.#map.on('error', ({error}) => { if (!error?.status && !/fetch|abort|network/i.test(String(error?.message))) console.warn('map:', error?.message ?? error); });
+    if (options.interactive) this.#controls();
+    this.ready = new Promise((done) => this.#map.once('load', () => { this.#begin(); this.#map.once('idle', () => done(this)); }));
+  }
+
+  get map() { return this.#map; }
+
+  // ---------------------------------------------------------------- set-up
+
+  #controls() {
+    this.#map.addControl(new this.#ml.NavigationControl({showCompass: false}), 'bottom-right');
+    this.#map.addControl(new this.#ml.ScaleControl({maxWidth: 110, unit: 'metric'}), 'bottom-left');
+    this.#popup = new this.#ml.Popup({closeButton: false, closeOnClick: false, offset: 16, className: 'cy-map__popup'});
+    const map = this.#map;
+    map.on('mousemove', (event) => this.#hover(event));
+    map.on('mouseout', () => this.#unhover());
+    map.on('movestart', () => this.#unhover());
+    map.on('click', (event) => this.#click(event));
+  }
+
+  #begin() {
+    for (const id of Object.keys(GROUPS)) this.#show(id, this.#visible.has(id));
+    const {signal} = this.#stop;
+    live.addEventListener('applied', ({detail}) => this.#applied(detail), {signal});
+    let lost = false;
+    live.addEventListener('status', ({detail}) => {
+      if (detail.status === 'live' && lost) for (const id of TILE_SOURCES) this.#map.refreshTiles(id);
+      lost = detail.status !== 'live' && (lost || detail.status === 'lost');
+    }, {signal});
+    if (live.ready) this.#all();
+    this.#faded = setInterval(() => this.#redraw('workers'), 30_000);
+    this.#map.on('moveend', () => {
+      const b = this.#map.getBounds();
+      this.#save();
+      this.#emit('moved', {bounds: [b.getWest(), b.getSouth(), b.getEast(), b.getNorth()], zoom: this.#map.getZoom()});
+    });
+    if (this.#options.counts !== false) this.refreshCounts();
+  }
+
+  #emit(name, detail) {
+    this.#container.dispatchEvent(new CustomEvent(name, {detail, bubbles: true}));
+  }
+
+  #save() {
+    if (!this.#options.remember) return;
+    const c = this.#map.getCenter();
+    try {
+      sessionStorage.setItem(`map:${this.#options.remember}`, JSON.stringify({
+        center: [c.lng, c.lat], zoom: this.#map.getZoom(), visible: [...this.#visible],
+      }));
+    } catch { /* storage full or forbidden: the view is then not remembered */ }
+  }
+
+  // ---------------------------------------------------------------- live items → map
+
+  #all() {
+    for (const [key, item] of live.items('device')) this.#device(key, item);
+    this.#redraw('incidents');
+    this.#redraw('workers');
+  }
+
+  #applied({changed, replaced}) {
+    if (replaced) {
+      for (const key of [...this.#deviceStatus.keys()]) if (!live.get('device', key)) this.#device(key, undefined);
+      this.#all();
+      return;
+    }
+    for (const [kind, key] of changed) {
+      if (kind === 'device') this.#device(key, live.get('device', key));
+      else if (kind === 'incident') this.#dirty.add('incidents');
+      else if (kind === 'worker') this.#dirty.add('workers');
+    }
+    if (this.#dirty.size) this.#schedule();
+  }
+
+  // A fixed thing never touches its source: its state is set on the feature, whatever tile it is in.
+  #device(key, item) {
+    const status = item?.status;
+    if (this.#deviceStatus.get(key) === status) return;
+    const target = {source: 'devices', sourceLayer: 'devices', id: key};
+    if (status === undefined) {
+      this.#deviceStatus.delete(key);
+      this.#map.removeFeatureState(target, 'status');
+    } else {
+      this.#deviceStatus.set(key, status);
+      this.#map.setFeatureState(target, {status});
+    }
+  }
+
+  #redraw(what) {
+    this.#dirty.add(what);
+    this.#schedule();
+  }
+
+  #schedule() {
+    if (this.#timer !== null) return;
+    const wait = Math.max(0, this.#drawnAt + REDRAW_MS - performance.now());
+    const run = () => {
+      this.#timer = null;
+      this.#drawnAt = performance.now();
+      if (this.#dirty.has('incidents')) this.#incidents();
+      if (this.#dirty.has('workers')) this.#workers();
+      this.#dirty.clear();
+      this.#follow();
+    };
+    if (wait > 0) this.#timer = setTimeout(run, wait);
+    else run();
+  }
+
+  #incidents() {
+    const features = [];
+    const open = new Map();
+    for (const [key, item] of live.items('incident')) {
+      const town = item.area?.split('/')[2];
+      if (town) open.set(town, (open.get(town) ?? 0) + 1);
+      if (!Number.isFinite(item.lon) || !Number.isFinite(item.lat)) continue;
+      if (this.#filter && !this.#filter(item)) continue;
+      features.push({
+        type: 'Feature',
+        geometry: {type: 'Point', coordinates: [item.lon, item.lat]},
+        properties: {key, level: item.level, overdue: Boolean(item.overdue), class_name: item.class_name ?? ''},
+      });
+    }
+    this.#map.getSource('incidents')?.setData({type: 'FeatureCollection', features});
+    for (const town of new Set([...open.keys(), ...this.#townOpen.keys()])) {
+      const n = open.get(town) ?? 0;
+      if (n !== (this.#townOpen.get(town) ?? 0)) this.#map.setFeatureState({source: 'base', sourceLayer: 'areas', id: town}, {open: n});
+    }
+    this.#townOpen = open;
+    this.#count('incidents', features.length);
+  }
+
+  #workers() {
+    const now = live.now();
+    const features = [];
+    for (const [key, item] of live.items('worker')) {
+      if (!Number.isFinite(item.lon) || !Number.isFinite(item.lat)) continue;
+      features.push({
+        type: 'Feature',
+        geometry: {type: 'Point', coordinates: [item.lon, item.lat]},
+        properties: {key, name: item.name ?? key, stale: !(now - item.t < STALE_WORKER_MS)},
+      });
+    }
+    this.#map.getSource('workers')?.setData({type: 'FeatureCollection', features});
+    this.#count('workers', features.length);
+  }
+
+  // ---------------------------------------------------------------- layers
+
+  #count(id, n) {
+    if (this.#counts[id] === n) return;
+    this.#counts[id] = n;
+    this.#emit('layers', {layers: this.layers()});
+  }
+
+  /** Ask the server how many things each layer holds for this account. */
+  async refreshCounts() {
+    try {
+      const reply = await fetch(COUNTS_URL, {credentials: 'same-origin', headers: {Accept: 'application/json'}});
+      if (!reply.ok) return;
+      const body = await reply.json();
+      for (const [id, n] of Object.entries(body.counts ?? body)) {
+        if (id in GROUPS && id !== 'incidents' && id !== 'workers' && Number.isFinite(n)) this.#counts[id] = n;
+      }
+      this.#emit('layers', {layers: this.layers()});
+    } catch { /* counts are a courtesy: without them the switches still work */ }
+  }
+
+  layers() {
+    return Object.keys(GROUPS).map((id) => ({
+      id, label: t(`map.layer.${id}`), visible: this.#visible.has(id), count: this.#counts[id] ?? null,
+    }));
+  }
+
+  setLayerVisible(id, visible) {
+    if (!(id in GROUPS)) throw new Error(`layer '${id}': must be one of ${Object.keys(GROUPS).join(', ')}`);
+    if (visible) this.#visible.add(id);
+    else this.#visible.delete(id);
+    this.#show(id, visible);
+    this.#save();
+    this.#emit('layers', {layers: this.layers()});
+  }
+
+  #show(id, visible) {
+    for (const layer of GROUPS[id]) this.#map.setLayoutProperty(layer, 'visibility', visible ? 'visible' : 'none');
+  }
+
+  /** Show only incidents that `accept(item)` says yes to; null shows all: the map follows the list's filter. */
+  setIncidentFilter(accept) {
+    this.#filter = accept;
+    this.#redraw('incidents');
+  }
+
+  // ---------------------------------------------------------------- finding, choosing
+
+  async #whereIs(kind, key, at) {
+    if (at && Number.isFinite(at.lon) && Number.isFinite(at.lat)) return [at.lon, at.lat];
+    const item = live.get(kind, key);
+    if (item && Number.isFinite(item.lon) && Number.isFinite(item.lat)) return [item.lon, item.lat];
+    if (kind !== 'device' && kind !== 'camera') return null;
+    const source = `${kind}s`;
+    const [seen] = this.#map.querySourceFeatures(source, {sourceLayer: source, filter: ['==', ['get', 'key'], key]});
+    if (seen) return seen.geometry.coordinates;
+    const reply = await fetch(`/api/v1/queries/${kind}?${kind}=${encodeURIComponent(key)}`, {credentials: 'same-origin'});
+    if (!reply.ok) return null;
+    const found = await reply.json();
+    const thing = found[kind] ?? found;
+    return Number.isFinite(thing.lon) && Number.isFinite(thing.lat) ? [thing.lon, thing.lat] : null;
+  }
+
+  /** Mark one thing with a ring that follows it; select(null) takes the ring away. True when its place is known. */
+  async select(kind, key, at) {
+    if (!kind) {
+      this.#selected = null;
+      this.#map.getSource('selected')?.setData({type: 'FeatureCollection', features: []});
+      return true;
+    }
+    this.#selected = {kind, key: String(key), lngLat: null};
+    const chosen = this.#selected;
+    const lngLat = await this.#whereIs(kind, String(key), at);
+    if (this.#selected !== chosen) return false; // another choice came while we asked
+    this.#ring(lngLat);
+    return lngLat !== null;
+  }
+
+  #ring(lngLat) {
+    if (this.#selected) this.#selected.lngLat = lngLat;
+    const features = lngLat ? [{type: 'Feature', geometry: {type: 'Point', coordinates: lngLat}, properties: {}}] : [];
+    this.#map.getSource('selected')?.setData({type: 'FeatureCollection', features});
+  }
+
+  #follow() {
+    if (!this.#selected) return;
+    const item = live.get(this.#selected.kind, this.#selected.key);
+    if (!item || !Number.isFinite(item.lon)) return;
+    const [lon, lat] = this.#selected.lngLat ?? [];
+    if (lon !== item.lon || lat !== item.lat) this.#ring([item.lon, item.lat]);
+  }
+
+  /** Select and bring into view, close enough to tell it from its neighbours. */
+  async focus(kind, key, at) {
+    const known = await this.select(kind, key, at);
+    const lngLat = this.#selected?.lngLat;
+    if (!known || !lngLat) return false;
+    const still = matchMedia('(prefers-reduced-motion: reduce)').matches;
+    this.#map.easeTo({center: lngLat, zoom: Math.max(this.#map.getZoom(), 14), duration: still ? 0 : 500});
+    return true;
+  }
+
+  home() {
+    this.#map.easeTo({center: this.#options.center, zoom: this.#options.zoom, duration: 400});
+  }
+
+  view() {
+    const c = this.#map.getCenter();
+    return {center: [c.lng, c.lat], zoom: this.#map.getZoom()};
+  }
+
+  setView({center, zoom}) {
+    this.#map.jumpTo({center, zoom});
+  }
+
+  /** Let the user choose a place with one click: {lon, lat}, or null when given up (Esc, or another pickPoint). */
+  pickPoint() {
+    this.#picked(null);
+    this.#unhover();
+    this.#container.classList.add('is-picking');
+    this.#hint = document.createElement('div');
+    this.#hint.className = 'cy-map__hint';
+    this.#hint.setAttribute('role', 'status');
+    const how = document.createElement('span');
+    how.textContent = t('map.pick.cancel');
+    this.#hint.append(t('map.pick'), how);
+    this.#container.append(this.#hint);
+    const escape = new AbortController();
+    document.addEventListener('keydown', (event) => {
+      if (event.key !== 'Escape') return;
+      event.stopPropagation();
+      this.#picked(null);
+    }, {signal: escape.signal, capture: true});
+    return new Promise((done) => { this.#picking = {done, escape}; });
+  }
+
+  #picked(point) {
+    const picking = this.#picking;
+    if (!picking) return;
+    this.#picking = null;
+    picking.escape.abort();
+    this.#container.classList.remove('is-picking');
+    this.#hint?.remove();
+    picking.done(point);
+  }
+
+  // ---------------------------------------------------------------- pointer
+
+  #at(point) {
+    const reach = 4; // pixels around the pointer: a dot of 3 px is hard to hit
+    const box = [[point.x - reach, point.y - reach], [point.x + reach, point.y + reach]];
+    const layers = Object.keys(PICKABLE).filter((id) => this.#map.getLayer(id));
+    const found = this.#map.queryRenderedFeatures(box, {layers});
+    const hit = layers.flatMap((id) => found.filter((f) => f.layer.id === id))
+      .find((f) => f.layer.id !== 'device-warning' || f.state.status === 'warning');
+    if (!hit) return null;
+    return {kind: PICKABLE[hit.layer.id], key: String(hit.properties.key ?? hit.id ?? ''), feature: hit, lngLat: hit.geometry.coordinates};
+  }
+
+  #hover({point}) {
+    if (this.#picking) return;
+    const hit = this.#at(point);
+    const id = hit ? `${hit.kind}\n${hit.key}` : '';
+    this.#map.getCanvas().style.cursor = hit ? 'pointer' : '';
+    if (id === this.#hovered) return;
+    this.#unhover();
+    if (!hit) return;
+    this.#hovered = id;
+    this.#popup.setLngLat(hit.lngLat)
+      .setDOMContent(card(hit.kind, live.get(hit.kind, hit.key), hit.feature.properties, live.now())).addTo(this.#map);
+  }
+
+  #unhover() {
+    this.#hovered = '';
+    this.#popup?.remove();
+  }
+
+  async #click({point, lngLat}) {
+    if (this.#picking) {
+      this.#picked({lon: +lngLat.lng.toFixed(6), lat: +lngLat.lat.toFixed(6)});
+      return;
+    }
+    const hit = this.#at(point);
+    if (hit?.kind === 'cluster') {
+      const zoom = await this.#map.getSource('incidents').getClusterExpansionZoom(hit.feature.properties.cluster_id);
+      this.#map.easeTo({center: hit.lngLat, zoom: Math.min(zoom + 0.2, 16), duration: 350});
+      return;
+    }
+    this.#emit('pick', hit
+      ? {kind: hit.kind, key: hit.key, lngLat: hit.lngLat, properties: hit.feature.properties}
+      : {kind: 'place', key: '', lngLat: [lngLat.lng, lngLat.lat], properties: {}});
+  }
+
+  destroy() {
+    this.#stop.abort();
+    this.#picked(null);
+    clearTimeout(this.#timer);
+    clearInterval(this.#faded);
+    this.#map.remove();
+    this.#container.replaceChildren();
+  }
+}
+
+/**
+ * Make the map inside `container` (any element with a size). Resolves when the map object exists; await `.ready` for
+ * the first complete drawing. Where WebGL is missing the container says so, a 'fault' event is sent and null returned.
+ */
+export async function createMap(container, options = {}) {
+  loadCss();
+  const settings = {
+    ...CITY, lang: pageLang, interactive: true, remember: location.pathname,
+    scale: container.closest('.theme-wall') ? 1.35 : 1, ...options,
+  };
+  try {
+    const [ml] = await Promise.all([import(MAPLIBRE), loadFonts()]);
+    return new CityMap(container, settings, ml);
+  } catch (error) {
+    const note = document.createElement('div');
+    note.className = 'cy-map__fault';
+    note.textContent = t('map.no_webgl');
+    container.classList.add('cy-map');
+    container.replaceChildren(note);
+    container.dispatchEvent(new CustomEvent('fault', {detail: {message: String(error?.message ?? error)}, bubbles: true}));
+    return null;
+  }
+}

@@ -1,0 +1,171 @@
+// The map's style: sources, layers and what the user can switch. Colours come from tokens.css, words from local fonts
+// (no glyphs or sprite URL: nothing is fetched from elsewhere). `s` is the over-scale of a wall.
+
+const SOURCES = {
+  base: {layers: 'land,water,roads,areas,places', minzoom: 0, maxzoom: 14, promoteId: {areas: 'key', places: 'key'}},
+  grids: {layers: 'grids,cells', minzoom: 11, maxzoom: 15, promoteId: {grids: 'key', cells: 'key'}},
+  devices: {layers: 'devices', minzoom: 6, maxzoom: 14, promoteId: 'key'},
+  cameras: {layers: 'cameras', minzoom: 6, maxzoom: 14, promoteId: 'key'},
+  components: {layers: 'components', minzoom: 12, maxzoom: 15, promoteId: 'key'},
+};
+export const TILE_SOURCES = Object.keys(SOURCES);
+
+const EMPTY = {type: 'FeatureCollection', features: []};
+
+/** What the user switches → the style layers it holds. Order = order in the layer list. */
+export const GROUPS = {
+  incidents: ['incident-cluster', 'incident-cluster-worst', 'incident-point'],
+  workers: ['worker-point'],
+  devices: ['device-density', 'device-dot', 'device-warning'],
+  cameras: ['camera-density', 'camera-far', 'camera-near'],
+  components: ['component-density', 'component-point'],
+  density: ['town-density'],
+  grids: ['grid-line'],
+  cells: ['cell-line'],
+  areas: ['village-line', 'town-line', 'district-line-case', 'district-line'],
+  roads: ['bridge-case', 'road-local', 'road-secondary', 'road-arterial', 'road-label'],
+  labels: ['village-label', 'town-label', 'district-label'],
+};
+
+/** Shown when a map opens; the others wait for a switch. */
+export const SHOWN = new Set(['incidents', 'workers', 'devices', 'cameras', 'density', 'grids', 'areas', 'roads', 'labels']);
+
+/** Style layers that answer a click or a hover, topmost first, and the kind of thing each shows. */
+export const PICKABLE = {
+  'incident-point': 'incident',
+  'incident-cluster': 'cluster',
+  'worker-point': 'worker',
+  'device-warning': 'device',
+  'device-dot': 'device',
+  'camera-near': 'camera',
+  'camera-far': 'camera',
+  'component-point': 'component',
+};
+
+const zoomed = (...stops) => ['interpolate', ['linear'], ['zoom'], ...stops];
+const isLevel = (level) => ['==', ['get', 'level'], level];
+const isClass = (name) => ['==', ['get', 'class'], name];
+
+export function nameField(lang) {
+  return lang === 'en' ? ['coalesce', ['get', 'name_en'], ['get', 'name']] : ['get', 'name'];
+}
+
+export function mapStyle({colour, lang, scale: s, origin, fonts}) {
+  const c = colour;
+  const text = (layout) => ({'text-font': fonts.regular, 'text-field': nameField(lang), ...layout});
+  const bold = (layout) => ({'text-font': fonts.bold, 'text-field': nameField(lang), ...layout});
+  const halo = (extra) => ({'text-color': c('--map-label'), 'text-halo-color': c('--map-label-halo'), 'text-halo-width': 1.4 * s, ...extra});
+  const sources = {
+    incidents: {
+      type: 'geojson', data: EMPTY, promoteId: 'key', cluster: true, clusterRadius: Math.round(34 * s), clusterMaxZoom: 12,
+      clusterProperties: {
+        worst: ['min', ['get', 'level']],
+        overdue: ['+', ['case', ['get', 'overdue'], 1, 0]],
+      },
+    },
+    workers: {type: 'geojson', data: EMPTY, promoteId: 'key'},
+    selected: {type: 'geojson', data: EMPTY},
+  };
+  for (const [name, {layers, ...rest}] of Object.entries(SOURCES)) {
+    sources[name] = {type: 'vector', tiles: [`${origin}/tiles/${layers}/{z}/{x}/{y}.mvt`], ...rest};
+  }
+  const from = (source, layer) => ({source, 'source-layer': layer});
+  const status = ['feature-state', 'status'];
+  const layers = [
+    {id: 'sea', type: 'background', paint: {'background-color': c('--map-sea')}},
+    {id: 'land', type: 'fill', ...from('base', 'land'), paint: {'fill-color': c('--map-land'), 'fill-antialias': true}},
+    {
+      id: 'town-density', type: 'fill', ...from('base', 'areas'), filter: isLevel('town'),
+      paint: {
+        'fill-color': c('--text'),
+        'fill-opacity': ['interpolate', ['linear'], ['coalesce', ['feature-state', 'open'], 0], 0, 0, 1, 0.03, 5, 0.075, 15, 0.13, 40, 0.18],
+        'fill-antialias': false,
+      },
+    },
+    {id: 'water', type: 'fill', ...from('base', 'water'), paint: {'fill-color': c('--map-water'), 'fill-antialias': true}},
+    {id: 'coast', type: 'line', ...from('base', 'land'), layout: {'line-join': 'round'}, paint: {'line-color': c('--map-road-major'), 'line-width': zoomed(7, 0.8 * s, 12, 1.3 * s), 'line-opacity': 0.85}},
+    {id: 'shore', type: 'line', ...from('base', 'water'), layout: {'line-join': 'round'}, paint: {'line-color': c('--map-road'), 'line-width': 0.8 * s}},
+    {id: 'cell-line', type: 'line', ...from('grids', 'cells'), minzoom: 12.5, paint: {'line-color': c('--map-border'), 'line-width': 0.5 * s, 'line-opacity': zoomed(12.5, 0, 13.5, 0.5)}},
+    {id: 'grid-line', type: 'line', ...from('grids', 'grids'), minzoom: 11.5, paint: {'line-color': c('--map-border'), 'line-width': zoomed(11.5, 0.5 * s, 14, 1.1 * s), 'line-dasharray': [3, 2], 'line-opacity': zoomed(11.5, 0, 12.3, 0.6)}},
+    {id: 'bridge-case', type: 'line', ...from('base', 'roads'), minzoom: 11, filter: ['==', ['get', 'bridge'], true], paint: {'line-color': c('--map-land'), 'line-width': zoomed(11, 2.6 * s, 15, 11 * s)}},
+    {id: 'road-local', type: 'line', ...from('base', 'roads'), minzoom: 12.4, filter: ['!', ['any', isClass('arterial'), isClass('secondary')]], layout: {'line-cap': 'round', 'line-join': 'round'}, paint: {'line-color': c('--map-road'), 'line-width': zoomed(12.4, 0.4 * s, 14, 1.2 * s, 17, 6 * s)}},
+    {id: 'road-secondary', type: 'line', ...from('base', 'roads'), minzoom: 10, filter: isClass('secondary'), layout: {'line-cap': 'round', 'line-join': 'round'}, paint: {'line-color': c('--map-road'), 'line-width': zoomed(10, 0.4 * s, 12, 1 * s, 14, 2 * s, 17, 9 * s), 'line-opacity': zoomed(10, 0.5, 11.5, 1)}},
+    {id: 'road-arterial', type: 'line', ...from('base', 'roads'), filter: isClass('arterial'), layout: {'line-cap': 'round', 'line-join': 'round'}, paint: {'line-color': c('--map-road-major'), 'line-width': zoomed(8, 0.5 * s, 10.5, 1.1 * s, 14, 3 * s, 17, 12 * s)}},
+    {id: 'village-line', type: 'line', ...from('base', 'areas'), minzoom: 11.5, filter: isLevel('village'), paint: {'line-color': c('--map-border'), 'line-width': 0.7 * s, 'line-opacity': 0.45}},
+    {id: 'town-line', type: 'line', ...from('base', 'areas'), minzoom: 8, filter: isLevel('town'), paint: {'line-color': c('--map-border'), 'line-width': zoomed(8, 0.6 * s, 13, 1.4 * s), 'line-dasharray': [4, 2.5], 'line-opacity': 0.6}},
+    {id: 'district-line-case', type: 'line', ...from('base', 'areas'), filter: isLevel('district'), layout: {'line-join': 'round'}, paint: {'line-color': c('--map-land'), 'line-width': zoomed(7, 2.4 * s, 12, 5 * s), 'line-opacity': 0.7}},
+    {id: 'district-line', type: 'line', ...from('base', 'areas'), filter: isLevel('district'), layout: {'line-join': 'round'}, paint: {'line-color': c('--map-border'), 'line-width': zoomed(7, 1 * s, 12, 2.2 * s)}},
+    {id: 'component-density', type: 'circle', ...from('components', 'components'), filter: ['has', 'n'], paint: {'circle-color': c('--map-device'), 'circle-opacity': 0.25, 'circle-radius': ['interpolate', ['linear'], ['sqrt', ['get', 'n']], 1, 1.5 * s, 12, 6 * s]}},
+    {id: 'component-point', type: 'symbol', ...from('components', 'components'), minzoom: 13, filter: ['!', ['has', 'n']], layout: {'icon-image': 'component-mark', 'icon-size': zoomed(13, 0.6 * s, 16, 1.1 * s), 'icon-allow-overlap': true, 'icon-ignore-placement': true}, paint: {'icon-opacity': 0.85}},
+    {id: 'camera-density', type: 'circle', ...from('cameras', 'cameras'), filter: ['has', 'n'], paint: {'circle-color': c('--map-camera'), 'circle-opacity': 0.2, 'circle-radius': ['interpolate', ['linear'], ['sqrt', ['get', 'n']], 1, 1.5 * s, 12, 7 * s]}},
+    {id: 'camera-far', type: 'symbol', ...from('cameras', 'cameras'), minzoom: 11.5, maxzoom: 13.5, filter: ['!', ['has', 'n']], layout: {'icon-image': 'camera-dot', 'icon-size': zoomed(11.5, 0.6 * s, 13.5, 0.95 * s), 'icon-allow-overlap': true, 'icon-ignore-placement': true}, paint: {'icon-opacity': 0.8}},
+    {id: 'camera-near', type: 'symbol', ...from('cameras', 'cameras'), minzoom: 13.5, filter: ['!', ['has', 'n']], layout: {'icon-image': 'camera-wedge', 'icon-size': zoomed(13.5, 0.9 * s, 17, 1.5 * s), 'icon-rotate': ['coalesce', ['get', 'direction_deg'], 0], 'icon-rotation-alignment': 'map', 'icon-allow-overlap': true, 'icon-ignore-placement': true}},
+    {
+      id: 'device-density', type: 'circle', ...from('devices', 'devices'), filter: ['has', 'n'],
+      paint: {'circle-color': c('--map-device'), 'circle-opacity': 0.3, 'circle-radius': ['interpolate', ['linear'], ['sqrt', ['get', 'n']], 1, 1.4 * s, 12, 7 * s]},
+    },
+    {
+      id: 'device-dot', type: 'circle', ...from('devices', 'devices'), minzoom: 9, filter: ['!', ['has', 'n']],
+      paint: {
+        'circle-radius': zoomed(9, 0.8 * s, 11, 1.5 * s, 13, 2.9 * s, 16, 5.5 * s),
+        'circle-color': c('--map-device'),
+        'circle-opacity': ['match', ['coalesce', status, ''], 'online', 0.9, 'silent', 0, 'warning', 0, 0.5],
+        'circle-stroke-color': c('--map-device'),
+        'circle-stroke-width': ['match', ['coalesce', status, ''], 'silent', 1 * s, 0],
+        'circle-stroke-opacity': 0.8,
+      },
+    },
+    {
+      id: 'device-warning', type: 'symbol', ...from('devices', 'devices'), minzoom: 9, filter: ['!', ['has', 'n']],
+      layout: {'icon-image': 'warning-mark', 'icon-size': zoomed(9, 0.5 * s, 12, 0.85 * s, 16, 1.3 * s), 'icon-allow-overlap': true, 'icon-ignore-placement': true},
+      paint: {'icon-opacity': ['match', ['coalesce', status, ''], 'warning', 1, 0]},
+    },
+    {id: 'road-label', type: 'symbol', ...from('base', 'roads'), minzoom: 12.6, filter: ['!=', ['get', 'name'], ''], layout: text({'symbol-placement': 'line', 'text-size': 11 * s, 'text-letter-spacing': 0.08, 'symbol-spacing': 420}), paint: halo({'text-color': c('--text-3')})},
+    {id: 'village-label', type: 'symbol', ...from('base', 'places'), minzoom: 12.4, filter: isLevel('village'), layout: text({'text-size': 11.5 * s, 'text-max-width': 8, 'text-padding': 6}), paint: halo({'text-color': c('--text-3')})},
+    {id: 'town-label', type: 'symbol', ...from('base', 'places'), minzoom: 9.2, filter: isLevel('town'), layout: text({'text-size': zoomed(9, 10.5 * s, 13, 14 * s), 'text-max-width': 8, 'text-padding': 4}), paint: halo({'text-color': c('--text-2')})},
+    {id: 'district-label', type: 'symbol', ...from('base', 'places'), maxzoom: 13, filter: isLevel('district'), layout: bold({'text-size': zoomed(7, 11 * s, 11, 17 * s), 'text-letter-spacing': lang === 'en' ? 0.06 : 0.35, 'text-max-width': 12, 'text-padding': 2}), paint: halo({'text-color': c('--text'), 'text-halo-width': 1.8 * s})},
+    {id: 'selected-ring', type: 'circle', source: 'selected', paint: {'circle-radius': 21 * s, 'circle-color': c('--accent'), 'circle-opacity': 0.12, 'circle-stroke-color': c('--accent'), 'circle-stroke-width': 2 * s}},
+    {
+      id: 'worker-point', type: 'symbol', source: 'workers', minzoom: 9.5,
+      layout: {
+        'icon-image': 'worker-mark', 'icon-size': zoomed(9.5, 0.45 * s, 12, 0.75 * s, 15, 1.05 * s), 'icon-anchor': 'bottom', 'icon-allow-overlap': true, 'icon-ignore-placement': true,
+        'text-font': fonts.regular, 'text-field': ['step', ['zoom'], '', 13.5, ['get', 'name']], 'text-size': 11.5 * s, 'text-offset': [0, 0.3], 'text-anchor': 'top', 'text-optional': true,
+      },
+      paint: {'icon-opacity': ['case', ['get', 'stale'], 0.4, 1], ...halo({'text-color': c('--text-2')})},
+    },
+    {
+      id: 'incident-cluster', type: 'circle', source: 'incidents', filter: ['has', 'point_count'],
+      paint: {
+        'circle-color': c('--panel'), 'circle-opacity': 0.94,
+        'circle-radius': ['interpolate', ['linear'], ['sqrt', ['get', 'point_count']], 1.4, 13 * s, 7, 22 * s, 20, 30 * s],
+        'circle-stroke-width': 2.5 * s,
+        'circle-stroke-color': ['match', ['get', 'worst'], 1, c('--level-1'), 2, c('--level-2'), 3, c('--level-3'), c('--level-4')],
+      },
+    },
+    {
+      id: 'incident-cluster-worst', type: 'symbol', source: 'incidents', filter: ['has', 'point_count'],
+      layout: {
+        'text-font': fonts.bold, 'text-field': ['get', 'point_count_abbreviated'], 'text-size': ['interpolate', ['linear'], ['sqrt', ['get', 'point_count']], 1.4, 13 * s, 10, 19 * s],
+        'text-allow-overlap': true, 'text-ignore-placement': true,
+        'icon-image': ['concat', 'incident-', ['to-string', ['get', 'worst']], '-small'], 'icon-size': s,
+        'icon-offset': ['interpolate', ['linear'], ['sqrt', ['get', 'point_count']], 1.4, ['literal', [12, -12]], 7, ['literal', [18, -17]], 20, ['literal', [24, -23]]],
+        'icon-allow-overlap': true, 'icon-ignore-placement': true,
+      },
+      paint: {'text-color': c('--text')},
+    },
+    {
+      id: 'incident-point', type: 'symbol', source: 'incidents', filter: ['!', ['has', 'point_count']],
+      layout: {
+        'icon-image': ['concat', 'incident-', ['to-string', ['get', 'level']]], 'icon-size': zoomed(9, 0.72 * s, 13, 0.95 * s, 16, 1.15 * s),
+        'icon-allow-overlap': true, 'icon-ignore-placement': true, 'symbol-sort-key': ['-', 10, ['get', 'level']],
+        'text-font': fonts.regular, 'text-field': ['step', ['zoom'], '', 12.5, ['get', 'class_name']], 'text-size': 12 * s, 'text-offset': [0, 1.25], 'text-anchor': 'top', 'text-optional': true,
+      },
+      paint: {'text-color': c('--text'), 'text-halo-color': c('--map-label-halo'), 'text-halo-width': 1.6 * s},
+    },
+  ];
+  for (const layer of layers) {
+    const group = Object.keys(GROUPS).find((g) => GROUPS[g].includes(layer.id));
+    if (group && !SHOWN.has(group)) layer.layout = {...layer.layout, visibility: 'none'};
+  }
+  return {version: 8, name: 'chengyun', sources, layers, transition: {duration: 0, delay: 0}};
+}
