@@ -98,6 +98,6 @@ export async function taskFormPage(page, {queue, go}, id, kind) {
     await drafts.remove(draftName);
     toast(outcome === 'done' ? t(`phone.done.${kind}`) : t('phone.kept'), outcome === 'done' ? '' : 'warn');
     tasks.refresh();
-    go(kind === 'note' ? `#/task/${id}` : '#/tasks', {replace: true});
+    go(kind === 'note' ? `#/task/${id}` : '#/tasks', {leave: true});
   };
 }

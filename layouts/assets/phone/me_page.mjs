@@ -1,0 +1,60 @@
+// 我: the duty switch, what waits to be sent, language, signing out.
+
+import {ago, lang, setLanguage, t} from '../text.mjs';
+import {post} from './api.mjs';
+import {durable} from './db.mjs';
+import {fill, h, icon} from './dom.mjs';
+import {duty} from './duty.mjs';
+import {facts} from './facts.mjs';
+import {forgetAll} from './my_tasks.mjs';
+import {outboxNotice, toast} from './parts.mjs';
+
+export function mePage(page, {queue}) {
+  page.title(t('phone.me'));
+  const dutyBlock = h('section', {class: 'ph-block'});
+  const outbox = h('section', {class: 'ph-block'});
+
+  const drawDuty = () => {
+    const words = duty.fault ? t(`phone.duty.${duty.fault}`)
+      : !duty.on ? t('phone.duty.off.words')
+      : duty.sharedAt ? t('phone.duty.shared', {age: ago((Date.now() - duty.sharedAt) / 1000)}) : t('phone.locating');
+    fill(dutyBlock, h('button', {class: `ph-switch${duty.on ? ' is-on' : ''}`, type: 'button', role: 'switch', 'aria-checked': String(duty.on), onclick: () => (duty.on ? duty.end() : duty.begin())},
+      h('span', {class: 'ph-switch-words'}, h('strong', {}, t(duty.on ? 'phone.duty.on' : 'phone.duty.off')), h('span', {}, words)),
+      h('span', {class: 'ph-switch-knob', 'aria-hidden': 'true'})),
+    h('p', {class: 'cy-faint'}, t('phone.duty.rule')));
+  };
+  const drawOutbox = () => {
+    fill(outbox, h('h3', {}, t('phone.outbox')),
+      queue.entries.length ? queue.entries.map((e) => outboxNotice(e, queue, {link: true})) : h('p', {class: 'cy-dim'}, t('phone.outbox.empty')),
+      queue.waiting.length > 0 && h('button', {class: 'cy-button cy-button--block', type: 'button', onclick: () => queue.send()}, icon('send'), t('phone.outbox.send')),
+      !durable && h('p', {class: 'cy-error'}, t('phone.outbox.volatile')));
+  };
+  const leave = async () => {
+    if (queue.waiting.length && !window.confirm(t('phone.logout.waiting', {n: queue.waiting.length}))) return;
+    try {
+      duty.end();
+      await post('/logout', {});
+    } catch {
+      toast(t('phone.logout.failed'), 'wrong');
+      return;
+    }
+    await forgetAll();
+    navigator.serviceWorker?.controller?.postMessage('forget');
+    location.assign('/login');
+  };
+
+  fill(page.main,
+    h('section', {class: 'ph-block ph-person'}, h('span', {class: 'ph-face'}, icon('user')),
+      h('div', {}, h('h2', {}, facts.name), h('p', {class: 'cy-dim'}, [t(`role.${facts.role}`), facts.unit_name].filter(Boolean).join(' · ')))),
+    facts.rights.position && dutyBlock,
+    outbox,
+    h('section', {class: 'ph-block ph-buttons'},
+      h('button', {class: 'cy-button cy-button--block', type: 'button', lang: lang === 'zh' ? 'en' : 'zh', onclick: () => setLanguage(lang === 'zh' ? 'en' : 'zh')}, icon('languages'), t('ui.switch_language')),
+      h('button', {class: 'cy-button cy-button--block', type: 'button', onclick: leave}, icon('log-out'), t('ui.logout'))),
+    h('p', {class: 'cy-faint ph-version cy-num'}, t('phone.version', {version: facts.version})));
+  drawDuty();
+  drawOutbox();
+  page.listen(duty, 'change', drawDuty);
+  page.every(1000, () => duty.on && drawDuty());
+  page.listen(queue, 'change', drawOutbox);
+}

@@ -1,0 +1,8 @@
+"""The phone terminal: a light static page; everything that moves is in `layouts/assets/phone/`.
+
+Why it is no Dash page: `docs/adr/0007-phone-is-a-light-page.md`.
+"""
+
+from layouts.phone.shell import manifest, page, service_worker, shell_files, shell_version
+
+__all__ = ["manifest", "page", "service_worker", "shell_files", "shell_version"]
