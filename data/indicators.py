@@ -1,0 +1,188 @@
+"""The indicators computed from the store, per area down to the village; kept in `indicator_history`.
+
+They count by the very conditions that `IncidentList(of=…)` lists records by (`INDICATOR_RECORDS`).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from data.database import Cursor, Database, many
+from incidents.indicators import BY_ID, INDICATORS, Value, ancestors, count, middle, share
+
+FAST: Final = ("open", "overdue", "on_time_closing", "first_dispatch", "median_handling")
+COMPLETENESS_WINDOW: Final = timedelta(minutes=15)
+
+Values = dict[str, Value]
+"""Area path → value."""
+
+Seen = Mapping[str, float]
+"""Device id → newest reading time, seconds since the epoch."""
+
+
+def _sum(rows: Iterable[tuple[str, float, float]]) -> dict[str, tuple[float, float]]:
+    """(area path, numerator, denominator) rows added up along the area tree."""
+    totals: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
+    for path, numerator, denominator in rows:
+        for area in ancestors(path):
+            totals[area][0] += numerator
+            totals[area][1] += denominator
+    return {area: (total[0], total[1]) for area, total in totals.items()}
+
+
+def incident_values(
+    database: Database, conditions: Mapping[tuple[str, str], str], city: str, now: datetime
+) -> dict[str, Values]:
+    """Values of the FAST indicators; incidents without a resolved area count for the city."""
+    out: dict[str, Values] = {}
+    with database.transaction() as cursor:
+        for name in ("open", "overdue"):
+            rows = _grouped(cursor, conditions[(name, "denominator")], "true", city, now)
+            out[name] = {area: count(pair[1]) for area, pair in _sum(rows).items()}
+            out[name].setdefault(city, count(0))
+        for name in ("on_time_closing", "first_dispatch"):
+            numerator, denominator = conditions[(name, "numerator")], conditions[(name, "denominator")]
+            rows = _grouped(cursor, denominator, numerator, city, now)
+            out[name] = {area: share(*pair) for area, pair in _sum(rows).items()}
+            out[name].setdefault(city, share(0, 0))
+        cursor.execute(
+            "SELECT coalesce(nullif(area_path, ''), %(city)s),"
+            " extract(epoch FROM i.returned_result_at - i.dispatched_at) / 60 FROM incidents i"
+            f" WHERE i.dispatched_at IS NOT NULL AND {conditions[('median_handling', 'denominator')]}",
+            {"now": now, "city": city},
+        )
+        minutes: dict[str, list[float]] = defaultdict(list)
+        for path, value in cursor.fetchall():
+            for area in ancestors(path):
+                minutes[area].append(float(value))
+        out["median_handling"] = {area: middle(found) for area, found in minutes.items()}
+        out["median_handling"].setdefault(city, middle([]))
+    return out
+
+
+def _grouped(
+    cursor: Cursor, denominator: str, numerator: str, city: str, now: datetime
+) -> list[tuple[str, float, float]]:
+    cursor.execute(
+        "SELECT coalesce(nullif(area_path, ''), %(city)s), count(*) FILTER (WHERE "
+        f"{numerator}), count(*) FROM incidents i WHERE {denominator} GROUP BY 1",
+        {"now": now, "city": city},
+    )
+    return [(path, float(a), float(b)) for path, a, b in cursor.fetchall()]
+
+
+def device_values(database: Database, seen: Seen, city: str, now: datetime) -> dict[str, Values]:
+    """Devices online and age of the newest data, from the newest reading times."""
+    rows = database.query(
+        "SELECT id, coalesce(nullif(area_path, ''), %s), expected_period_s FROM devices WHERE NOT disabled",
+        (city,),
+    )
+    at = now.timestamp()
+    online = _sum(
+        (path, float(at - seen.get(device, 0.0) <= 3 * period), 1.0) for device, path, period in rows
+    )
+    newest: dict[str, float] = {}
+    for device, path, _ in rows:
+        if device in seen:
+            for area in ancestors(path):
+                newest[area] = max(newest.get(area, 0.0), seen[device])
+    ages = {area: Value(round(max(0.0, at - time), 1), None, None) for area, time in newest.items()}
+    ages.setdefault(city, Value(None, None, None))
+    values = {area: share(*pair) for area, pair in online.items()}
+    values.setdefault(city, share(0, 0))
+    return {"devices_online": values, "newest_age": ages}
+
+
+def completeness_values(database: Database, city: str, now: datetime) -> Values:
+    """Readings of the last 15 minutes, at most those expected, against those expected."""
+    seconds = COMPLETENESS_WINDOW.total_seconds()
+    rows = database.query(
+        "SELECT coalesce(nullif(d.area_path, ''), %(city)s),"
+        " sum(least(coalesce(r.n, 0), greatest(floor(%(s)s / d.expected_period_s), 1) * coalesce(r.m, 1))),"
+        " sum(greatest(floor(%(s)s / d.expected_period_s), 1) * coalesce(r.m, 1))"
+        " FROM devices d LEFT JOIN (SELECT device_no, count(*) AS n, count(DISTINCT metric_no) AS m FROM readings"
+        " WHERE time > %(since)s AND time <= %(now)s GROUP BY 1) r ON r.device_no = d.no"
+        " WHERE NOT d.disabled GROUP BY 1",
+        {"city": city, "s": seconds, "since": now - COMPLETENESS_WINDOW, "now": now},
+    )
+    values = {area: share(*pair) for area, pair in _sum((p, float(a), float(b)) for p, a, b in rows).items()}
+    values.setdefault(city, share(0, 0))
+    return values
+
+
+def keep(database: Database, values: Mapping[str, Values], now: datetime) -> None:
+    """Write values to the history (the newest is what queries answer with)."""
+    rows = [
+        (name, area.rstrip("/").rsplit("/", 1)[-1], now, v.value, v.numerator, v.denominator)
+        for name, found in values.items()
+        for area, v in found.items()
+    ]
+    with database.transaction() as cursor:
+        many(
+            cursor,
+            "INSERT INTO indicator_history (id, area_code, at, value, numerator, denominator) VALUES %s"
+            " ON CONFLICT DO NOTHING",
+            rows,
+        )
+
+
+def forget(database: Database, before: datetime) -> None:
+    """Drop history older than `before`."""
+    database.query("DELETE FROM indicator_history WHERE at < %s", (before,))
+
+
+def item(name: str, area_path: str, value: Value, now: datetime) -> dict[str, Any]:
+    """An indicator as a live item and as a row of the query."""
+    indicator = BY_ID[name]
+    code = area_path.rstrip("/").rsplit("/", 1)[-1]
+    return {
+        "kind": "indicator",
+        "key": f"{name}@{code}",
+        "id": name,
+        "area": area_path,
+        "value": value.value,
+        "numerator": value.numerator,
+        "denominator": value.denominator,
+        "unit": indicator.unit,
+        "unit_en": indicator.unit_en,
+        "name": indicator.name,
+        "name_en": indicator.name_en,
+        "target": indicator.target,
+        "direction": indicator.direction,
+        "formula": indicator.formula,
+        "formula_en": indicator.formula_en,
+        "formula_version": indicator.version,
+        "records": indicator.records,
+        "as_of": int(now.timestamp() * 1000),
+        "limit_s": indicator.limit_s,
+    }
+
+
+def latest_values(database: Database, area_code: str, now: datetime) -> list[dict[str, Any]]:
+    """The newest value of each indicator of an area, in panel order; never computed = no data."""
+    rows = database.query(
+        "SELECT DISTINCT ON (id) id, at, value, numerator, denominator FROM indicator_history"
+        " WHERE area_code = %s AND at > %s ORDER BY id, at DESC",
+        (area_code, now - timedelta(hours=1)),
+    )
+    found = {row[0]: row[1:] for row in rows}
+    path = database.query("SELECT path FROM areas WHERE code = %s", (area_code,))
+    area = path[0][0] if path else ""
+    out = []
+    for indicator in INDICATORS:
+        at, *parts = found.get(indicator.id, (now, None, None, None))
+        out.append(item(indicator.id, area, Value(*parts), at))
+    return out
+
+
+def trend(database: Database, name: str, area_code: str, since: datetime) -> Sequence[tuple[datetime, float]]:
+    """History of one indicator, oldest first."""
+    rows = database.query(
+        "SELECT at, value FROM indicator_history WHERE id = %s AND area_code = %s AND at > %s"
+        " AND value IS NOT NULL ORDER BY at",
+        (name, area_code, since),
+    )
+    return [(at, value) for at, value in rows]

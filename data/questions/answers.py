@@ -1,0 +1,77 @@
+"""`Questions` on the store: which thing a query names (for `may`), and its answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, Final
+
+from data.database import Database
+from data.questions import incidents, operations, registries
+from data.questions.context import Answer, Ask
+from incidents import commands as c
+from incidents.access import Thing
+from incidents.model import Actor, Place, Rejected
+
+ANSWERS: Final[dict[type, Answer]] = {**incidents.ANSWERS, **registries.ANSWERS, **operations.ANSWERS}
+
+_NAMED: Final[dict[type, tuple[str, str, str]]] = {
+    c.IncidentDetail: ("id", "SELECT area_path, unit, worker FROM incidents WHERE id = %s", "incident"),
+    c.RouteIncident: ("id", "SELECT area_path, unit, worker FROM incidents WHERE id = %s", "incident"),
+    c.DeviceDetail: ("device", "SELECT area_path, '', '' FROM devices WHERE id = %s", "device"),
+    c.DeviceSeries: ("device", "SELECT area_path, '', '' FROM devices WHERE id = %s", "device"),
+    c.CameraDetail: ("camera", "SELECT area_path, '', '' FROM cameras WHERE code = %s", "camera"),
+    c.Areas: ("parent", "SELECT path, '', '' FROM areas WHERE code = %s", "area"),
+}
+"""Query → (field, SQL of the thing's area, unit, worker, word)."""
+
+_CITY_WIDE: Final = frozenset({c.Ledger, c.DeadLetters, c.Held, c.AuditLog, c.Feeds})
+"""Queries about the whole city's streams and log: only who is entitled to the city may ask."""
+
+
+class StoreQuestions:
+    """See `incidents.storeports.Questions`. `facts`: what the running process knows (bus, live, lags)."""
+
+    def __init__(
+        self,
+        database: Database,
+        place_of: Callable[[float, float], Place],
+        facts: Callable[[], dict[str, Any]],
+        city_path: Callable[[], str],
+    ) -> None:
+        self._database = database
+        self._place_of = place_of
+        self._facts = facts
+        self._city_path = city_path
+
+    def thing(self, query: object) -> Thing | None:
+        """See Questions."""
+        kind = type(query)
+        if kind in _CITY_WIDE:
+            return Thing(self._city_path())
+        if isinstance(query, c.Indicators):
+            return self._area(query.area) if query.area else None
+        named = _NAMED.get(kind)
+        if named is None:
+            return None
+        field, sql, word = named
+        value = getattr(query, field)
+        if value == "":
+            return None
+        if isinstance(value, int) and not 0 <= value < 2**63:
+            raise Rejected("not_found", f"{field}={value!r}: no such {word}", field=field)
+        rows = self._database.query(sql, (value,))
+        if not rows:
+            raise Rejected("not_found", f"{field}={value!r}: no such {word}", field=field)
+        return Thing(*rows[0])
+
+    def _area(self, area: str) -> Thing:
+        rows = self._database.query("SELECT path FROM areas WHERE code = %s OR path = %s", (area, area))
+        if not rows:
+            raise Rejected("not_found", f"area={area!r}: no such area", field="area")
+        return Thing(rows[0][0])
+
+    def answer(self, query: object, actor: Actor, now: datetime) -> Any:
+        """See Questions."""
+        ask = Ask(self._database, actor, now, self._place_of, self._facts)
+        return ANSWERS[type(query)](ask, query)

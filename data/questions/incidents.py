@@ -1,0 +1,426 @@
+"""Questions about incidents: detail, lists, tasks, search, duplicates, routing."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import Any, Final
+
+from data.database import dicts
+from data.incident_rows import COLUMNS, live_item, to_incident
+from data.questions.context import Answer, Ask, bounded, contains
+from data.scope import area_scope, incident_scope
+from gis.cells import haversine_m
+from incidents import commands as c
+from incidents.access import Thing, may
+from incidents.indicators import WINDOW_DAYS
+from incidents.lifecycle import allowed_actions
+from incidents.model import Actor, Incident, Rejected, Stage
+from incidents.routing import Candidate, Responsibility, rank, route
+
+_SELECT: Final = (
+    f"SELECT i.id, {', '.join('i.' + name for name in COLUMNS)}, u.name, a.name FROM incidents i"  # noqa: S608
+    " LEFT JOIN units u ON u.code = i.unit LEFT JOIN accounts a ON a.login = i.worker"
+)
+
+OVERDUE: Final = "(i.stage_due_at < %(now)s OR i.handle_due_at < %(now)s)"
+OPEN: Final = "i.stage NOT IN ('closed', 'refused', 'void')"
+RECENT: Final = f"%(now)s - interval '{WINDOW_DAYS} days'"
+
+INDICATOR_RECORDS: Final = {
+    ("open", "denominator"): OPEN,
+    ("open", "numerator"): OPEN,
+    ("overdue", "denominator"): f"{OPEN} AND {OVERDUE}",
+    ("overdue", "numerator"): f"{OPEN} AND {OVERDUE}",
+    ("on_time_closing", "denominator"): f"i.stage = 'closed' AND i.closed_at >= {RECENT}",
+    ("on_time_closing", "numerator"): f"i.stage = 'closed' AND i.closed_at >= {RECENT} AND NOT i.overdue",
+    ("first_dispatch", "denominator"): f"i.dispatched_at >= {RECENT}",
+    ("first_dispatch", "numerator"): (
+        f"i.dispatched_at >= {RECENT} AND i.returns = 0 AND i.first_unit = i.unit"
+    ),
+    ("median_handling", "denominator"): f"i.returned_result_at >= {RECENT}",
+    ("median_handling", "numerator"): f"i.returned_result_at >= {RECENT}",
+}
+"""Which incidents are counted by an indicator; `data/indicators.py` counts by the very same words."""
+
+COMMAND_OF: Final = {
+    "accept": "incident.accept", "refuse": "incident.refuse", "dispatch": "incident.dispatch",
+    "reassign": "incident.reassign", "take": "incident.take", "arrive": "incident.arrive",
+    "handle": "incident.handle", "return": "incident.return", "pass_check": "incident.check",
+    "fail_check": "incident.check", "close": "incident.close", "void": "incident.void",
+    "acknowledge": "incident.acknowledge", "note": "incident.note",
+}  # fmt: skip
+
+
+def _item(row: tuple[Any, ...]) -> dict[str, Any]:
+    *columns, unit_name, worker_name = row
+    item = live_item(to_incident(columns), unit_name, worker_name)
+    item["id"] = columns[0]
+    return item
+
+
+def pressable(incident: Incident, actor: Actor) -> list[str]:
+    """Life-cycle actions this actor may do now, in table order."""
+    thing = Thing(incident.place.area_path, incident.unit, incident.worker)
+    found = []
+    for action in allowed_actions(incident.stage):
+        right = COMMAND_OF.get(action)
+        if right is None or not may(actor, right, thing):
+            continue
+        if action == "acknowledge" and incident.acknowledged_by is not None:
+            continue
+        if action in ("pass_check", "fail_check") and incident.handled_by == actor.id:
+            continue
+        found.append(action)
+    return found
+
+
+def mask_name(name: str) -> str:
+    """林** for a name."""
+    return name[:1] + "**" if name else ""
+
+
+def mask_phone(phone: str) -> str:
+    """Only the last three digits stay readable."""
+    return re.sub(r"\d(?=\d{3})", "*", phone)
+
+
+def incident(ask: Ask, query: c.IncidentDetail) -> dict[str, Any]:
+    """See IncidentDetail."""
+    with ask.database.transaction() as cursor:
+        cursor.execute(f"{_SELECT} WHERE i.id = %s", (query.id,))
+        row = cursor.fetchone()
+        if row is None:
+            raise Rejected("not_found", f"id={query.id}: no such incident", field="id")
+        *columns, unit_name, worker_name = row
+        found = to_incident(columns)
+        detail = live_item(found, unit_name, worker_name)
+        cursor.execute(
+            "SELECT seq, at, action, from_stage, to_stage, actor_name, role, channel, reason, detail, cause_id"
+            " FROM timeline WHERE incident_id = %s ORDER BY seq",
+            (query.id,),
+        )
+        detail["timeline"] = dicts(cursor)
+        cursor.execute(
+            "SELECT kind, channel, source, message_id, device, camera, title, text, time, received_at, address,"
+            " lon, lat, reporter, source_time, correlation_id FROM intake WHERE incident_id = %s ORDER BY id"
+            " LIMIT 200",
+            (query.id,),
+        )
+        detail["source_list"] = [_source(source, query.unmask) for source in dicts(cursor)]
+        cursor.execute(
+            "SELECT p.sha256, p.purpose, p.at, p.by_login, f.width, f.height FROM incident_photos p"
+            " JOIN photos f USING (sha256) WHERE p.incident_id = %s ORDER BY p.at",
+            (query.id,),
+        )
+        detail["photos"] = dicts(cursor)
+        cursor.execute(
+            "SELECT id, unit, worker, issued_at, issued_by, seen_at, ended_at, outcome FROM orders"
+            " WHERE incident_id = %s ORDER BY id",
+            (query.id,),
+        )
+        detail["orders"] = dicts(cursor)
+        cursor.execute(
+            "SELECT name FROM areas WHERE path = ANY(%s) ORDER BY length(path)",
+            (_prefixes(found.place.area_path),),
+        )
+        detail["area_names"] = [name for (name,) in cursor.fetchall()]
+    policy = found.policy
+    detail["id"] = found.id
+    detail["text"] = found.text
+    detail["cell"] = found.place.cell
+    detail["policy"] = None if policy is None else {
+        "class_code": policy.class_code, "class_version": policy.class_version, "limit_min": policy.limit_min,
+        "clock_kind": str(policy.clock_kind), "needs_photo": policy.needs_photo,
+    }  # fmt: skip
+    detail["returns"], detail["reworks"] = found.returns, found.reworks
+    detail["needs_photo"] = bool(policy and policy.needs_photo)
+    detail["actions"] = pressable(found, ask.actor)
+    thing = Thing(found.place.area_path, found.unit, found.worker)
+    detail["may_unmask"] = bool(may(ask.actor, "person.unmask", thing))
+    return detail
+
+
+def _source(source: dict[str, Any], unmask: bool) -> dict[str, Any]:
+    reporter = source.pop("reporter")
+    name, phone = str(reporter.get("name", "")), str(reporter.get("phone", ""))
+    source["reporter_name"] = name if unmask else mask_name(name)
+    source["reporter_phone"] = phone if unmask else mask_phone(phone)
+    return source
+
+
+def _prefixes(path: str) -> list[str]:
+    parts = path.rstrip("/").split("/") if path else []
+    return ["/".join(parts[: n + 1]) + "/" for n in range(len(parts))]
+
+
+def _where(ask: Ask, query: c.IncidentList) -> tuple[str, dict[str, Any]]:
+    scope, values = incident_scope(ask.actor)
+    params: dict[str, Any] = {"now": ask.now}
+    for number, value in enumerate(values):
+        params[f"s{number}"] = value
+        scope = scope.replace("%s", f"%(s{number})s", 1)
+    parts = [scope]
+
+    def add(sql: str, **more: Any) -> None:
+        parts.append(sql)
+        params.update(more)
+
+    if query.of:
+        records = INDICATOR_RECORDS.get((query.of, query.part))
+        if records is None:
+            raise Rejected("field", f"of={query.of!r}: has no incidents behind it", field="of")
+        parts.append(records)
+    elif query.scope == "open":
+        parts.append(OPEN)
+    elif query.scope == "closed":
+        parts.append(f"NOT {OPEN}")
+    elif query.scope != "all":
+        raise Rejected("field", f"scope={query.scope!r}: open, closed or all", field="scope")
+    stages = [s for s in query.stages.split(",") if s]
+    unknown = [s for s in stages if s not in set(Stage)]
+    if unknown:
+        raise Rejected("field", f"stages={unknown[0]!r}: no such stage", field="stages")
+    if stages:
+        add("i.stage = ANY(%(stages)s)", stages=stages)
+    if query.levels:
+        levels = [int(x) for x in query.levels.split(",") if x.isdigit()]
+        add("i.level = ANY(%(levels)s)", levels=levels)
+    if query.class_code:
+        add("i.class_code = %(class)s", **{"class": query.class_code})
+    if query.unit:
+        add("i.unit = %(unit)s", unit=query.unit)
+    if query.area:
+        add("i.area_path LIKE %(area)s", area=contains(query.area)[1:])
+    if query.text:
+        words = contains(query.text)
+        add(
+            "(i.title ILIKE %(text)s OR i.text ILIKE %(text)s OR i.number ILIKE %(text)s"
+            " OR i.address ILIKE %(text)s)",
+            text=words,
+        )
+    if query.overdue is not None:
+        parts.append(OVERDUE if query.overdue else f"NOT coalesce({OVERDUE}, false)")
+    return " AND ".join(parts), params
+
+
+def incidents(ask: Ask, query: c.IncidentList) -> dict[str, Any]:
+    """See IncidentList."""
+    where, params = _where(ask, query)
+    params["limit"] = bounded(query.limit, 1, 100_000)
+    params["offset"] = max(0, query.offset)
+    with ask.database.transaction() as cursor:
+        cursor.execute(f"SELECT count(*) FROM incidents i WHERE {where}", params)
+        row = cursor.fetchone()
+        cursor.execute(
+            f"{_SELECT} WHERE {where} ORDER BY i.reported_at DESC, i.id DESC LIMIT %(limit)s OFFSET %(offset)s",
+            params,
+        )
+        rows = [_item(found) for found in cursor.fetchall()]
+    return {"rows": rows, "total": row[0] if row else 0}
+
+
+def my_tasks(ask: Ask, query: c.MyTasks) -> dict[str, Any]:
+    """See MyTasks."""
+    actor = ask.actor
+    if not actor.unit:
+        return {"rows": [], "total": 0}
+    who, params = "i.unit = %s", [actor.unit]
+    if actor.role == "grid_worker":
+        who += " AND i.worker IN ('', %s)"
+        params.append(actor.login)
+    rows = ask.database.query(
+        f"{_SELECT} WHERE {who} AND i.stage IN ('dispatched', 'taken', 'on_site', 'handled')"
+        " ORDER BY i.handle_due_at NULLS LAST, i.id LIMIT 200",
+        params,
+    )
+    if actor.role == "grid_worker":
+        # Orders to the unit without a name: only those of the worker's own grids.
+        rows = [
+            row
+            for row in rows
+            if (found := to_incident(row[:-2])).worker == actor.login
+            or any(found.place.area_path.startswith(area) for area in actor.areas)
+        ]
+    tasks = []
+    for row in rows:
+        found = to_incident(row[:-2])
+        task = _item(row)
+        task["text"] = found.text
+        task["needs_photo"] = bool(found.policy and found.policy.needs_photo)
+        task["actions"] = pressable(found, actor)
+        tasks.append(task)
+    return {"rows": tasks, "total": len(tasks)}
+
+
+def my_reports(ask: Ask, query: c.MyReports) -> dict[str, Any]:
+    """See MyReports."""
+    rows = ask.database.query(
+        f"{_SELECT} JOIN intake s ON s.incident_id = i.id WHERE s.reporter->>'account' = %s"
+        " AND s.source LIKE 'urn:chengyun:%%' ORDER BY i.reported_at DESC LIMIT %s",
+        (ask.actor.login, bounded(query.limit, 1, 200)),
+    )
+    return {"rows": [_item(row) for row in rows], "total": len(rows)}
+
+
+def search_incident(ask: Ask, query: c.SearchIncident) -> dict[str, Any]:
+    """See SearchIncident."""
+    if not query.number.strip():
+        raise Rejected("field", "number='': type some of the number", field="number")
+    scope, params = incident_scope(ask.actor)
+    rows = ask.database.query(
+        f"{_SELECT} WHERE {scope} AND i.number ILIKE %s ORDER BY i.reported_at DESC LIMIT 50",
+        [*params, contains(query.number.strip())],
+    )
+    return {"rows": [_item(row) for row in rows], "total": len(rows)}
+
+
+def _words(text: str) -> set[str]:
+    """Character pairs: Chinese needs no word breaks for a first likeness."""
+    clean = re.sub(r"\W+", "", text)
+    return {clean[n : n + 2] for n in range(len(clean) - 1)}
+
+
+def similar_incidents(ask: Ask, query: c.SimilarIncidents) -> dict[str, Any]:
+    """See SimilarIncidents. Score 0–1 from distance (500 m), class and words, with the reasons."""
+    scope, params = incident_scope(ask.actor)
+    near = ""
+    if query.lon is not None and query.lat is not None:
+        near = " AND i.lon BETWEEN %s AND %s AND i.lat BETWEEN %s AND %s"
+        params += [query.lon - 0.006, query.lon + 0.006, query.lat - 0.006, query.lat + 0.006]
+    rows = ask.database.query(
+        f"{_SELECT} WHERE {scope} AND {OPEN} AND i.reported_at > %s{near}"
+        " ORDER BY i.reported_at DESC LIMIT 500",
+        [*params[:-4], ask.now - timedelta(days=2), *params[-4:]]
+        if near
+        else [*params, ask.now - timedelta(days=2)],
+    )
+    wanted = _words(query.text)
+    scored = []
+    for row in rows:
+        found = to_incident(row[:-2])
+        score, reasons, distance = 0.0, [], None
+        if query.lon is not None and query.lat is not None and found.place.lon is not None:
+            assert found.place.lat is not None
+            distance = float(haversine_m(query.lon, query.lat, found.place.lon, found.place.lat))
+            if distance <= 500:
+                score += 0.4 * (1 - distance / 500)
+                reasons.append("near")
+        if query.class_code and found.class_code == query.class_code:
+            score += 0.3
+            reasons.append("class")
+        have = _words(found.title + found.text)
+        if wanted and have:
+            likeness = len(wanted & have) / len(wanted | have)
+            score += 0.6 * likeness
+            if likeness > 0.25:
+                reasons.append("words")
+        if score >= 0.3 and reasons:
+            item = _item(row)
+            item.update(
+                score=round(min(score, 1.0), 2), reasons=reasons, distance_m=distance, text=found.text
+            )
+            scored.append(item)
+    scored.sort(key=lambda item: -item["score"])
+    return {"rows": scored[:5], "total": len(scored)}
+
+
+def route_incident(ask: Ask, query: c.RouteIncident) -> dict[str, Any]:
+    """See RouteIncident."""
+    with ask.database.transaction() as cursor:
+        cursor.execute(f"{_SELECT} WHERE i.id = %s", (query.id,))
+        row = cursor.fetchone()
+        if row is None:
+            raise Rejected("not_found", f"id={query.id}: no such incident", field="id")
+        found = to_incident(row[:-2])
+        cursor.execute(
+            "SELECT r.class_code, r.area_path, r.unit, u.name, coalesce(a.name, ''), r.reason, u.disabled"
+            " FROM responsibilities r JOIN units u ON u.code = r.unit LEFT JOIN areas a ON a.path = r.area_path"
+            " WHERE r.class_code = %s AND (%s = '' OR r.area_path = ANY(%s))",
+            (found.class_code, found.place.area_path, _prefixes(found.place.area_path)),
+        )
+        table = [Responsibility(*columns) for columns in cursor.fetchall()]
+        answer = route(found.class_code, found.class_name, found.place, table)
+        unit = found.unit or answer.unit
+        cursor.execute(
+            "SELECT a.login, a.name, a.unit, a.on_duty, (SELECT count(*) FROM incidents i WHERE"
+            f" i.worker = a.login AND {OPEN}), a.areas, w.lon, w.lat, w.located_at"
+            " FROM accounts a LEFT JOIN workers w ON w.login = a.login"
+            " WHERE a.unit = %s AND a.role = 'grid_worker' AND NOT a.disabled",
+            (unit,),
+        )
+        candidates = [
+            Candidate(login, name, unit, duty, tasks, tuple(areas), lon, lat, at)
+            for login, name, unit, duty, tasks, areas, lon, lat, at in cursor.fetchall()
+        ]
+        cursor.execute("SELECT code, name, kind FROM units WHERE NOT disabled ORDER BY kind, name")
+        units = dicts(cursor)
+    workers = rank(found.place, candidates, ask.now)
+    return {
+        "unit": answer.unit,
+        "unit_name": answer.unit_name,
+        "reason": answer.reason,
+        "reason_en": answer.reason_en,
+        "candidates": [
+            {"unit": r.unit, "unit_name": r.unit_name, "area_name": r.area_name, "reason": r.reason}
+            for r in answer.candidates
+        ],
+        "units": units,
+        "workers": [
+            {
+                "login": w.login, "name": w.name, "unit": w.unit, "on_duty": w.on_duty,
+                "open_tasks": w.open_tasks, "distance_m": w.distance_m, "position_age_s": w.position_age_s,
+                "own_grid": w.own_grid, "reasons": list(w.reasons),
+            }
+            for w in workers[:20]
+        ],
+    }  # fmt: skip
+
+
+def leader_board(ask: Ask, query: c.LeaderBoard) -> dict[str, Any]:
+    """See LeaderBoard: each part is a list with its total."""
+    scope, params = incident_scope(ask.actor)
+
+    def part(condition: str, more: list[Any], order: str) -> dict[str, Any]:
+        rows = ask.database.query(
+            f"{_SELECT} WHERE {scope} AND {OPEN} AND {condition} ORDER BY {order} LIMIT 50", [*params, *more]
+        )
+        total = ask.database.query(
+            f"SELECT count(*) FROM incidents i WHERE {scope} AND {OPEN} AND {condition}", [*params, *more]
+        )
+        return {"rows": [_item(row) for row in rows], "total": total[0][0]}
+
+    area, area_params = area_scope(ask.actor, "d.area_path")
+    feeds = ask.database.query(
+        "SELECT id FROM feeds WHERE NOT disabled AND (last_message_at IS NULL"
+        " OR last_message_at < %s - make_interval(secs => greatest(3 * coalesce(expected_period_s, 300), 60)))",
+        (ask.now,),
+    )
+    mismatches = ask.database.query("SELECT count(*) FROM ledger_mismatches WHERE resolved_at IS NULL")
+    unresolved = part("i.cell = ''", [], "i.reported_at DESC")
+    devices = ask.database.query(
+        f"SELECT count(*) FROM devices d WHERE NOT d.disabled AND {area}", area_params
+    )
+    return {
+        "wrong": part("i.level <= 2", [], "i.level, i.reported_at DESC"),
+        "late": part("(i.stage_due_at < %s OR i.handle_due_at < %s)", [ask.now, ask.now], "i.stage_due_at"),
+        "waiting": part("i.escalated_at IS NOT NULL", [], "i.escalated_at DESC"),
+        "unknown": {
+            "unresolved_places": unresolved,
+            "silent_feeds": [feed for (feed,) in feeds],
+            "ledger_mismatches": mismatches[0][0],
+            "devices": devices[0][0],
+        },
+    }
+
+
+ANSWERS: Final[dict[type, Answer]] = {
+    c.IncidentDetail: incident,
+    c.IncidentList: incidents,
+    c.MyTasks: my_tasks,
+    c.MyReports: my_reports,
+    c.SearchIncident: search_incident,
+    c.SimilarIncidents: similar_incidents,
+    c.RouteIncident: route_incident,
+    c.LeaderBoard: leader_board,
+}

@@ -1,0 +1,157 @@
+"""Questions of those who run the product: feeds, ledger, dead letters, held, accounts, audit, status."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any, Final
+
+from data.audit import Audit
+from data.indicators import latest_values
+from data.questions.context import Answer, Ask, bounded, contains
+from data.scope import area_scope
+from data.timeseries import edition
+from incidents import commands as c
+from incidents.model import Rejected
+
+FEED_STATUS: Final = (
+    "CASE WHEN f.disabled THEN 'disabled' WHEN f.last_message_at IS NULL THEN 'never'"
+    " WHEN f.last_message_at < %(now)s - make_interval(secs => greatest(3 * coalesce(f.expected_period_s, 300), 60))"
+    " THEN 'silent' WHEN f.last_message_at < %(now)s"
+    " - make_interval(secs => greatest(coalesce(f.expected_period_s, 300), 20)) THEN 'late' ELSE 'normal' END"
+)
+
+
+def feeds(ask: Ask, query: c.Feeds) -> dict[str, Any]:
+    """See Feeds; counts are of the last 24 hours."""
+    rows = ask.database.dicts(
+        "SELECT f.id, f.name, f.owner, f.protocol, f.topics, f.expected_period_s, f.demo, f.disabled,"
+        f" f.last_message_at, {FEED_STATUS} AS status, coalesce(sum(l.stored), 0)::bigint AS stored,"
+        " coalesce(sum(l.rejected), 0)::bigint AS rejected, coalesce(sum(l.duplicate), 0)::bigint AS duplicate,"
+        " coalesce(sum(l.held), 0)::bigint AS held FROM feeds f LEFT JOIN ledger l ON l.feed = f.id"
+        " AND l.minute > %(now)s - interval '24 hours' GROUP BY f.id ORDER BY f.id",
+        {"now": ask.now},
+    )
+    return {"rows": rows, "total": len(rows)}
+
+
+def ledger(ask: Ask, query: c.Ledger) -> dict[str, Any]:
+    """See Ledger. A partition's `received` is what the bus handed out: position − start."""
+    since = ask.now - timedelta(minutes=bounded(query.minutes, 1, 24 * 60))
+    rows = ask.database.dicts(
+        "SELECT l.minute, l.feed, l.topic, l.partition, l.stored, l.rejected, l.duplicate, l.held,"
+        " l.records_stored, l.records_rejected, l.records_duplicate, l.records_held, l.records_missing,"
+        " coalesce((SELECT jsonb_object_agg(r.reason, r.n) FROM ledger_reasons r WHERE r.ledger_id = l.id),"
+        " '{}'::jsonb) AS reasons FROM ledger l WHERE l.minute >= %s ORDER BY l.minute DESC, l.feed, l.topic,"
+        " l.partition LIMIT 5000",
+        (since,),
+    )
+    partitions = ask.database.dicts(
+        "SELECT p.topic, p.partition, p.start, p.position, p.position - p.start AS received,"
+        " coalesce(sum(l.stored), 0)::bigint AS stored, coalesce(sum(l.rejected), 0)::bigint AS rejected,"
+        " coalesce(sum(l.duplicate), 0)::bigint AS duplicate, coalesce(sum(l.held), 0)::bigint AS held"
+        " FROM partition_positions p LEFT JOIN ledger l USING (topic, partition)"
+        " GROUP BY p.topic, p.partition ORDER BY p.topic, p.partition"
+    )
+    ends = ask.facts().get("bus_ends", {})
+    for part in partitions:
+        accounted = part["stored"] + part["rejected"] + part["duplicate"] + part["held"]
+        part["difference"] = part["received"] - accounted
+        end = ends.get(f"{part['topic']}/{part['partition']}")
+        part["in_flight"] = None if end is None else max(0, end - part["position"])
+    mismatches = ask.database.dicts(
+        "SELECT id, found_at, kind, topic, partition, feed, minute, expected, found, resolved_at"
+        " FROM ledger_mismatches ORDER BY resolved_at IS NOT NULL, found_at DESC LIMIT 200"
+    )
+    return {"rows": rows, "partitions": partitions, "mismatches": mismatches, "total": len(rows)}
+
+
+def dead_letters(ask: Ask, query: c.DeadLetters) -> dict[str, Any]:
+    """See DeadLetters; `value` as text, bytes that are no UTF-8 as \\x escapes."""
+    if query.state not in ("open", "replayed", "dropped", "all"):
+        raise Rejected("field", f"state={query.state!r}: open, replayed, dropped or all", field="state")
+    where = "(%(state)s = 'all' OR state = %(state)s) AND (%(topic)s = '' OR topic = %(topic)s)"
+    where += " AND (%(reason)s = '' OR reason = %(reason)s)"
+    params = {"state": query.state, "topic": query.topic, "reason": query.reason}
+    rows = ask.database.dicts(
+        'SELECT topic, partition, "offset", feed, key, value, length(value) AS bytes, reason, field, found,'
+        f" rule, received_at, state, settled_at, settled_by FROM dead_letters WHERE {where}"
+        " ORDER BY received_at DESC LIMIT %(limit)s",
+        {**params, "limit": bounded(query.limit, 1, 1000)},
+    )
+    for row in rows:
+        row["value"] = bytes(row["value"][:20_000]).decode("utf-8", "backslashreplace")
+    reasons = ask.database.query(
+        f"SELECT reason, count(*) FROM dead_letters WHERE {where} GROUP BY reason ORDER BY 2 DESC", params
+    )
+    return {"rows": rows, "total": sum(n for _, n in reasons), "reasons": dict(reasons)}
+
+
+def held(ask: Ask, query: c.Held) -> dict[str, Any]:
+    """See Held."""
+    rows = ask.database.dicts(
+        "SELECT topic, key, feed, count(*) AS messages, min(received_at) AS since, max(received_at) AS last"
+        " FROM held WHERE released_at IS NULL GROUP BY topic, key, feed ORDER BY messages DESC LIMIT 500"
+    )
+    return {"rows": rows, "total": sum(row["messages"] for row in rows)}
+
+
+def accounts(ask: Ask, query: c.Accounts) -> dict[str, Any]:
+    """See Accounts."""
+    scope, params = area_scope(ask.actor, "a.areas[1]")
+    rows = ask.database.dicts(
+        "SELECT a.login, a.name, a.role, a.unit, u.name AS unit_name, a.areas, a.must_change, a.disabled,"
+        " a.locked_until, a.created_at, (SELECT count(*) FROM sessions s WHERE s.account = a.id"
+        " AND s.ended_at IS NULL AND s.expires_at > %s) AS sessions FROM accounts a"
+        f" LEFT JOIN units u ON u.code = a.unit WHERE {scope} AND (a.login ILIKE %s OR a.name ILIKE %s)"
+        " ORDER BY a.login LIMIT 1000",
+        [ask.now, *params, contains(query.text), contains(query.text)],
+    )
+    return {"rows": rows, "total": len(rows)}
+
+
+def audit_log(ask: Ask, query: c.AuditLog) -> dict[str, Any]:
+    """See AuditLog."""
+    rows = ask.database.dicts(
+        "SELECT id, at, actor, role, action, thing, allowed, detail FROM audit WHERE (%s = '' OR actor = %s)"
+        " ORDER BY id DESC LIMIT %s",
+        (query.actor, query.actor, bounded(query.limit, 1, 2000)),
+    )
+    chain = Audit(ask.database).verify()
+    return {"rows": rows, "total": chain.rows, "chain_whole": chain.whole, "broken_at": chain.broken_at}
+
+
+def indicators(ask: Ask, query: c.Indicators) -> dict[str, Any]:
+    """See Indicators."""
+    area = query.area or (ask.actor.areas[0] if ask.actor.areas else "")
+    if not area.endswith("/"):
+        rows = ask.database.query("SELECT path FROM areas WHERE code = %s", (area,))
+        area = rows[0][0] if rows else area
+    return {"rows": latest_values(ask.database, area.rstrip("/").rsplit("/", 1)[-1], ask.now), "area": area}
+
+
+def status(ask: Ask, query: c.Status) -> dict[str, Any]:
+    """See Status."""
+    version = ask.database.query("SHOW server_version")[0][0]
+    sizes = ask.database.query("SELECT pg_database_size(current_database())")[0][0]
+    newest = ask.database.query("SELECT max(number) FROM schema_migrations")[0][0]
+    demo = ask.database.query("SELECT count(*) FROM feeds WHERE demo AND NOT disabled")[0][0] > 0
+    return {
+        "store": edition(ask.database),
+        "postgresql": version,
+        "database_bytes": sizes,
+        "migration": newest,
+        "demo": demo,
+        **ask.facts(),
+    }
+
+
+ANSWERS: Final[dict[type, Answer]] = {
+    c.Feeds: feeds,
+    c.Ledger: ledger,
+    c.DeadLetters: dead_letters,
+    c.Held: held,
+    c.Accounts: accounts,
+    c.AuditLog: audit_log,
+    c.Indicators: indicators,
+    c.Status: status,
+}

@@ -1,0 +1,241 @@
+"""Questions about registries: classes, places, areas, units, devices, cameras, workers."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any, Final
+
+from data.incident_rows import ms
+from data.questions.context import Answer, Ask, bounded, contains
+from data.scope import area_scope
+from incidents import commands as c
+from incidents.model import Rejected
+
+_COUNTED: Final = ("devices", "cameras", "components")
+MAX_POINTS: Final = 1500
+"""Points of a chart: wider than any chart here has pixels for."""
+
+
+def classes(ask: Ask, query: c.Classes) -> dict[str, Any]:
+    """See Classes."""
+    rows = ask.database.dicts(
+        "SELECT DISTINCT ON (code) code, version, kind, big_class, name, name_en, level, limit_min, clock_kind,"
+        " needs_photo, closing_condition FROM event_classes ORDER BY code, version DESC"
+    )
+    return {"rows": rows, "total": len(rows)}
+
+
+def suggest_class(ask: Ask, query: c.SuggestClass) -> dict[str, Any]:
+    """See SuggestClass: score = length of the keywords found in the text."""
+    rows = ask.database.query(
+        "SELECT DISTINCT ON (code) code, name, name_en, level, keywords FROM event_classes"
+        " ORDER BY code, version DESC"
+    )
+    found = []
+    for code, name, name_en, level, keywords in rows:
+        words = [w for w in keywords.replace("；", ";").replace("|", ";").replace(" ", ";").split(";") if w]
+        hits = [w for w in (*words, name) if w in query.text]
+        if hits:
+            found.append(
+                {
+                    "code": code,
+                    "name": name,
+                    "name_en": name_en,
+                    "level": level,
+                    "score": sum(len(w) for w in set(hits)),
+                    "words": sorted(set(hits)),
+                }
+            )
+    found.sort(key=lambda row: (-row["score"], row["code"]))
+    return {"rows": found[:6], "total": len(found)}
+
+
+def locate(ask: Ask, query: c.Locate) -> dict[str, Any]:
+    """See Locate."""
+    place = ask.place_of(query.lon, query.lat)
+    names = ask.database.dicts(
+        "SELECT code, level, name, name_en, path FROM areas WHERE %s LIKE path || '%%' ORDER BY length(path)",
+        (place.area_path,),
+    )
+    return {"lon": place.lon, "lat": place.lat, "cell": place.cell, "area": place.area_path, "areas": names}
+
+
+def find_place(ask: Ask, query: c.FindPlace) -> dict[str, Any]:
+    """See FindPlace."""
+    text = query.text.strip()
+    if not text:
+        return {"rows": [], "total": 0}
+    pattern, limit = contains(text), bounded(query.limit, 1, 50)
+    rows = ask.database.dicts(
+        "SELECT 'place' AS kind, name, lon, lat, cell, area_path AS area FROM places WHERE name ILIKE %s"
+        " UNION ALL SELECT level, name, lon, lat, '', path FROM areas WHERE level <> 'cell' AND name ILIKE %s"
+        " UNION ALL SELECT 'unit', name, lon, lat, '', area_path FROM units WHERE name ILIKE %s"
+        " UNION ALL SELECT 'device', name, lon, lat, cell, area_path FROM devices WHERE id ILIKE %s"
+        " LIMIT %s",
+        (pattern, pattern, pattern, pattern, limit),
+    )
+    return {"rows": rows, "total": len(rows)}
+
+
+def layer_counts(ask: Ask, query: c.LayerCounts) -> dict[str, int]:
+    """See LayerCounts."""
+    counts = {}
+    for table in _COUNTED:
+        scope, params = area_scope(ask.actor)
+        gone = " AND NOT disabled" if table == "devices" else ""
+        counts[table] = ask.database.query(f"SELECT count(*) FROM {table} WHERE {scope}{gone}", params)[0][0]
+    scope, params = area_scope(ask.actor, "path")
+    for level, number in ask.database.query(
+        f"SELECT level, count(*) FROM areas WHERE {scope} AND NOT disabled GROUP BY level", params
+    ):
+        counts[level + "s"] = number
+    scope, params = area_scope(ask.actor)
+    open_rows = ask.database.query(
+        f"SELECT count(*) FROM incidents WHERE {scope} AND stage NOT IN ('closed', 'refused', 'void')", params
+    )
+    counts["incidents"] = open_rows[0][0]
+    return counts
+
+
+def device(ask: Ask, query: c.DeviceDetail) -> dict[str, Any]:
+    """See DeviceDetail."""
+    rows = ask.database.dicts(
+        "SELECT d.no, d.id, d.type, t.name AS type_name, t.name_en AS type_name_en, t.icon, d.name, d.unit,"
+        " u.name AS unit_name, d.area_path AS area, d.cell, d.lon, d.lat, d.expected_period_s, d.critical,"
+        " d.installed_on, d.feed FROM devices d JOIN device_types t ON t.id = d.type"
+        " LEFT JOIN units u ON u.code = d.unit WHERE d.id = %s",
+        (query.device,),
+    )
+    if not rows:
+        raise Rejected("not_found", f"device={query.device!r}: no such device", field="device")
+    found = rows[0]
+    number = found.pop("no")
+    metrics = ask.database.dicts(
+        "SELECT m.id, m.name, m.name_en, m.unit, m.low, m.high, r.time, r.value FROM metrics m"
+        " LEFT JOIN LATERAL (SELECT time, value FROM readings WHERE device_no = %s AND metric_no = m.no"
+        " ORDER BY time DESC LIMIT 1) r ON true WHERE m.device_type = %s ORDER BY m.no",
+        (number, found["type"]),
+    )
+    found["metrics"] = [{**m, "time": ms(m["time"])} for m in metrics]
+    found["warnings"] = ask.database.dicts(
+        "SELECT id, metric, value, threshold, level, message, time, cleared_at FROM warnings WHERE device = %s"
+        " ORDER BY created_at DESC LIMIT 10",
+        (query.device,),
+    )
+    found["rules"] = ask.database.dicts(
+        "SELECT DISTINCT ON (id) id, metric, op, threshold, clear_threshold, level, message FROM warning_rules"
+        " WHERE device_type = %s AND enabled ORDER BY id, version DESC",
+        (found["type"],),
+    )
+    return found
+
+
+def device_series(ask: Ask, query: c.DeviceSeries) -> dict[str, Any]:
+    """See DeviceSeries; beyond MAX_POINTS each bucket gives its lowest and highest value."""
+    hours = min(max(query.hours, 0.1), 24 * 31)
+    rows = ask.database.query(
+        "SELECT r.time, r.value FROM readings r JOIN devices d ON d.no = r.device_no"
+        " JOIN metrics m ON m.no = r.metric_no WHERE d.id = %s AND m.id = %s AND r.time > %s ORDER BY r.time",
+        (query.device, query.metric, ask.now - timedelta(hours=hours)),
+    )
+    if len(rows) > MAX_POINTS:
+        rows = _lows_and_highs(rows, MAX_POINTS // 2)
+    unit = ask.database.query("SELECT unit, name, name_en FROM metrics WHERE id = %s", (query.metric,))
+    if not unit:
+        raise Rejected("not_found", f"metric={query.metric!r}: no such metric", field="metric")
+    return {
+        "device": query.device,
+        "metric": query.metric,
+        "unit": unit[0][0],
+        "name": unit[0][1],
+        "name_en": unit[0][2],
+        "t": [ms(time) for time, _ in rows],
+        "v": [value for _, value in rows],
+    }
+
+
+def _lows_and_highs(rows: list[tuple[Any, ...]], buckets: int) -> list[tuple[Any, ...]]:
+    size = -(-len(rows) // buckets)
+    out: list[tuple[Any, ...]] = []
+    for begin in range(0, len(rows), size):
+        part = rows[begin : begin + size]
+        low, high = min(part, key=lambda r: r[1]), max(part, key=lambda r: r[1])
+        out.extend(sorted({low, high}))
+    return out
+
+
+def camera(ask: Ask, query: c.CameraDetail) -> dict[str, Any]:
+    """See CameraDetail."""
+    rows = ask.database.dicts(
+        "SELECT code, name, lon, lat, cell, area_path AS area, scene, sector, share_range, direction_deg,"
+        " view_deg, range_m FROM cameras WHERE code = %s",
+        (query.camera,),
+    )
+    if not rows:
+        raise Rejected("not_found", f"camera={query.camera!r}: no such camera", field="camera")
+    return rows[0]
+
+
+def units(ask: Ask, query: c.Units) -> dict[str, Any]:
+    """See Units."""
+    scope, params = area_scope(ask.actor, "u.area_path")
+    rows = ask.database.dicts(
+        "SELECT u.code, u.name, u.name_en, u.kind, u.area_path AS area, a.name AS area_name, u.phone, u.disabled,"
+        " u.lon, u.lat, (SELECT count(*) FROM incidents i WHERE i.unit = u.code"
+        " AND i.stage NOT IN ('closed', 'refused', 'void')) AS open_incidents"
+        f" FROM units u LEFT JOIN areas a ON a.path = u.area_path WHERE {scope} ORDER BY u.kind, u.code",
+        params,
+    )
+    return {"rows": rows, "total": len(rows)}
+
+
+def areas(ask: Ask, query: c.Areas) -> dict[str, Any]:
+    """See Areas."""
+    if query.parent:
+        scope, params = area_scope(ask.actor, "path")
+        rows = ask.database.dicts(
+            "SELECT code, level, name, name_en, parent, path, lon, lat, disabled FROM areas"
+            f" WHERE parent = %s AND {scope} ORDER BY code",
+            [query.parent, *params],
+        )
+    else:
+        rows = ask.database.dicts(
+            "SELECT code, level, name, name_en, parent, path, lon, lat, disabled FROM areas"
+            " WHERE path = ANY(%s) ORDER BY code",
+            (list(ask.actor.areas),),
+        )
+    return {"rows": rows, "total": len(rows)}
+
+
+def workers(ask: Ask, query: c.Workers) -> dict[str, Any]:
+    """See Workers."""
+    scope, params = area_scope(ask.actor, "(a.areas)[1]")
+    if ask.actor.role == "unit_handler":
+        scope, params = "a.unit = %s", [ask.actor.unit]
+    rows = ask.database.dicts(
+        "SELECT a.login, a.name, a.unit, u.name AS unit_name, a.areas, a.on_duty, w.lon, w.lat, w.located_at,"
+        " (SELECT count(*) FROM incidents i WHERE i.worker = a.login"
+        " AND i.stage NOT IN ('closed', 'refused', 'void')) AS open_tasks"
+        " FROM accounts a JOIN workers w ON w.login = a.login LEFT JOIN units u ON u.code = a.unit"
+        f" WHERE NOT a.disabled AND {scope} ORDER BY a.login LIMIT 2000",
+        params,
+    )
+    for row in rows:
+        at = row.pop("located_at")
+        row["position_age_s"] = None if at is None else round((ask.now - at).total_seconds(), 1)
+    return {"rows": rows, "total": len(rows)}
+
+
+ANSWERS: Final[dict[type, Answer]] = {
+    c.Classes: classes,
+    c.SuggestClass: suggest_class,
+    c.Locate: locate,
+    c.FindPlace: find_place,
+    c.LayerCounts: layer_counts,
+    c.DeviceDetail: device,
+    c.DeviceSeries: device_series,
+    c.CameraDetail: camera,
+    c.Units: units,
+    c.Areas: areas,
+    c.Workers: workers,
+}

@@ -1,0 +1,35 @@
+"""What an actor may see, as SQL: the same law as `incidents.access.may`, for lists (a test holds both together)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from incidents.model import Actor
+
+Sql = tuple[str, list[Any]]
+
+
+def _like(path: str) -> str:
+    return path.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
+
+
+def area_scope(actor: Actor, column: str = "area_path") -> Sql:
+    """Rows whose area the actor covers. `column` is a constant of the caller, never a user's text."""
+    prefixes = [_like(area) for area in actor.areas]
+    sql = f"{column} LIKE ANY(%s)"
+    if any(area.count("/") == 1 for area in actor.areas):
+        sql = f"({sql} OR {column} = '')"
+    return sql, [prefixes]
+
+
+def incident_scope(actor: Actor, alias: str = "i") -> Sql:
+    """Incidents the actor may see: by area, and for field staff also what is assigned to them."""
+    sql, params = area_scope(actor, f"{alias}.area_path")
+    if actor.role == "unit_handler" and actor.unit:
+        return f"({sql} OR {alias}.unit = %s)", [*params, actor.unit]
+    if actor.role == "grid_worker" and actor.unit:
+        return (
+            f"({sql} OR ({alias}.unit = %s AND {alias}.worker = %s))",
+            [*params, actor.unit, actor.login],
+        )
+    return sql, params
