@@ -1,9 +1,11 @@
 // The city map. One call makes it, the live client moves it:
 //
 //   import {createMap} from './citymap.mjs';
-//   const map = await createMap(container, {center: [113.9, 21.9], zoom: 10.6, interactive: true});
+//   const map = await createMap(container, {bounds: [113.65, 21.66, 114.15, 22.14], interactive: true});
 //
-// options  center, zoom   where it opens and where home() returns    lang ('zh'|'en', default the page's)
+// options  bounds         [w, s, e, n] where it opens and where home() returns (default: the sample city)
+//          center, zoom   instead of bounds              padding  pixels kept free of panels {top, right, bottom, left}
+//          lang           'zh' | 'en' (default the page's)
 //          interactive    false on the wall: shows, never commands    scale  symbols and words × (wall 1.35)
 //          remember       key under which view and layers survive a reload (default the page's path; '' = not)
 //          counts         false: do not ask the server for layer counts
@@ -24,7 +26,7 @@ import {lang as pageLang, t} from './text.mjs';
 
 const MAPLIBRE = './vendor/maplibre-gl/maplibre-gl.mjs';
 const MAPLIBRE_CSS = 'vendor/maplibre-gl/maplibre-gl.css';
-const CITY = {center: [113.9, 21.9], zoom: 10.4};
+const CITY_BOUNDS = [113.65, 21.66, 114.15, 22.14];
 const REDRAW_MS = 250; // moving things are redrawn at most this often
 const STALE_WORKER_MS = 5 * 60_000; // a position older than this fades
 const COUNTS_URL = '/api/v1/queries/layer_counts';
@@ -90,8 +92,7 @@ class CityMap {
         colour, lang: options.lang, scale: options.scale, origin: location.origin,
         fonts: {regular: [...system, 'Chengyun Map'], bold: [...system, 'Chengyun Map Bold']},
       }),
-      center: saved?.center ?? options.center,
-      zoom: saved?.zoom ?? options.zoom,
+      ...(saved?.center ? {center: saved.center, zoom: saved.zoom} : this.#opening()),
       minZoom: 7,
       maxZoom: 18,
       maxPitch: 0,
@@ -121,6 +122,13 @@ class CityMap {
   }
 
   get map() { return this.#map; }
+
+  #opening() {
+    const {center, zoom, bounds, padding} = this.#options;
+    if (center) return {center, zoom: zoom ?? 11};
+    const [west, south, east, north] = bounds;
+    return {bounds: [[west, south], [east, north]], fitBoundsOptions: {padding: padding ?? 16}};
+  }
 
   // ---------------------------------------------------------------- set-up
 
@@ -235,7 +243,7 @@ class CityMap {
       features.push({
         type: 'Feature',
         geometry: {type: 'Point', coordinates: [item.lon, item.lat]},
-        properties: {key, level: item.level, overdue: Boolean(item.overdue), class_name: item.class_name ?? ''},
+        properties: {key, level: item.level, class_name: item.class_name ?? ''},
       });
     }
     this.#map.getSource('incidents')?.setData({type: 'FeatureCollection', features});
@@ -365,7 +373,9 @@ class CityMap {
   }
 
   home() {
-    this.#map.easeTo({center: this.#options.center, zoom: this.#options.zoom, duration: 400});
+    const {center, zoom, bounds, fitBoundsOptions} = this.#opening();
+    if (center) this.#map.easeTo({center, zoom, duration: 400});
+    else this.#map.fitBounds(bounds, {...fitBoundsOptions, duration: 400});
   }
 
   view() {
@@ -472,7 +482,7 @@ class CityMap {
 export async function createMap(container, options = {}) {
   loadCss();
   const settings = {
-    ...CITY, lang: pageLang, interactive: true, remember: location.pathname,
+    bounds: CITY_BOUNDS, lang: pageLang, interactive: true, remember: location.pathname,
     scale: container.closest('.theme-wall') ? 1.35 : 1, ...options,
   };
   try {

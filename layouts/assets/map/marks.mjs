@@ -70,7 +70,7 @@ function cameraWedge(colour, halo) {
   g.moveTo(12, 12);
   g.arc(12, 12, 10, -Math.PI / 2 - 0.52, -Math.PI / 2 + 0.52);
   g.closePath();
-  g.globalAlpha = 0.34;
+  g.globalAlpha = 0.42;
   g.fillStyle = colour;
   g.fill();
   g.globalAlpha = 1;

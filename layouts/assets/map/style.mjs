@@ -15,7 +15,7 @@ const EMPTY = {type: 'FeatureCollection', features: []};
 /** What the user switches → the style layers it holds. Order = order in the layer list. */
 export const GROUPS = {
   incidents: ['incident-cluster', 'incident-cluster-worst', 'incident-point'],
-  workers: ['worker-point'],
+  workers: ['worker-far', 'worker-point'],
   devices: ['device-density', 'device-dot', 'device-warning'],
   cameras: ['camera-density', 'camera-far', 'camera-near'],
   components: ['component-density', 'component-point'],
@@ -35,6 +35,7 @@ export const PICKABLE = {
   'incident-point': 'incident',
   'incident-cluster': 'cluster',
   'worker-point': 'worker',
+  'worker-far': 'worker',
   'device-warning': 'device',
   'device-dot': 'device',
   'camera-near': 'camera',
@@ -43,6 +44,9 @@ export const PICKABLE = {
 };
 
 const zoomed = (...stops) => ['interpolate', ['linear'], ['zoom'], ...stops];
+// Open incidents of a town → how light it is. Neutral: density is not an alarm. Weaker when the dots themselves show.
+const density = (strength) => ['interpolate', ['linear'], ['coalesce', ['feature-state', 'open'], 0],
+  0, 0, 1, 0.025 * strength, 5, 0.07 * strength, 15, 0.12 * strength, 40, 0.17 * strength];
 const isLevel = (level) => ['==', ['get', 'level'], level];
 const isClass = (name) => ['==', ['get', 'class'], name];
 
@@ -58,10 +62,7 @@ export function mapStyle({colour, lang, scale: s, origin, fonts}) {
   const sources = {
     incidents: {
       type: 'geojson', data: EMPTY, promoteId: 'key', cluster: true, clusterRadius: Math.round(34 * s), clusterMaxZoom: 12,
-      clusterProperties: {
-        worst: ['min', ['get', 'level']],
-        overdue: ['+', ['case', ['get', 'overdue'], 1, 0]],
-      },
+      clusterProperties: {worst: ['min', ['get', 'level']]},
     },
     workers: {type: 'geojson', data: EMPTY, promoteId: 'key'},
     selected: {type: 'geojson', data: EMPTY},
@@ -78,7 +79,7 @@ export function mapStyle({colour, lang, scale: s, origin, fonts}) {
       id: 'town-density', type: 'fill', ...from('base', 'areas'), filter: isLevel('town'),
       paint: {
         'fill-color': c('--text'),
-        'fill-opacity': ['interpolate', ['linear'], ['coalesce', ['feature-state', 'open'], 0], 0, 0, 1, 0.03, 5, 0.075, 15, 0.13, 40, 0.18],
+        'fill-opacity': zoomed(11.5, density(1), 13, density(0.25)),
         'fill-antialias': false,
       },
     },
@@ -99,7 +100,7 @@ export function mapStyle({colour, lang, scale: s, origin, fonts}) {
     {id: 'component-point', type: 'symbol', ...from('components', 'components'), minzoom: 13, filter: ['!', ['has', 'n']], layout: {'icon-image': 'component-mark', 'icon-size': zoomed(13, 0.6 * s, 16, 1.1 * s), 'icon-allow-overlap': true, 'icon-ignore-placement': true}, paint: {'icon-opacity': 0.85}},
     {id: 'camera-density', type: 'circle', ...from('cameras', 'cameras'), filter: ['has', 'n'], paint: {'circle-color': c('--map-camera'), 'circle-opacity': 0.2, 'circle-radius': ['interpolate', ['linear'], ['sqrt', ['get', 'n']], 1, 1.5 * s, 12, 7 * s]}},
     {id: 'camera-far', type: 'symbol', ...from('cameras', 'cameras'), minzoom: 11.5, maxzoom: 13.5, filter: ['!', ['has', 'n']], layout: {'icon-image': 'camera-dot', 'icon-size': zoomed(11.5, 0.6 * s, 13.5, 0.95 * s), 'icon-allow-overlap': true, 'icon-ignore-placement': true}, paint: {'icon-opacity': 0.8}},
-    {id: 'camera-near', type: 'symbol', ...from('cameras', 'cameras'), minzoom: 13.5, filter: ['!', ['has', 'n']], layout: {'icon-image': 'camera-wedge', 'icon-size': zoomed(13.5, 0.9 * s, 17, 1.5 * s), 'icon-rotate': ['coalesce', ['get', 'direction_deg'], 0], 'icon-rotation-alignment': 'map', 'icon-allow-overlap': true, 'icon-ignore-placement': true}},
+    {id: 'camera-near', type: 'symbol', ...from('cameras', 'cameras'), minzoom: 13.5, filter: ['!', ['has', 'n']], layout: {'icon-image': 'camera-wedge', 'icon-size': zoomed(13.5, 1.05 * s, 17, 1.9 * s), 'icon-rotate': ['coalesce', ['get', 'direction_deg'], 0], 'icon-rotation-alignment': 'map', 'icon-allow-overlap': true, 'icon-ignore-placement': true}},
     {
       id: 'device-density', type: 'circle', ...from('devices', 'devices'), filter: ['has', 'n'],
       paint: {'circle-color': c('--map-device'), 'circle-opacity': 0.3, 'circle-radius': ['interpolate', ['linear'], ['sqrt', ['get', 'n']], 1, 1.4 * s, 12, 7 * s]},
@@ -126,10 +127,17 @@ export function mapStyle({colour, lang, scale: s, origin, fonts}) {
     {id: 'district-label', type: 'symbol', ...from('base', 'places'), maxzoom: 13, filter: isLevel('district'), layout: bold({'text-size': zoomed(7, 11 * s, 11, 17 * s), 'text-letter-spacing': lang === 'en' ? 0.06 : 0.35, 'text-max-width': 12, 'text-padding': 2}), paint: halo({'text-color': c('--text'), 'text-halo-width': 1.8 * s})},
     {id: 'selected-ring', type: 'circle', source: 'selected', paint: {'circle-radius': 21 * s, 'circle-color': c('--accent'), 'circle-opacity': 0.12, 'circle-stroke-color': c('--accent'), 'circle-stroke-width': 2 * s}},
     {
-      id: 'worker-point', type: 'symbol', source: 'workers', minzoom: 9.5,
+      id: 'worker-far', type: 'circle', source: 'workers', minzoom: 9.5, maxzoom: 12.5,
+      paint: {
+        'circle-radius': zoomed(9.5, 1.1 * s, 12.5, 3 * s), 'circle-color': c('--map-land'), 'circle-stroke-color': c('--map-worker'), 'circle-stroke-width': zoomed(9.5, 0.8 * s, 12.5, 1.5 * s),
+        'circle-stroke-opacity': ['case', ['get', 'stale'], 0.35, 0.9], 'circle-opacity': 0.9,
+      },
+    },
+    {
+      id: 'worker-point', type: 'symbol', source: 'workers', minzoom: 12.5,
       layout: {
-        'icon-image': 'worker-mark', 'icon-size': zoomed(9.5, 0.45 * s, 12, 0.75 * s, 15, 1.05 * s), 'icon-anchor': 'bottom', 'icon-allow-overlap': true, 'icon-ignore-placement': true,
-        'text-font': fonts.regular, 'text-field': ['step', ['zoom'], '', 13.5, ['get', 'name']], 'text-size': 11.5 * s, 'text-offset': [0, 0.3], 'text-anchor': 'top', 'text-optional': true,
+        'icon-image': 'worker-mark', 'icon-size': zoomed(12.5, 0.66 * s, 15, 1 * s), 'icon-anchor': 'bottom', 'icon-allow-overlap': true, 'icon-ignore-placement': true,
+        'text-font': fonts.regular, 'text-field': ['step', ['zoom'], '', 15, ['get', 'name']], 'text-size': 11.5 * s, 'text-offset': [0, 0.3], 'text-anchor': 'top', 'text-optional': true,
       },
       paint: {'icon-opacity': ['case', ['get', 'stale'], 0.4, 1], ...halo({'text-color': c('--text-2')})},
     },
@@ -158,7 +166,7 @@ export function mapStyle({colour, lang, scale: s, origin, fonts}) {
       layout: {
         'icon-image': ['concat', 'incident-', ['to-string', ['get', 'level']]], 'icon-size': zoomed(9, 0.72 * s, 13, 0.95 * s, 16, 1.15 * s),
         'icon-allow-overlap': true, 'icon-ignore-placement': true, 'symbol-sort-key': ['-', 10, ['get', 'level']],
-        'text-font': fonts.regular, 'text-field': ['step', ['zoom'], '', 12.5, ['get', 'class_name']], 'text-size': 12 * s, 'text-offset': [0, 1.25], 'text-anchor': 'top', 'text-optional': true,
+        'text-font': fonts.regular, 'text-field': ['step', ['zoom'], '', 13.2, ['get', 'class_name']], 'text-size': 12 * s, 'text-offset': [0, 1.25], 'text-anchor': 'top', 'text-optional': true,
       },
       paint: {'text-color': c('--text'), 'text-halo-color': c('--map-label-halo'), 'text-halo-width': 1.6 * s},
     },
