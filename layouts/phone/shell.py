@@ -105,7 +105,7 @@ def page(lang: str, actor: Actor, *, unit_name: str = "", timezone: str = "Asia/
 <link rel="manifest" href="/phone/manifest.webmanifest" crossorigin="use-credentials">
 {styles}
 {preloads}
-<link rel="preload" href="/assets/text/{html.escape(lang)}.json" as="fetch" crossorigin="use-credentials">
+<link rel="preload" href="/assets/text/{html.escape(lang)}.json" as="fetch" crossorigin="anonymous">
 </head>
 <body class="theme-phone">
 <header class="ph-bar">

@@ -32,7 +32,8 @@ export class Refused extends Error {
 }
 
 const cookie = (name) => document.cookie.match(`(?:^|;\\s*)${name}=([^;]*)`)?.[1] ?? '';
-const csrf = () => ({'X-CSRF-Token': decodeURIComponent(cookie('chengyun_csrf'))});
+/** The channel goes into the timeline: the phone is not just any program that uses the API. */
+const marks = () => ({'X-Chengyun-Channel': 'phone', 'X-CSRF-Token': decodeURIComponent(cookie('chengyun_csrf'))});
 
 function judge(status, text) {
   let body;
@@ -71,7 +72,7 @@ export function ask(name, parameters = {}) {
 
 /** POST JSON with the CSRF token: a command, a position. */
 export const post = (path, body) =>
-  call(path, {method: 'POST', headers: {'Content-Type': 'application/json', ...csrf()}, body: JSON.stringify(body)});
+  call(path, {method: 'POST', headers: {'Content-Type': 'application/json', ...marks()}, body: JSON.stringify(body)});
 
 export const command = (name, body) => post(`/api/v1/commands/${name}`, body);
 
@@ -80,7 +81,7 @@ export function upload(blob, onProgress = () => {}) {
   return new Promise((done, failed) => {
     const request = new XMLHttpRequest();
     request.open('POST', '/api/v1/photos');
-    for (const [name, value] of Object.entries(csrf())) request.setRequestHeader(name, value);
+    for (const [name, value] of Object.entries(marks())) request.setRequestHeader(name, value);
     request.timeout = 120_000;
     request.upload.onprogress = (event) => event.lengthComputable && onProgress(event.loaded / event.total);
     request.onload = () => {

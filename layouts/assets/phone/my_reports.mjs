@@ -4,7 +4,7 @@ import {live} from '../live.mjs';
 import {t} from '../text.mjs';
 import {SessionOver, ask} from './api.mjs';
 import {fill, h, icon} from './dom.mjs';
-import {remembered} from './my_tasks.mjs';
+import {remembered, shaped} from './my_tasks.mjs';
 import {emptyState, levelBadge, named, outboxNotice, stageChip, when} from './parts.mjs';
 
 /** The road of a report as its reporter sees it; each dot covers the stages named. */
@@ -50,7 +50,7 @@ export function myReportsPage(page, {queue}) {
   };
   const load = async () => {
     try {
-      const answer = await remembered('reports', () => ask('my_reports'));
+      const answer = await remembered('reports', async () => (await ask('my_reports')).rows.map(shaped));
       reports = answer.value;
       at = answer.at;
     } catch (error) {

@@ -2,12 +2,13 @@
 // of them once it is sent.
 
 import {live} from '../live.mjs';
-import {SessionOver, ask} from './api.mjs';
+import {Busy, Refused, SessionOver, Unreachable, ask} from './api.mjs';
 import {kept} from './db.mjs';
 import {facts} from './facts.mjs';
 
 const PREFIX = `${facts.login}/`;
 const WAIT_MS = 250;
+const KEPT = 20;
 
 /** What a queued command will have done to the stage. */
 const BECOMES = {
@@ -17,6 +18,16 @@ const BECOMES = {
 export const NEXT = {dispatched: 'take', taken: 'arrive', on_site: 'finish'};
 
 
+const TIMES = ['reported_at', 'stage_due_at', 'handle_due_at', 'closed_at', 'at'];
+const epochMs = (time) => (typeof time === 'string' ? Date.parse(time) : (time ?? null));
+
+/** An incident as a query answers it, with a number as id and times in epoch ms. */
+export function shaped(row) {
+  const times = Object.fromEntries(TIMES.filter((name) => name in row).map((name) => [name, epochMs(row[name])]));
+  const nested = Object.fromEntries(['timeline', 'photos'].filter((name) => row[name]).map((name) => [name, row[name].map(shaped)]));
+  return {...row, ...times, ...nested, ...('key' in row || 'id' in row ? {id: Number(row.id ?? row.key)} : {})};
+}
+
 /** Keep an answer for the time without signal; read it back when the server cannot be reached. */
 export async function remembered(name, question) {
   try {
@@ -25,14 +36,23 @@ export async function remembered(name, question) {
     await kept.put(PREFIX + name, record);
     return {...record, fresh: true};
   } catch (error) {
-    if (error instanceof SessionOver) throw error;
+    if (error instanceof SessionOver || error instanceof Refused) throw error; // a no is an answer
     const record = await kept.get(PREFIX + name);
     if (!record) throw error;
     return {...record, fresh: false};
   }
 }
 
-export const forget = (name) => kept.remove(PREFIX + name);
+/** One incident in full, or as last seen. */
+export async function incidentOf(id) {
+  try {
+    return await remembered(`task/${id}`, async () => shaped(await ask('incident', {id})));
+  } catch (error) {
+    const known = tasks.get(id); // never opened here, but in the list: better than nothing without signal
+    if (!(error instanceof Unreachable || error instanceof Busy) || !known) throw error;
+    return {value: known, at: tasks.at, fresh: false};
+  }
+}
 /** Drafts of forms: a phone may throw the page away while its camera is open. */
 export const drafts = {
   get: (name) => kept.get(`${PREFIX}draft/${name}`),
@@ -92,15 +112,29 @@ class MyTasks extends EventTarget {
 
   async #load() {
     try {
-      const {value, at} = await remembered('tasks', () => ask('my_tasks'));
+      const {value, at, fresh} = await remembered('tasks', async () => (await ask('my_tasks')).rows.map(shaped));
       this.list = value;
       this.at = at;
+      if (fresh) this.#keepDetails();
     } catch (error) {
       if (error instanceof SessionOver) throw error;
       // Nothing known yet and no signal: the list says so by itself (at === null).
     }
     this.loaded = true;
     this.#tell();
+  }
+
+  /** Open tasks are kept in full while there is signal: without it they can still be read and finished. */
+  async #keepDetails() {
+    for (const task of this.list.slice(0, KEPT)) {
+      const record = await kept.get(`${PREFIX}task/${task.id}`);
+      if (record?.value.version === task.version) continue;
+      try {
+        await incidentOf(task.id);
+      } catch {
+        return;
+      }
+    }
   }
 
   get(id) { return this.list.find((task) => task.id === Number(id)); }

@@ -97,7 +97,7 @@ export function photoField({photos, number = '', required = false, max = 4, onCh
         draw();
       }});
     const words = blobs.length ? t('phone.photo.more') : t(required ? 'phone.photo.required' : 'phone.photo.add');
-    const label = h('label', {class: `ph-shutter${blobs.length ? ' is-small' : ''}`}, input, icon('camera'), h('span', {}, words));
+    const label = h('label', {class: `ph-shutter${blobs.length ? ' is-small' : ''}`}, input, icon('image-plus'), h('span', {}, words));
     return label;
   };
   draw();

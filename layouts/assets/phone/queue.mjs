@@ -172,7 +172,7 @@ export class Queue extends EventTarget {
    * that stage, it is sent once more on the newest version, as a new message. Pressed with signal, it is refused. */
   async #rebase(entry, error) {
     if (error.code !== 'stale' || !entry.waited || entry.rebased) return false;
-    const {incident} = await ask('incident', {id: entry.incident});
+    const incident = await ask('incident', {id: entry.incident});
     if (incident.stage !== entry.from) return false;
     await this.#change(entry, {key: newKey(), rebased: true, body: {...entry.body, version: incident.version}});
     return true;

@@ -11,6 +11,7 @@ import {photoField} from './photos.mjs';
 const SUGGEST_AFTER_MS = 350;
 const SHOWN = 6;
 const DRAFT = 'report';
+const RECENT = 'recent_classes';
 const EMPTY = {text: '', class_code: '', photos: [], place: 'here', lon: null, lat: null, accuracy: null, address: ''};
 
 /** Without signal: classes whose words occur in the text, most hits first. */
@@ -28,6 +29,7 @@ export async function reportPage(page, {queue, go}) {
   let classes = [];
   let suggested = [];
   let searching = false;
+  const recent = (await drafts.get(RECENT)) ?? []; // what this worker reports most is what is offered first
   const keep = () => drafts.put(DRAFT, draft);
 
   // --- place: found while the user is already choosing what it is
@@ -86,15 +88,19 @@ export async function reportPage(page, {queue, go}) {
   };
 
   // --- what
-  const area = h('textarea', {class: 'cy-textarea', id: 'ph-text', rows: 3, maxlength: 1000, value: draft.text, placeholder: t('phone.report.hint'),
+  const area = h('textarea', {class: 'cy-textarea', id: 'ph-text', rows: 2, maxlength: 1000, value: draft.text, placeholder: t('phone.report.hint'),
     oninput: () => { draft.text = area.value; keep(); wrong(''); suggestSoon(); }});
   const chips = h('div', {class: 'ph-classes', role: 'radiogroup', 'aria-label': t('word.class')});
   const drawChips = () => {
     const chosen = classes.find((c) => c.code === draft.class_code);
-    let shown = (suggested.length ? suggested : classes).filter((c) => c !== chosen);
-    if (!searching) shown = shown.slice(0, SHOWN - (chosen ? 1 : 0));
+    const offered = suggested.length ? suggested : [...recent.map((code) => classes.find((c) => c.code === code)).filter(Boolean), ...classes];
+    const shown = [...new Set(offered)].filter((c) => c !== chosen).slice(0, SHOWN - (chosen ? 1 : 0));
+    const groups = [...new Set(classes.map((c) => c.big_class))];
     const chip = (c) => h('button', {class: 'ph-class', type: 'button', role: 'radio', 'aria-checked': String(c.code === draft.class_code), dataset: {class: c.code}, onclick: () => choose(c)}, h('span', {}, named(c)));
-    fill(chips, chosen && chip(chosen), shown.map(chip),
+    fill(chips,
+      searching
+        ? groups.map((name) => [h('span', {class: 'ph-class-group'}, name), classes.filter((c) => c.big_class === name).map(chip)])
+        : [chosen && chip(chosen), shown.map(chip)],
       classes.length > SHOWN && h('button', {class: 'ph-class ph-class-more', type: 'button', onclick: () => { searching = !searching; suggested = []; drawChips(); }}, t(searching ? 'phone.report.fewer' : 'phone.report.all_classes', {n: classes.length})));
   };
   const choose = (c) => {
@@ -118,7 +124,7 @@ export async function reportPage(page, {queue, go}) {
     if (text.length < 2) suggested = [];
     else {
       try {
-        const codes = (await ask('suggest_class', {text})).map((c) => c.code);
+        const codes = (await ask('suggest_class', {text})).rows.map((c) => c.code);
         suggested = codes.map((code) => classes.find((c) => c.code === code)).filter(Boolean);
       } catch {
         suggested = matches(classes, text);
@@ -149,7 +155,7 @@ export async function reportPage(page, {queue, go}) {
   drawChips();
   sayPlace();
   if (draft.place === 'here') here();
-  remembered('classes', () => ask('classes')).then(({value}) => {
+  remembered('classes', async () => (await ask('classes')).rows).then(({value}) => {
     classes = value;
     if (page.open) {
       drawChips();
@@ -178,6 +184,7 @@ export async function reportPage(page, {queue, go}) {
       return;
     }
     await drafts.remove(DRAFT);
+    if (draft.class_code) await drafts.put(RECENT, [...new Set([draft.class_code, ...recent])].slice(0, SHOWN));
     if (outcome === 'waiting') {
       toast(t('phone.kept'), 'warn');
       go('#/mine', {leave: true});
@@ -191,10 +198,10 @@ export async function reportPage(page, {queue, go}) {
   };
 }
 
-/** The names of a located point, from the town down: "城北街道 东湖社区". */
+/** Town and village of a located point: "城北街道 东湖社区". */
 function areaWords(area) {
-  const names = area?.names ?? area?.areas ?? [];
-  return names.slice(-3).map((a) => (typeof a === 'string' ? a : named(a))).filter(Boolean).join(' ');
+  const near = (area.areas ?? []).filter((a) => ['town', 'village'].includes(a.level));
+  return near.map((a) => named(a)).join(' ');
 }
 
 /** 地图选点: the map fills the page; the point under the cross is taken. */

@@ -1,9 +1,8 @@
 // Forms of a task: 处置完成 (text, photos), 退回 (what was wrong, reason), 备注. Drafts survive a thrown-away page.
 
 import {t} from '../text.mjs';
-import {ask} from './api.mjs';
 import {fill, h, icon} from './dom.mjs';
-import {drafts, remembered, tasks} from './my_tasks.mjs';
+import {drafts, incidentOf, tasks} from './my_tasks.mjs';
 import {append, emptyState, phraseChips, toast} from './parts.mjs';
 import {photoField} from './photos.mjs';
 
@@ -16,15 +15,14 @@ export async function taskFormPage(page, {queue, go}, id, kind) {
   fill(page.main, h('p', {class: 'cy-empty'}, t('ui.loading')));
   const draftName = `${kind}/${id}`;
   const draft = {text: '', wrong: '', photos: [], ...(await drafts.get(draftName))};
-  let detail;
+  let incident;
   try {
-    detail = (await remembered(`task/${id}`, () => ask('incident', {id}))).value;
+    incident = (await incidentOf(id)).value;
   } catch {
     fill(page.main, emptyState('wifi-off', t('phone.task.unknown')));
     return;
   }
   if (!page.open) return;
-  const {incident} = detail;
   const needsPhoto = kind === 'finish' && Boolean(incident.policy?.needs_photo);
   const keep = () => drafts.put(draftName, draft);
   const fault = h('p', {class: 'cy-error', role: 'alert', hidden: true});
@@ -87,8 +85,7 @@ export async function taskFormPage(page, {queue, go}, id, kind) {
       await queue.drop(seq); // said here, where it can be mended
       const stale = ['stale', 'stage'].includes(error.code);
       wrong(stale ? `${error.words} ${t('phone.form.stale')}` : `${error.words}${error.message ? ` (${error.message})` : ''}`);
-      detail = (await remembered(`task/${id}`, () => ask('incident', {id})).catch(() => ({value: detail}))).value;
-      incident.version = detail.incident.version;
+      incident = await incidentOf(id).then(({value}) => value, () => incident);
       button.disabled = false;
       button.lastChild.textContent = t(`phone.form.${kind}.send`);
       progress.hidden = true;

@@ -4,7 +4,7 @@ import {has, t} from '../text.mjs';
 import {Refused, ask, photoUrl} from './api.mjs';
 import {fill, h, icon} from './dom.mjs';
 import {duty, locateOnce} from './duty.mjs';
-import {NEXT, remembered, tasks} from './my_tasks.mjs';
+import {NEXT, incidentOf, remembered, tasks} from './my_tasks.mjs';
 import {dueTime, emptyState, levelBadge, named, outboxNotice, stageChip, toast, when} from './parts.mjs';
 import {distance, placeOf} from './task_list.mjs';
 
@@ -22,11 +22,16 @@ export function taskPage(page, {queue}, id) {
   const body = h('div', {class: 'ph-task'}, h('p', {class: 'cy-empty'}, t('ui.loading')));
   fill(page.main, body);
 
+  let closing = '';
+  const catalogue = remembered('classes', async () => (await ask('classes')).rows);
   const load = async () => {
     try {
-      const {value, at, fresh} = await remembered(`task/${id}`, () => ask('incident', {id}));
+      const {value, at, fresh} = await incidentOf(id);
       if (!page.open) return;
       detail = value;
+      const classes = await catalogue.then((c) => c.value, () => []);
+      if (!page.open) return;
+      closing = classes.find((c) => c.code === (value.class_code ?? value.class))?.closing_condition ?? '';
       draw(fresh ? null : at);
     } catch (error) {
       if (!page.open) return;
@@ -64,12 +69,12 @@ export function taskPage(page, {queue}, id) {
 
   const draw = (oldAt = null) => {
     if (!detail) return;
-    const {incident} = detail;
+    const incident = detail;
     const pending = queue.of(id);
     const waiting = pending.filter((e) => e.state === 'waiting');
-    const stage = tasks.stageOf({...incident});
+    const stage = tasks.stageOf(incident);
     const far = distance(incident);
-    page.title(incident.number);
+    page.title(t('phone.task'));
     fill(body,
       oldAt && h('p', {class: 'ph-old', role: 'status'}, icon('history'), t('phone.old', {time: when(oldAt)})),
       pending.map((e) => outboxNotice(e, queue)),
@@ -78,11 +83,13 @@ export function taskPage(page, {queue}, id) {
           h('span', {class: 'ph-card-class'}, [incident.big_class, named(incident, 'class_name')].filter(Boolean).join(' · ')),
           stageChip(stage)),
         h('h2', {}, incident.title),
+        h('p', {class: 'ph-number-line cy-num'}, incident.number),
         h('div', {class: 'ph-due-line'}, icon('timer'), dueTime(incident.handle_due_at),
           incident.handle_due_at && h('span', {class: 'cy-faint cy-num'}, t('phone.until', {time: when(incident.handle_due_at)})))),
       h('section', {class: 'ph-block'},
         h('p', {class: 'ph-card-place'}, icon('map-pin'), h('span', {}, placeOf(incident)), far && h('span', {class: 'ph-far cy-num'}, far)),
         incident.text && incident.text !== incident.title && h('p', {class: 'ph-text'}, incident.text),
+        closing && NEXT[stage] && h('p', {class: 'ph-closing'}, icon('clipboard-check'), h('span', {}, h('strong', {}, t('phone.closing')), closing)),
         h('p', {class: 'cy-faint'}, t('phone.reported', {time: when(incident.reported_at)}), incident.sources > 1 && ` · ${t('phone.sources', {n: incident.sources})}`),
         mapBlock(incident)),
       detail.photos?.length > 0 && h('section', {class: 'ph-block'},
@@ -98,11 +105,11 @@ export function taskPage(page, {queue}, id) {
     const allowed = detail.actions;
     const can = (action) => waiting.length > 0 || !allowed || allowed.includes(action);
     const next = NEXT[stage];
-    const phone = detail.call?.phone;
+    const phone = detail.unit_phone;
     const second = [];
     if (next && can('return')) second.push(h('a', {class: 'cy-button', href: `#/task/${id}/return`}, icon('return'), t('action.return')));
     if (can('note')) second.push(h('a', {class: 'cy-button', href: `#/task/${id}/note`}, icon('note'), t('action.note')));
-    if (phone) second.push(h('a', {class: 'cy-button', href: `tel:${phone}`, 'aria-label': t('phone.call.whom', {name: detail.call.name})}, icon('phone'), t('phone.call')));
+    if (phone) second.push(h('a', {class: 'cy-button', href: `tel:${phone}`, 'aria-label': t('phone.call.whom', {name: detail.unit_name || detail.unit})}, icon('phone'), t('phone.call')));
     if (!next || !can(ACTION[next])) {
       page.foot(second.length > 0 && h('div', {class: 'ph-second'}, second));
       return;
