@@ -1,0 +1,178 @@
+"""POST /api/v1/messages/{topic}: CloudEvents from feeds onto the bus. POST /api/v1/position: a phone's place."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any, Final, cast
+
+import msgspec
+import structlog
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse, Response
+from pydantic import BaseModel, ConfigDict
+from pydantic import Field as Rule
+from starlette.concurrency import run_in_threadpool
+
+from callbacks.http.deps import BadMessage, Deps, FeedRow
+from callbacks.http.errors import Problem, shown
+from callbacks.http.login import actor_of
+from callbacks.http.measures import Measures
+from incidents.access import ANYWHERE, may
+from incidents.model import Rejected
+from incidents.ports import BusRefused, BusUnavailable, Outgoing, Position
+
+MOST: Final = 1000
+"""Messages in one request."""
+
+_LIST: Final = msgspec.json.Decoder(list[msgspec.Raw])
+_EVENT: Final[dict[str, Any]] = {
+    "type": "object",
+    "required": ["specversion", "id", "source", "type", "time", "data"],
+    "properties": {
+        "specversion": {"const": "1.0"},
+        "id": {"type": "string", "description": "with `source` the duplicate key"},
+        "source": {"type": "string"},
+        "type": {"type": "string", "description": "the topic"},
+        "time": {"type": "string", "format": "date-time"},
+        "subject": {"type": "string"},
+        "data": {"type": "object"},
+    },
+}
+_BODY: Final[dict[str, Any]] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {
+                "schema": {"oneOf": [_EVENT, {"type": "array", "items": _EVENT, "maxItems": MOST}]}
+            }
+        },
+    }
+}
+
+log = structlog.get_logger()
+
+
+class PhonePosition(BaseModel):
+    """Where the phone is, as its browser says."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+    lon: float = Rule(ge=-180, le=180, allow_inf_nan=False)
+    lat: float = Rule(ge=-90, le=90, allow_inf_nan=False)
+    accuracy_m: float | None = Rule(None, ge=0, le=100_000, allow_inf_nan=False)
+    speed_kmh: float | None = Rule(None, ge=0, le=500, allow_inf_nan=False)
+
+
+def messages_router(deps: Deps, measures: Measures) -> APIRouter:
+    """The two routes."""
+    router = APIRouter()
+
+    def publish(messages: list[Outgoing]) -> list[Position]:
+        try:
+            return deps.producer.publish(messages)
+        except BusUnavailable as error:
+            log.warning("bus_away", error=str(error))
+            measures.refused.labels("bus_away").inc(len(messages))
+            sentence = "the bus is away; nothing is known to be accepted; send the same again"
+            raise Problem(503, "away", sentence, headers={"Retry-After": "2"}) from None
+        except BusRefused as error:
+            measures.refused.labels("bus_refused").inc(len(messages))
+            raise Problem(507, "bus_refused", str(error), headers={"Retry-After": "30"}) from None
+
+    @router.post("/api/v1/messages/{topic}", tags=["messages"], status_code=202, openapi_extra=_BODY)
+    async def messages(request: Request, topic: str) -> Response:
+        """One CloudEvent or an array of at most 1000, with a feed's token (`Authorization: Bearer …`).
+
+        202 only after the bus holds them all. An array is taken whole or not at all.
+        """
+        feed = await run_in_threadpool(_feed, deps, request)
+        if topic not in deps.topics:
+            known = ", ".join(sorted(deps.topics))
+            raise Problem(404, "not_found", f"topic={shown(topic)}: must be one of {known}", field="topic")
+        if feed.disabled:
+            raise Problem(403, "forbidden", f"feed={feed.id!r}: is disabled", field="feed")
+        if topic not in feed.topics:
+            allowed = ", ".join(feed.topics) or "none"
+            raise Problem(
+                403, "forbidden", f"topic={topic!r}: feed {feed.id!r} may write to {allowed}", field="topic"
+            )
+        outgoing = await run_in_threadpool(_checked, deps, measures, feed.id, topic, await request.body())
+        positions = await run_in_threadpool(publish, outgoing) if outgoing else []
+        measures.messages.labels(feed.id, topic).inc(len(outgoing))
+        body = {
+            "accepted": len(outgoing),
+            "positions": [{"partition": p.partition, "offset": p.offset} for p in positions],
+        }
+        return JSONResponse(body, 202)
+
+    @router.post("/api/v1/position", tags=["phone"], status_code=202)
+    def position(request: Request, body: PhonePosition) -> dict[str, int]:
+        """The place of the logged-in worker: becomes a message on `city.position.v1`."""
+        actor = actor_of(request)
+        decision = may(actor, "position.report", ANYWHERE)
+        if not decision:
+            raise Rejected("forbidden", f"position.report: {decision.reason}", field="actor")
+        data = {"worker": actor.login, "point": {"lon": body.lon, "lat": body.lat}}
+        event = {
+            "specversion": "1.0",
+            "id": uuid.uuid4().hex,
+            "source": f"urn:phone:{actor.login}",
+            "type": deps.position_topic,
+            "time": deps.now().isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "subject": actor.login,
+            "datacontenttype": "application/json",
+            "correlationid": request.scope["state"]["correlation_id"],
+            "data": data
+            | ({} if body.accuracy_m is None else {"accuracy_m": body.accuracy_m})
+            | ({} if body.speed_kmh is None else {"speed_kmh": body.speed_kmh}),
+        }
+        publish([_outgoing(deps, deps.feed_of_phones, deps.position_topic, msgspec.json.encode(event))])
+        return {"accepted": 1}
+
+    return router
+
+
+def _feed(deps: Deps, request: Request) -> FeedRow:
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    feed = deps.feeds.find(token.strip()) if scheme.lower() == "bearer" and 0 < len(token) <= 500 else None
+    if feed is None:
+        sentence = "Authorization: must be 'Bearer ' and the token of a registered feed"
+        raise Problem(
+            401,
+            "login",
+            sentence,
+            field="Authorization",
+            headers={"WWW-Authenticate": 'Bearer realm="feeds"'},
+        )
+    return feed
+
+
+def _checked(deps: Deps, measures: Measures, feed: str, topic: str, body: bytes) -> list[Outgoing]:
+    """The messages of a body, each checked; the first bad one refuses all, named by its index."""
+    many = body.lstrip()[:1] == b"["
+    values = [body]
+    if many:
+        try:
+            values = [bytes(raw) for raw in _LIST.decode(body)]
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            measures.refused.labels("malformed").inc()
+            raise Problem(400, "malformed", f"body: must be JSON: {error}", field="body") from None
+        if len(values) > MOST:
+            raise Problem(
+                413, "too_large", f"body: {len(values)} messages, at most {MOST} in one request", field="body"
+            )
+    outgoing: list[Outgoing] = []
+    for index, value in enumerate(values):
+        try:
+            outgoing.append(_outgoing(deps, feed, topic, value))
+        except deps.bad_message as error:
+            bad = cast(BadMessage, error)
+            measures.refused.labels(bad.reason).inc()
+            place = f"message {index}: " if many else ""
+            facts: dict[str, Any] = {"found": bad.found, "rule": bad.rule}
+            facts |= {"index": index} if many else {}
+            raise Problem(400, bad.reason, f"{place}{error}", field=bad.field, **facts) from None
+    return outgoing
+
+
+def _outgoing(deps: Deps, feed: str, topic: str, value: bytes) -> Outgoing:
+    return Outgoing(topic, deps.check_message(topic, value), value, (("feed", feed.encode()),))
