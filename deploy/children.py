@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -95,11 +96,22 @@ class Child:
         self._reaped()
 
     def last_words(self) -> str:
-        """The last line of its log."""
-        if not self.log.exists():
+        """What it said last: the text of the last line of its log."""
+        lines = (
+            self.log.read_text(encoding="utf-8", errors="replace").splitlines() if self.log.exists() else []
+        )
+        if not lines:
             return ""
-        lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()
-        return lines[-1][:400] if lines else ""
+        try:
+            fields = json.loads(lines[-1])
+        except ValueError:
+            return lines[-1][:400]
+        said = [
+            fields[k]
+            for k in ("text", "error", "event", "message")
+            if isinstance(fields, dict) and k in fields
+        ]
+        return str(said[0] if said else lines[-1])[:400]
 
     def _reaped(self) -> int | None:
         if self.process is None or self.process.poll() is None:

@@ -168,10 +168,7 @@ def _start(var: Path, own: Held | None, say: Callable[[str, float], None]) -> Em
             f"{around.home} 所在磁盘只剩 {free_mb} MB，至少需要 {_NEEDED_MB} MB",
             f"only {free_mb} MB left on the disk of {around.home}, {_NEEDED_MB} MB are needed",
         )
-    postgres = EmbeddedPostgres(around)
-    bus = EmbeddedRedis(around, "redis-bus", durable=True)
-    live = EmbeddedRedis(around, "redis-live", durable=False)
-    servers: tuple[Server, ...] = (postgres, bus, live)
+    servers = postgres, bus, live = _servers(around)
     started: list[tuple[Server, float]] = []
     seconds: dict[str, float] = {}
     try:
@@ -190,12 +187,20 @@ def _start(var: Path, own: Held | None, say: Callable[[str, float], None]) -> Em
     return Embedded(postgres.address(), bus.address(), live.address(), servers, seconds, own)
 
 
+def _servers(around: Surroundings) -> tuple[EmbeddedPostgres, EmbeddedRedis, EmbeddedRedis]:
+    return (
+        EmbeddedPostgres(around),
+        EmbeddedRedis(around, "redis-bus", durable=True),
+        EmbeddedRedis(around, "redis-live", durable=False),
+    )
+
+
 def _surroundings(var: Path) -> Surroundings:
     folder = _folder(var)
-    home = _home(var, folder)
+    home = home_of(folder)
     account = server_account(home / "postgres" / "data")
     if home == folder and not account.reaches(folder):
-        home = _elsewhere(var)
+        home = _elsewhere(var, folder)
         (folder / "home").write_text(f"{home}\n")
     if not account.reaches(home):
         raise Refusal(
@@ -215,17 +220,26 @@ def _folder(var: Path) -> Path:
     return folder
 
 
-def _home(var: Path, folder: Path) -> Path:
+def home_of(folder: Path) -> Path:
+    """Where the data of the servers of that `embedded` folder are."""
     note = folder / "home"
     home = Path(note.read_text().strip()) if note.exists() else folder
     return home if home.is_dir() else folder
 
 
-def _elsewhere(var: Path) -> Path:
+def _elsewhere(var: Path, folder: Path) -> Path:
+    """A new folder outside `var`; those whose `var` somebody deleted are cleared, its own predecessor too."""
     home = _ELSEWHERE / hashlib.sha256(str(var).encode()).hexdigest()[:12]
     for path in (_ELSEWHERE, home):
         path.mkdir(parents=True, exist_ok=True)
         path.chmod(0o711)
+    for other in _ELSEWHERE.iterdir():
+        owner = other / "var"
+        if owner.exists() and (other == home or not Path(owner.read_text().strip()).exists()):
+            _clear(var, folder, other)
+    home.mkdir(exist_ok=True)
+    home.chmod(0o711)
+    (home / "var").write_text(f"{folder}\n")
     return home
 
 
@@ -242,16 +256,13 @@ def _check_owner(home: Path, account: Account) -> None:
 def forget(var: Path) -> None:
     """Stop what an earlier run left behind and delete the servers' data, wherever they are."""
     folder = var / "embedded"
-    if not folder.is_dir():
-        return
-    home = _home(var, folder)
-    around = Surroundings(Place(folder), home, var / "log", Account(os.geteuid(), os.getegid(), switch=False))
-    for server in (
-        EmbeddedRedis(around, "redis-live", durable=False),
-        EmbeddedRedis(around, "redis-bus", durable=True),
-        EmbeddedPostgres(around),
-    ):
+    if folder.is_dir():
+        _clear(var, folder, home_of(folder))
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _clear(var: Path, folder: Path, home: Path) -> None:
+    ourselves = Account(os.geteuid(), os.getegid(), switch=False)
+    for server in reversed(_servers(Surroundings(Place(folder), home, var / "log", ourselves))):
         stop(server)
-    if home != folder:
-        shutil.rmtree(home)
-    shutil.rmtree(folder)
+    shutil.rmtree(home)

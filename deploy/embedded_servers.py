@@ -19,6 +19,7 @@ from deploy.place import Place, write_private
 from deploy.processes import Identity, working_in
 from deploy.redis_config import answers, redis_config
 from deploy.refusal import Refusal
+from deploy.service import Launched
 from deploy.tethered import tethered
 
 # For two cores and a few GB beside the product itself. Durability stays at PostgreSQL's safe defaults.
@@ -66,10 +67,9 @@ class Surroundings:
 
 
 @dataclass(slots=True)
-class Running:
+class Running(Launched):
     """The process we started and its log, so that both can be closed."""
 
-    process: subprocess.Popen[bytes] | None = None
     sink: LogSink | None = None
 
     def launch(self, name: str, command: list[str], folder: Path, logs: Path) -> None:
@@ -84,10 +84,6 @@ class Running:
             stderr=self.sink.pipe,
             start_new_session=True,
         )
-
-    def alive(self) -> bool:
-        """Whether the process we started still runs."""
-        return self.process is not None and self.process.poll() is None
 
     def close(self) -> None:
         """Reap the process if it has ended, and finish its log."""

@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 import signal
+import subprocess
 import time
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from deploy.processes import Identity, descendants, put_down, wait_gone
 from deploy.refusal import Refusal
+
+
+@dataclass(slots=True)
+class Launched:
+    """The process that we started ourselves, if any: a wrapper at first, then the server."""
+
+    process: subprocess.Popen[bytes] | None = None
+
+    def alive(self) -> bool:
+        """Whether it still runs (reaps it when it has ended)."""
+        return self.process is not None and self.process.poll() is None
 
 
 class Service(Protocol):
@@ -19,6 +32,9 @@ class Service(Protocol):
     def name(self) -> str: ...
     @property
     def stop_signals(self) -> tuple[tuple[signal.Signals, float], ...]: ...
+
+    @property
+    def running(self) -> Launched: ...
 
     def processes(self) -> list[Identity]:
         """Its living processes, main process first; empty when it is down."""
@@ -50,8 +66,7 @@ def wait_ready(started: Iterable[tuple[Service, float]], seconds: float) -> Iter
                 waiting.remove(entry)
                 yield service.name, time.monotonic() - begin
                 continue
-            # A start-up wrapper needs a moment until it has become the server itself.
-            died = waited > 3 and not service.processes()
+            died = not service.running.alive() and not service.processes()
             if died or waited > seconds:
                 raise _failure(service, died, seconds)
         time.sleep(0.02)

@@ -45,7 +45,7 @@ CHILDREN = (
 )
 STOP_ORDER = ("feed", "web", "ingest", "relay")
 _READY_S = 180.0
-_DEATHS_BEFORE_READY = 4
+_DEATHS_BEFORE_READY = 3
 _EVERYWHERE = "0.0.0.0"  # noqa: S104 - only with LAN=1, which is asked for
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 

@@ -8,7 +8,7 @@ import socket
 import struct
 import subprocess
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from deploy.bare.install import HERE, Say, apt, java, kafka_jars
@@ -16,6 +16,7 @@ from deploy.bare.parts import launch
 from deploy.place import Place
 from deploy.processes import Identity, working_in
 from deploy.refusal import Refusal
+from deploy.service import Launched
 
 _HEAP = ("-Xms256m", "-Xmx768m")
 
@@ -27,6 +28,7 @@ class Kafka:
     place: Place
     name: str = "kafka"
     stop_signals: tuple[tuple[signal.Signals, float], ...] = ((signal.SIGTERM, 20), (signal.SIGKILL, 5))
+    running: Launched = field(default_factory=Launched)
 
     def install(self, say: Say) -> None:
         apt({"java": "default-jre-headless", "mvn": "maven"}, say)
@@ -65,7 +67,7 @@ class Kafka:
                     "Kafka 存储目录格式化失败",
                     "Kafka could not format its storage: " + (done.stdout + done.stderr)[-800:],
                 )
-        launch([*run, "kafka.Kafka", str(config)], folder, self.log())
+        launch(self.running, [*run, "kafka.Kafka", str(config)], folder, self.log())
 
     def ready(self) -> bool:
         return _broker_count(self.place.port("kafka")) > 0

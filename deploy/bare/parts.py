@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from deploy.bare.install import Say
-from deploy.service import Service
+from deploy.service import Launched, Service
 
 
 class Part(Service, Protocol):
@@ -17,10 +17,10 @@ class Part(Service, Protocol):
         """Bring what is missing to the machine, telling `say` about anything that takes time."""
 
 
-def launch(command: list[str], folder: Path, log: Path) -> None:
+def launch(running: Launched, command: list[str], folder: Path, log: Path) -> None:
     """Start a server in `folder`, in a session of its own, its output appended to `log`."""
     with open(log, "ab") as out:
-        subprocess.Popen(
+        running.process = subprocess.Popen(
             command,
             cwd=folder,
             stdin=subprocess.DEVNULL,

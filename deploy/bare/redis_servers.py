@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from deploy.bare.install import Say, apt, find_program
@@ -11,6 +11,7 @@ from deploy.bare.parts import launch
 from deploy.place import Place, write_private
 from deploy.processes import Identity, working_in
 from deploy.redis_config import answers, redis_config
+from deploy.service import Launched
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,7 @@ class RedisServer:
     name: str
     durable: bool
     stop_signals: tuple[tuple[signal.Signals, float], ...] = ((signal.SIGTERM, 10), (signal.SIGKILL, 5))
+    running: Launched = field(default_factory=Launched)
 
     def install(self, say: Say) -> None:
         apt({"redis-server": "redis-server"}, say)
@@ -37,7 +39,7 @@ class RedisServer:
             folder, self.place.usable_port(self.name), self.place.password(self.name), durable=self.durable
         )
         write_private(config, text)
-        launch([find_program("redis-server"), str(config)], folder, self.log())
+        launch(self.running, [find_program("redis-server"), str(config)], folder, self.log())
 
     def ready(self) -> bool:
         return answers(self.place.port(self.name), self.place.password(self.name))

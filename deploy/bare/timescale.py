@@ -10,7 +10,7 @@ import os
 import shutil
 import signal
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from deploy.bare.install import Say, apt, timescale_root
@@ -18,6 +18,7 @@ from deploy.bare.parts import launch
 from deploy.place import Place
 from deploy.processes import Identity, working_in
 from deploy.refusal import Refusal
+from deploy.service import Launched
 
 _BIN = "/usr/lib/postgresql/17/bin"
 # $1 root file system, $2 host folder seen inside as /srv, $3 uid:gid, then the command.
@@ -55,6 +56,7 @@ class Timescale:
         (signal.SIGQUIT, 5),
         (signal.SIGKILL, 5),
     )
+    running: Launched = field(default_factory=Launched)
 
     def install(self, say: Say) -> None:
         apt({"debootstrap": "debootstrap", "unshare": "util-linux"}, say)
@@ -73,6 +75,7 @@ class Timescale:
         port = self.place.usable_port(self.name)
         options = [part for key, value in _SETTINGS.items() for part in ("-c", f"{key}={value}")]
         launch(
+            self.running,
             self._inside(root, [f"{_BIN}/postgres", "-D", "/srv/data", "-p", str(port), *options]),
             self.place.root,
             self.log(),
