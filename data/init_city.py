@@ -1,0 +1,269 @@
+"""`app.py init`: a real city starts empty (a name, one administrator); `init --sample` loads the sample city.
+
+Both do nothing, and say so, when the store already holds a city.
+"""
+
+from __future__ import annotations
+
+import io
+import secrets
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+import shapely
+
+from data.accounts import Accounts
+from data.administration import LEVELS
+from data.database import Cursor, Database, json, many
+from data.sessions import token_hash
+from data.registry import bump
+from data.sample_city import read_city
+from incidents.numbering import DEFAULT_PATTERN
+
+SAMPLE_ACCOUNTS: Final = (
+    ("operator", "坐席 林晓", "operator", ""),
+    ("dispatcher", "派遣员 周宁", "dispatcher", ""),
+    ("leader", "值班领导 陈致远", "duty_leader", ""),
+    ("evaluator", "考评员 何静", "evaluator", ""),
+    ("themes", "专题负责人 许牧", "theme_owner", ""),
+    ("admin", "管理员 方维", "administrator", ""),
+    ("auditor", "审计员 沈明", "auditor", ""),
+    ("wall", "指挥大厅大屏", "wall", ""),
+)
+"""Sample accounts of the whole city; unit handlers and grid workers come from the units and workers files."""
+
+SAMPLE_FEEDS: Final = (
+    ("simulation", "演示数据源", ["city.reading.v1", "city.reading-critical.v1", "city.video-alarm.v1",
+                            "city.grid-report.v1", "city.position.v1"], 5.0, True),
+)  # fmt: skip
+
+OWN_FEEDS: Final = (
+    ("phone", "移动端位置", ["city.position.v1"], 300.0),
+    ("api", "接口接入", ["city.reading.v1", "city.reading-critical.v1", "city.video-alarm.v1",
+                     "city.grid-report.v1"], None),
+)  # fmt: skip
+"""Feeds every city has: phones' positions, and one for trying the HTTP interface."""
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What init made: first passwords by login, feed tokens by feed."""
+
+    passwords: dict[str, str]
+    tokens: dict[str, str]
+
+
+def is_empty(database: Database) -> bool:
+    """True when no city is set up."""
+    return int(database.query("SELECT count(*) FROM city")[0][0]) == 0
+
+
+def _copy(cursor: Cursor, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    def text(value: Any) -> str:
+        if value is None:
+            return "\\N"
+        if isinstance(value, bool):
+            return "t" if value else "f"
+        if isinstance(value, bytes):
+            return "\\\\x" + value.hex()
+        return str(value).replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
+
+    lines = io.StringIO("".join("\t".join(map(text, row)) + "\n" for row in rows))
+    cursor.copy_expert(f"COPY {table} ({', '.join(columns)}) FROM STDIN", lines)
+
+
+def init_empty(database: Database, accounts: Accounts, name: str, code: str, centre: tuple[float, float],
+               now: datetime) -> Made | None:  # fmt: skip
+    """A city with a name, a code and an administrator; None when there is a city already."""
+    if not is_empty(database):
+        return None
+    with database.transaction() as cursor:
+        cursor.execute(
+            "INSERT INTO areas (code, level, name, path, lon, lat) VALUES (%s, 'city', %s, %s, %s, %s)",
+            (code, name, f"{code}/", *centre),
+        )
+        _city(cursor, name, name, code, centre)
+        password = accounts.create(
+            cursor, login="admin", name="管理员", role="administrator", unit="", areas=[f"{code}/"], now=now
+        )
+        tokens = {
+            feed: _feed(cursor, feed, title, topics, period, False)
+            for feed, title, topics, period in OWN_FEEDS
+        }
+        bump(cursor)
+    return Made({"admin": password}, tokens)
+
+
+def _city(cursor: Cursor, name: str, name_en: str, code: str, centre: tuple[float, float]) -> None:
+    facts = {
+        "name": name,
+        "name_en": name_en,
+        "code": code,
+        "path": f"{code}/",
+        "centre": list(centre),
+        "reach_km": 25.0,
+        "number_pattern": DEFAULT_PATTERN,
+    }
+    many(
+        cursor,
+        "INSERT INTO city (key, value) VALUES %s",
+        [(key, json(value)) for key, value in facts.items()],
+    )
+
+
+def _feed(
+    cursor: Cursor, feed: str, name: str, topics: Sequence[str], period: float | None, demo: bool
+) -> str:
+    token = secrets.token_urlsafe(24)
+    cursor.execute(
+        "INSERT INTO feeds (id, name, owner, protocol, topics, token_hash, expected_period_s, demo)"
+        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
+        (feed, name, "城市运行中心", "http/kafka", list(topics), token_hash(token), period, demo),
+    )
+    return token
+
+
+def init_sample(
+    database: Database, accounts: Accounts, now: datetime, files: Path = read_city.FILES
+) -> Made | None:
+    """The sample city; None when there is a city already."""
+    if not is_empty(database):
+        return None
+    with database.transaction() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(727005)")
+        areas = sorted(read_city.read_areas(files), key=lambda a: (LEVELS.index(a.level), a.code))
+        _copy(
+            cursor, "areas",
+            ("code", "level", "name", "name_en", "parent", "path", "lon", "lat", "area_m2", "geometry"),
+            ((a.code, a.level, a.name, a.name_en, a.parent, a.path, a.lon, a.lat, a.area_m2,
+              shapely.to_wkb(a.geometry)) for a in areas),
+        )  # fmt: skip
+        city = areas[0]
+        _city(cursor, city.name, city.name_en, city.code, (113.9, 21.9))
+        _copy(
+            cursor, "units", ("code", "name", "name_en", "kind", "area_path", "lon", "lat", "phone"),
+            ((u.code, u.name, u.name_en, u.kind, u.area_path, u.lon, u.lat, u.phone)
+             for u in read_city.read_units(files)),
+        )  # fmt: skip
+        _load_devices(cursor, files)
+        _load_map(cursor, files)
+        _load_catalogue(cursor, files)
+        made = _load_people(cursor, accounts, city.path, now, files)
+        for feed, name, topics, period, demo in SAMPLE_FEEDS:
+            made.tokens[feed] = _feed(cursor, feed, name, topics, period, demo)
+        for feed, name, topics, own in OWN_FEEDS:
+            made.tokens[feed] = _feed(cursor, feed, name, topics, own, False)
+        bump(cursor)
+    database.query("ANALYZE")
+    return made
+
+
+def _load_devices(cursor: Cursor, files: Path) -> None:
+    _copy(
+        cursor, "device_types", ("id", "name", "name_en", "icon", "period_s"),
+        ((t.id, t.name, t.name_en, t.icon, t.period_s) for t in read_city.read_device_types(files)),
+    )  # fmt: skip
+    _copy(
+        cursor, "metrics", ("id", "device_type", "name", "name_en", "unit", "low", "high"),
+        ((m.id, m.device_type, m.name, m.name_en, m.unit, m.low, m.high) for m in read_city.read_metrics(files)),
+    )  # fmt: skip
+    _copy(
+        cursor, "devices",
+        ("id", "type", "name", "unit", "area_path", "cell", "lon", "lat", "expected_period_s", "critical",
+         "installed_on"),
+        ((d.id, d.type, d.name, d.unit, d.area_path, d.cell, d.lon, d.lat, d.expected_period_s, d.critical,
+          d.installed_on) for d in read_city.read_devices(files)),
+    )  # fmt: skip
+    _copy(
+        cursor, "cameras",
+        ("code", "name", "lon", "lat", "cell", "area_path", "scene", "sector", "share_range", "direction_deg",
+         "view_deg", "range_m"),
+        ((c.code, c.name, c.lon, c.lat, c.cell, c.area_path, c.scene, c.sector, c.share_range, c.direction_deg,
+          c.view_deg, c.range_m) for c in read_city.read_cameras(files)),
+    )  # fmt: skip
+
+
+def _load_map(cursor: Cursor, files: Path) -> None:
+    _copy(
+        cursor, "components",
+        ("code", "class", "subclass", "name", "lon", "lat", "cell", "area_path", "owner_unit"),
+        ((c.code, c.component_class, c.subclass, c.name, c.lon, c.lat, c.cell, c.area_path, c.owner_unit)
+         for c in read_city.read_components(files)),
+    )  # fmt: skip
+    _copy(
+        cursor, "places", ("name", "kind", "lon", "lat", "cell", "area_path", "road"),
+        ((p.name, p.kind, p.lon, p.lat, p.cell, p.area_path, p.road) for p in read_city.read_places(files)),
+    )  # fmt: skip
+    features: list[tuple[str, str, str, dict[str, Any], Any]] = []
+    for surface in read_city.read_land(files):
+        features.append(("land", surface.name, surface.name_en, {"kind": surface.kind}, surface.geometry))
+    for surface in read_city.read_water(files):
+        features.append(("water", surface.name, surface.name_en, {"kind": surface.kind}, surface.geometry))
+    for road in read_city.read_road_edges(files):
+        properties = {
+            "id": road.id, "class": road.road_class, "from": road.from_node, "to": road.to_node,
+            "length_m": road.length_m, "speed_kmh": road.speed_kmh, "bridge": road.bridge,
+        }  # fmt: skip
+        features.append(("roads", road.name, road.name_en, properties, road.geometry))
+    many(
+        cursor,
+        "INSERT INTO map_features (layer, name, name_en, properties, geometry) VALUES %s",
+        [
+            (layer, name, en, json(properties), shapely.to_wkb(g))
+            for layer, name, en, properties, g in features
+        ],
+    )
+
+
+def _load_catalogue(cursor: Cursor, files: Path) -> None:
+    _copy(
+        cursor, "event_classes",
+        ("code", "version", "kind", "big_class", "name", "name_en", "level", "limit_min", "clock_kind",
+         "needs_photo", "closing_condition", "keywords"),
+        ((e.code, 1, e.kind, e.big_class, e.name, e.name_en, e.level, e.limit_min, e.clock_kind, e.needs_photo,
+          e.closing_condition, e.keywords) for e in read_city.read_event_classes(files)),
+    )  # fmt: skip
+    _copy(
+        cursor, "responsibilities", ("class_code", "area_path", "unit", "reason"),
+        ((r.class_code, r.area_path, r.unit, r.reason) for r in read_city.read_responsibilities(files)),
+    )  # fmt: skip
+    _copy(
+        cursor, "warning_rules",
+        ("id", "version", "device_type", "metric", "op", "threshold", "clear_threshold", "for_s", "level",
+         "class_code", "message", "message_en"),
+        ((r.id, r.version, r.device_type, r.metric, r.op, r.threshold, r.clear_threshold, r.for_s, r.level,
+          r.class_code, r.message, r.message_en) for r in read_city.read_warning_rules(files)),
+    )  # fmt: skip
+    _copy(
+        cursor, "camera_alarm_kinds", ("kind", "name", "name_en", "class_code", "level"),
+        ((k.kind, k.name, k.name_en, k.class_code, k.level) for k in read_city.read_camera_alarm_kinds(files)),
+    )  # fmt: skip
+
+
+def _load_people(cursor: Cursor, accounts: Accounts, city: str, now: datetime, files: Path) -> Made:
+    """City accounts, a handler of each unit, every grid worker: each with a first password of its own."""
+    passwords: dict[str, str] = {}
+
+    def account(login: str, name: str, role: str, unit: str, areas: Sequence[str]) -> None:
+        passwords[login] = accounts.create(
+            cursor, login=login, name=name, role=role, unit=unit, areas=areas, now=now
+        )
+
+    for login, name, role, unit in SAMPLE_ACCOUNTS:
+        account(login, name, role, unit, [city])
+    cursor.execute("SELECT code, name, area_path FROM units ORDER BY code")
+    for code, name, path in cursor.fetchall():
+        account(f"unit-{code.lower()}", f"{name}值班员", "unit_handler", code, [path])
+    workers = list(read_city.read_workers(files))
+    for worker in workers:
+        account(worker.login, worker.name, "grid_worker", worker.unit, worker.area_paths)
+    many(
+        cursor,
+        "UPDATE workers w SET lon = v.lon, lat = v.lat FROM (VALUES %s) AS v(login, lon, lat)"
+        " WHERE w.login = v.login",
+        [(w.login, w.lon, w.lat) for w in workers],
+    )
+    return Made(passwords, {})
