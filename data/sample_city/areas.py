@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import shapely
 from shapely import STRtree
+from shapely.geometry import Point
 from shapely.geometry.base import BaseGeometry
 
 from data.sample_city import names
 from data.sample_city.coverage import Ints, dissolve, exact_cells
 from data.sample_city.land import Land
-from data.sample_city.plane import MICRO, Floats, geometry_to_plane, stage_rng, to_lattice, to_plane
+from data.sample_city.plane import MICRO, Floats, geometry_to_plane, stage_rng, to_lattice
 from data.sample_city.split import LEVELS, Block, Splitter, apportion, settle
 
 CITY_CODE = "990100"
+_COUNTY_SEAT: Final = np.array([[-2_900.0, 14_200.0]])  # plane metres, see split._SEATS
 
 
 @dataclass(frozen=True)
@@ -76,7 +79,9 @@ class CellFinder:
         return found
 
 
-def _split_all(land: Land, settlement: Floats, counts: tuple[int, ...], seed: int) -> tuple[list[Block], list[Ints]]:
+def _split_all(
+    land: Land, settlement: Floats, counts: tuple[int, ...], seed: int
+) -> tuple[list[Block], list[Ints]]:
     """Leaf blocks and, for each level, the index of the parent."""
     splitter = Splitter(land, stage_rng(seed, "split"))
     blocks = [Block(land.shape, settlement)]
@@ -85,7 +90,11 @@ def _split_all(land: Land, settlement: Floats, counts: tuple[int, ...], seed: in
         weights = [float(len(b.points)) for b in blocks] if level == 2 else [1.0] * len(blocks)
         shares = apportion(weights, counts[level - 1])
         parents.append(np.repeat(np.arange(len(blocks), dtype=np.int64), shares))
-        blocks = [child for block, n in zip(blocks, shares, strict=True) for child in splitter.parts(block, n, level)]
+        blocks = [
+            child
+            for block, n in zip(blocks, shares, strict=True)
+            for child in splitter.parts(block, n, level)
+        ]
         if level == 1 and len(blocks) >= 4:  # west to east, the northern county last
             blocks = [*sorted(blocks[:-1], key=lambda b: float(b.points[:, 0].mean())), blocks[-1]]
     return blocks, parents
@@ -94,18 +103,26 @@ def _split_all(land: Land, settlement: Floats, counts: tuple[int, ...], seed: in
 def _check_counts(counts: tuple[int, ...]) -> None:
     for name, (parent, child), limit in zip(
         ("districts", "towns", "villages", "duty grids", "cells"),
-        [(1, counts[0]), (counts[0], counts[1]), (counts[1], counts[2]), (counts[2], counts[3]), (counts[2], counts[4])],
+        [
+            (1, counts[0]),
+            (counts[0], counts[1]),
+            (counts[1], counts[2]),
+            (counts[2], counts[3]),
+            (counts[2], counts[4]),
+        ],
         (99, 300, 900, 95, 950),
         strict=True,
     ):
         if not parent <= child <= parent * limit:
-            raise ValueError(f"{name}={child}: must be from {parent} to {parent * limit} (codes have no more room)")
+            raise ValueError(
+                f"{name}={child}: must be from {parent} to {parent * limit} (codes have no more room)"
+            )
 
 
 def _representatives(shapes: list[BaseGeometry], settlement: Floats) -> Floats:
     """A lattice point inside each shape, dry where the shape has a settlement point: the one nearest the middle."""
     lattice = to_lattice(settlement)
-    tree = STRtree(shapely.points(lattice))
+    tree = STRtree([Point(p) for p in lattice])
     out = np.round(shapely.get_coordinates(shapely.point_on_surface(np.array(shapes, dtype=object))))
     middle = shapely.get_coordinates(shapely.centroid(np.array(shapes, dtype=object)))
     shape_index, point_index = tree.query(shapes, predicate="contains_properly")
@@ -135,7 +152,9 @@ def _name_all(
     shapes: list[list[BaseGeometry]], parents: list[Ints], settlement: Floats, seed: int
 ) -> list[list[Area]]:
     book = names.NameBook(stage_rng(seed, "area names"))
-    island = max((p for p in shapely.get_parts(shapes[0][0])), key=lambda p: (p.centroid.y < 21.78 * MICRO) * p.area)
+    island = max(
+        (p for p in shapely.get_parts(shapes[0][0])), key=lambda p: (p.centroid.y < 21.78 * MICRO) * p.area
+    )
     out: list[list[Area]] = []
     for level, level_name in enumerate(LEVELS):
         points = _representatives(shapes[level], settlement)
@@ -169,8 +188,8 @@ def _name_all(
                     name_en=en,
                     parent=up.code if up else "",
                     path=(up.path if up else "") + code + "/",
-                    lon=points[i, 0] / MICRO,
-                    lat=points[i, 1] / MICRO,
+                    lon=float(points[i, 0]) / MICRO,
+                    lat=float(points[i, 1]) / MICRO,
                     area_m2=round(float(size[i]), 1),
                     geometry=shape,
                 )
@@ -180,8 +199,14 @@ def _name_all(
 
 
 def _name(
-    level: int, i: int, number: int, size_m2: float, up: Area | None, shape: BaseGeometry,
-    island: BaseGeometry, book: names.NameBook,
+    level: int,
+    i: int,
+    number: int,
+    size_m2: float,
+    up: Area | None,
+    shape: BaseGeometry,
+    island: BaseGeometry,
+    book: names.NameBook,
 ) -> tuple[str, str]:
     if level == 0 or up is None:
         return names.CITY
@@ -192,6 +217,8 @@ def _name(
     if level == 2:
         if shapely.contains(shape, shapely.point_on_surface(island)):
             return "青屿镇", "Qingyu Town"
+        if shapely.contains_xy(shape, *to_lattice(_COUNTY_SEAT)[0]):
+            return "禾丰镇", "Hefeng Town"
         if size_m2 < 45e6 and not up.name.endswith("县"):
             short = book.street_town()
             return f"{short}街道", f"{names.pinyin(short)} Subdistrict"
@@ -205,9 +232,3 @@ def _name(
     if level == 4:
         return f"第{number:02d}责任网格", f"Duty Grid {number:02d}"
     return f"{number:03d}单元网格", f"Cell {number:03d}"
-
-
-def plane_point(area: Area) -> Floats:
-    """The area's representative point in plane metres, (2,)."""
-    point: Floats = to_plane(np.array([[area.lon * MICRO, area.lat * MICRO]]))[0]
-    return point

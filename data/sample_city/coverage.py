@@ -43,7 +43,9 @@ def exact_cells(leaves: Sequence[BaseGeometry]) -> list[BaseGeometry]:
     empty = [i for i, faces_of in enumerate(members) if not faces_of]
     if empty:
         raise ValueError(f"leaves without a face after snapping: {empty[:5]}")
-    return [faces_of[0] if len(faces_of) == 1 else shapely.coverage_union_all(faces_of) for faces_of in members]
+    return [
+        faces_of[0] if len(faces_of) == 1 else shapely.coverage_union_all(faces_of) for faces_of in members
+    ]
 
 
 def dissolve(shapes: Sequence[BaseGeometry], parent: Ints, count: int) -> list[BaseGeometry]:

@@ -76,7 +76,7 @@ def _bump(x: Floats, at: float, width: float, height: float) -> Floats:
 
 def _coast(rng: np.random.Generator) -> Floats:
     """The coast line from west to east, (n, 2)."""
-    x = np.arange(-32_000.0, 32_001.0, 170.0)
+    x = np.arange(-32_000.0, 32_001.0, 95.0)
     y = np.full_like(x, -9_000.0)
     y += _bump(x, -9_500, 3_200, 2_600)  # western bay, biting north
     y += _bump(x, -15_500, 1_500, -2_300)  # its western arm
@@ -88,12 +88,14 @@ def _coast(rng: np.random.Generator) -> Floats:
     y += _bump(x, 15_600, 1_900, 2_700)  # the eastern bay behind it
     y += _bump(x, 20_500, 1_900, -1_600)
     y += _bump(x, -22_000, 2_600, 1_500)
-    y += _octaves(rng, x, 2_600.0, 4, 260.0)
+    y += _octaves(rng, x, 2_600.0, 5, 300.0)
     x = x + _octaves(rng, x, 1_900.0, 3, 170.0)
     return np.column_stack([x, y])
 
 
-def _island(rng: np.random.Generator, x: float, y: float, along: float, across: float, turn_deg: float) -> Polygon:
+def _island(
+    rng: np.random.Generator, x: float, y: float, along: float, across: float, turn_deg: float
+) -> Polygon:
     """A rough blob of the given half axes, turned by `turn_deg`."""
     n = max(40, int((along + across) / 22))
     a = np.linspace(0, 2 * np.pi, n, endpoint=False)
@@ -103,7 +105,9 @@ def _island(rng: np.random.Generator, x: float, y: float, along: float, across: 
     r = np.clip(r, 0.45, 1.6)
     px, py = along * r * np.cos(a), across * r * np.sin(a)
     t = np.radians(turn_deg)
-    return Polygon(np.column_stack([x + px * np.cos(t) - py * np.sin(t), y + px * np.sin(t) + py * np.cos(t)]))
+    return Polygon(
+        np.column_stack([x + px * np.cos(t) - py * np.sin(t), y + px * np.sin(t) + py * np.cos(t)])
+    )
 
 
 _ISLANDS = (
@@ -160,7 +164,9 @@ def make_land(seed: int) -> Land:
     t = np.linspace(0, 1, 110)
     source, mouth = np.array([-15_000.0, 14_600.0]), line[joint]
     stream = source + t[:, None] * (mouth - source)
-    bend = np.column_stack([_octaves(rng, t * 20_000, 3_600.0, 3, 520.0), _octaves(rng, t * 20_000, 3_600.0, 3, 520.0)])
+    bend = np.column_stack(
+        [_octaves(rng, t * 20_000, 3_600.0, 3, 520.0), _octaves(rng, t * 20_000, 3_600.0, 3, 520.0)]
+    )
     stream = stream + bend * np.clip(np.minimum(t, 1 - t) * 6, 0, 1)[:, None]
     tributary = shapely.difference(_ribbon(stream, 14 + 22 * t), shapely.buffer(river, 0.0))
     tributary = max(shapely.get_parts(tributary), key=lambda p: float(p.area))
@@ -168,8 +174,12 @@ def make_land(seed: int) -> Land:
     waters = (
         Water("W01", "澜江", "Lan River", "river", river),
         Water("W02", "禾溪", "He Creek", "tributary", tributary),
-        Water("W03", "云栖水库", "Yunqi Reservoir", "reservoir", _island(rng, -15_300, 15_300, 1_500, 620, 55)),
-        Water("W04", "石门水库", "Shimen Reservoir", "reservoir", _island(rng, 13_600, 15_200, 1_150, 560, -35)),
+        Water(
+            "W03", "云栖水库", "Yunqi Reservoir", "reservoir", _island(rng, -15_300, 15_300, 1_500, 620, 55)
+        ),
+        Water(
+            "W04", "石门水库", "Shimen Reservoir", "reservoir", _island(rng, 13_600, 15_200, 1_150, 560, -35)
+        ),
         Water("W05", "镜心湖", "Jingxin Lake", "lake", _island(rng, 2_600, 1_500, 560, 330, 20)),
         Water("W06", "芦花湖", "Luhua Lake", "lake", _island(rng, 8_700, -3_100, 640, 300, -15)),
     )

@@ -173,7 +173,9 @@ def _write_things(
     places = make_places(ground, order.seed)
     devices = rows_of(make_devices(ground, places, tables, units, order.devices, order.seed), ground.areas)
     cameras = rows_of(make_cameras(ground, places, order.cameras, order.seed), ground.areas)
-    parts = rows_of(make_components(ground, places, tables, units, order.components, order.seed), ground.areas)
+    parts = rows_of(
+        make_components(ground, places, tables, units, order.components, order.seed), ground.areas
+    )
     place_rows = ({**p.__dict__, "lon": f"{p.lon:.6f}", "lat": f"{p.lat:.6f}"} for p in places)
     return {
         "places": write_rows(out / "places.csv.gz", COLUMNS["places"], place_rows),
@@ -201,7 +203,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     size = sum((out / f"{name}.csv.gz").stat().st_size for name in written)
     for name, rows in written.items():
-        print(f"{name:20} {rows:>8} rows  {(out / f'{name}.csv.gz').stat().st_size:>9} bytes", file=sys.stderr)
+        print(
+            f"{name:20} {rows:>8} rows  {(out / f'{name}.csv.gz').stat().st_size:>9} bytes", file=sys.stderr
+        )
     print(f"{size} bytes in {time.monotonic() - started:.1f} s", file=sys.stderr)
     return 0
 

@@ -336,7 +336,14 @@ def read_units(files: Path = FILES) -> Iterator[UnitRow]:
     """Responsible units."""
     for r in rows("units", files):
         yield UnitRow(
-            r["code"], r["name"], r["name_en"], r["kind"], r["area_path"], float(r["lon"]), float(r["lat"]), r["phone"]
+            r["code"],
+            r["name"],
+            r["name_en"],
+            r["kind"],
+            r["area_path"],
+            float(r["lon"]),
+            float(r["lat"]),
+            r["phone"],
         )
 
 
@@ -351,7 +358,13 @@ def read_device_types(files: Path = FILES) -> Iterator[DeviceTypeRow]:
     """Kinds of device."""
     for r in rows("device_types", files):
         yield DeviceTypeRow(
-            r["id"], r["name"], r["name_en"], r["icon"], float(r["period_s"]), r["critical"] == "1", r["prefix"]
+            r["id"],
+            r["name"],
+            r["name_en"],
+            r["icon"],
+            float(r["period_s"]),
+            r["critical"] == "1",
+            r["prefix"],
         )
 
 

@@ -15,8 +15,9 @@ from typing import Final
 import numpy as np
 import shapely
 from shapely import STRtree
-from shapely.geometry import LineString
+from shapely.geometry import LineString, Point
 from shapely.geometry.base import BaseGeometry
+from shapely.ops import substring
 
 from data.sample_city.areas import AreaTree, CellFinder
 from data.sample_city.coverage import shared_segments
@@ -105,7 +106,7 @@ def _chains(segments: Floats, rank: Floats) -> list[tuple[Floats, int]]:
     return out
 
 
-def _boundary_lines(areas: AreaTree, local_share: float, rng: np.random.Generator) -> list[tuple[Floats, int]]:
+def _boundary_lines(areas: AreaTree, rng: np.random.Generator) -> list[tuple[Floats, int]]:
     """Road lines (lattice) with rank 0 arterial, 1 secondary, 2 local."""
     segments, beside = shared_segments([c.geometry for c in areas.cells])
     inner = beside[:, 1] >= 0
@@ -125,8 +126,8 @@ def _boundary_lines(areas: AreaTree, local_share: float, rng: np.random.Generato
     for line, road in chains:
         if road == 2:
             a, b = sorted((_key(line[0]), _key(line[1])))
-            urban = float(np.clip((1_500 - at[(*a, *b)]) / 1_000, 0.0, 1.0))
-            if rng.random() > local_share * (0.45 + 0.75 * urban):
+            urban = float(np.clip((1_300 - at[(*a, *b)]) / 900, 0.0, 1.0))
+            if rng.random() > 0.22 + 0.70 * urban:
                 continue
         for p, q in zip(line[:-1], line[1:], strict=True):
             chosen.append(np.concatenate([p, q]))
@@ -155,7 +156,9 @@ def _shore_zones(land: Land) -> list[tuple[str, BaseGeometry]]:
     return zones
 
 
-def _shore_lines(land: Land, zones: Sequence[tuple[str, BaseGeometry]], whole: BaseGeometry) -> list[tuple[str, Floats]]:
+def _shore_lines(
+    land: Land, zones: Sequence[tuple[str, BaseGeometry]], whole: BaseGeometry
+) -> list[tuple[str, Floats]]:
     """The roads round the zones: the zones' outline where it runs over land."""
     edge_of_land = shapely.buffer(shapely.boundary(land.shape), 40.0)
     outline = shapely.difference(shapely.boundary(whole), edge_of_land)
@@ -188,16 +191,26 @@ def _shore_class(kind: str, line: Floats) -> str:
     return "secondary" if kind == "island" else "local"
 
 
+@dataclass(frozen=True)
+class _Meet:
+    """Where a road ends at a shore road: which one, how far along it (m), the point, the road's rank."""
+
+    shore: int
+    along_m: float
+    point: Floats
+    rank: int
+
+
 def _cut_at_zones(
     lines: Sequence[tuple[Floats, int]], whole: BaseGeometry, shores: Sequence[tuple[str, Floats]]
-) -> list[Edge]:
-    """Boundary lines without their parts inside the zones, and the shore roads split where those lines meet them."""
+) -> tuple[list[Edge], list[_Meet]]:
+    """Boundary lines without their parts inside the zones, and where they meet the shore roads."""
     shapely.prepare(whole)
     outline = shapely.boundary(whole)
     shapely.prepare(outline)
     shore_lines = [LineString(xy) for _, xy in shores]
     tree = STRtree(shore_lines)
-    meets: list[list[tuple[float, Floats]]] = [[] for _ in shores]
+    meets: list[_Meet] = []
     edges: list[Edge] = []
     for lattice, road in lines:
         line = LineString(to_plane(lattice))
@@ -214,14 +227,12 @@ def _cut_at_zones(
                 continue
             edges.append(edge)
             for end in (xy[0], xy[-1]):
-                point = shapely.points(end)
+                point = Point(end)
                 if shapely.dwithin(outline, point, 0.5):
                     i = int(tree.nearest(point))
                     if shapely.distance(shore_lines[i], point) < 1.5:
-                        meets[i].append((float(shapely.line_locate_point(shore_lines[i], point)), end))
-    for (kind, xy), found in zip(shores, meets, strict=True):
-        edges.extend(_split_shore(kind, xy, found))
-    return edges
+                        meets.append(_Meet(i, float(shore_lines[i].project(point)), end, road))
+    return edges, meets
 
 
 def _split_shore(kind: str, xy: Floats, found: list[tuple[float, Floats]]) -> list[Edge]:
@@ -252,42 +263,50 @@ def _split_shore(kind: str, xy: Floats, found: list[tuple[float, Floats]]) -> li
 # ---- bridges ------------------------------------------------------------------------------------------------------
 
 
-def _bridges(land: Land, edges: Sequence[Edge]) -> list[Edge]:
-    """Bridges over the river between road ends on both banks, and one to each island that has roads."""
-    best: dict[LocalKey, int] = {}
-    shore: set[LocalKey] = set()
-    for e in edges:
-        if e.along == "river":
-            shore |= {e.start, e.end}
-        elif not e.along:
-            for p in (e.start, e.end):
-                best[p] = min(best.get(p, 9), CLASSES.index(e.road_class))
-    candidates = sorted(p for p in shore if best.get(p, 9) <= 1)
-    if not candidates:
-        return []
-    xy = to_plane(np.array(candidates, dtype=float))
-    west = shapely.contains_xy(land.river_half, xy[:, 0], xy[:, 1])
-    at = np.array([land.river_line.project(shapely.points(p)) for p in xy])
-    pairs: list[tuple[float, int, int]] = []
-    for i in np.flatnonzero(west):
-        for j in np.flatnonzero(~west):
-            away = abs(at[i] - at[j])
-            if away < 420:
-                rank = best[candidates[i]] + best[candidates[j]]
-                pairs.append((rank * 260 + float(away), int(i), int(j)))
+def _bridges(
+    land: Land, shores: Sequence[tuple[str, Floats]], meets: Sequence[_Meet]
+) -> tuple[list[Edge], list[_Meet]]:
+    """Bridges straight over the river from main roads that end at it, and where they land on the other bank.
+
+    A road is joined to one that ends nearly opposite, else to a new point of the other bank's shore road.
+    """
+    river = [i for i, (kind, _) in enumerate(shores) if kind == "river"]
+    lines = {i: LineString(shores[i][1]) for i in river}
+    middle = {i: lines[i].interpolate(0.5, normalized=True) for i in river}
+    west = {i: bool(shapely.contains_xy(land.river_half, middle[i].x, middle[i].y)) for i in river}
+    main = [m for m in meets if m.shore in lines and m.rank <= 1]
+    plans: list[tuple[float, float, _Meet, _Meet, bool]] = []
+    for m in main:
+        opposite = [i for i in river if west[i] != west[m.shore]]
+        if not opposite:
+            continue
+        point = Point(m.point)
+        far = min(opposite, key=lambda i: float(lines[i].distance(point)))
+        width = float(lines[far].distance(point))
+        along = float(lines[far].project(point))
+        if width > 620 or not 60 < along < lines[far].length - 60:
+            continue
+        facing = [n for n in main if n.shore == far and abs(n.along_m - along) < 0.55 * width + 60]
+        landing = min(facing, key=lambda n: abs(n.along_m - along), default=None)
+        new = landing is None
+        if landing is None:
+            landing = _Meet(far, along, shapely.get_coordinates(lines[far].interpolate(along))[0], m.rank)
+        cost = 300.0 * (m.rank + landing.rank) + (350.0 if new else abs(landing.along_m - along)) + width
+        plans.append((cost, land.river_line.project(point), m, landing, new))
     out: list[Edge] = []
+    landings: list[_Meet] = []
     taken: list[float] = []
-    for _, i, j in sorted(pairs):
-        place = (at[i] + at[j]) / 2
-        y = (xy[i, 1] + xy[j, 1]) / 2
-        spacing = 1_150.0 if y < 4_000 else 2_600.0
-        if all(abs(place - t) > spacing for t in taken):
+    for _, place, m, landing, new in sorted(plans, key=lambda p: (p[0], p[1])):
+        spacing = 1_250.0 if m.point[1] < 4_500 else 2_600.0
+        if any(abs(place - t) < spacing for t in taken):
+            continue
+        bridge = _edge(np.vstack([m.point, landing.point]), CLASSES[max(m.rank, landing.rank)], "river", True)
+        if bridge is not None:
             taken.append(place)
-            road_class = CLASSES[max(best[candidates[i]], best[candidates[j]])]
-            bridge = _edge(np.vstack([xy[i], xy[j]]), road_class, "river", True)
-            if bridge is not None:
-                out.append(bridge)
-    return out
+            out.append(bridge)
+            if new:
+                landings.append(landing)
+    return out, landings
 
 
 def _components(edges: Sequence[Edge]) -> dict[LocalKey, LocalKey]:
@@ -318,26 +337,38 @@ def _largest(edges: Sequence[Edge]) -> list[Edge]:
     return [e for e in edges if member[e.start] == root]
 
 
-def _island_bridges(land: Land, edges: Sequence[Edge]) -> list[Edge]:
-    """The shortest bridge from the largest road component to each island with more than 5 km of roads."""
-    main = _largest(edges)
-    shore = sorted({p for e in main if e.along == "coast" for p in (e.start, e.end)})
-    if not shore:
-        return []
-    shore_xy = to_plane(np.array(shore, dtype=float))
-    out: list[Edge] = []
+def _island_bridges(land: Land, edges: list[Edge]) -> list[Edge]:
+    """The edges with the shortest bridge from the largest road component to each island with over 5 km of roads."""
     for island in land.islands:
         shapely.prepare(island)
         own = [e for e in edges if shapely.contains_xy(island, *to_plane(e.line[:1])[0])]
-        if sum(e.length_m for e in own) < 5_000:
+        shore = [e for e in _largest(edges) if e.along == "coast"]
+        if sum(e.length_m for e in own) < 5_000 or not shore:
             continue
-        ends = sorted({p for e in _largest(own) for p in (e.start, e.end)})
-        ends_xy = to_plane(np.array(ends, dtype=float))
-        away = np.hypot(*(shore_xy[:, None] - ends_xy[None]).transpose(2, 0, 1))
-        i, j = np.unravel_index(int(away.argmin()), away.shape)
-        bridge = _edge(np.vstack([shore_xy[i], ends_xy[j]]), "arterial", "island", True)
+        here, there = (
+            np.unique(np.vstack([e.line for e in some]), axis=0) for some in (shore, _largest(own))
+        )
+        away = np.hypot(*(to_plane(here)[:, None] - to_plane(there)[None]).transpose(2, 0, 1))
+        i, j = (int(k) for k in np.unravel_index(int(away.argmin()), away.shape))
+        bridge = _edge(to_plane(np.vstack([here[i], there[j]])), "arterial", "island", True)
         if bridge is not None:
-            out.append(bridge)
+            edges = [*_split_at(_split_at(edges, here[i]), there[j]), bridge]
+    return edges
+
+
+def _split_at(edges: list[Edge], vertex: Floats) -> list[Edge]:
+    """The edges, those with this vertex inside their course cut there."""
+    out: list[Edge] = []
+    for e in edges:
+        inner = np.flatnonzero((e.line[1:-1] == vertex).all(axis=1)) + 1
+        pieces = [e.line] if not len(inner) else [e.line[: inner[0] + 1], e.line[inner[0] :]]
+        if len(pieces) == 1:
+            out.append(e)
+            continue
+        for line in pieces:
+            piece = _edge(to_plane(line), e.road_class, e.along, e.bridge)
+            if piece is not None:
+                out.append(piece)
     return out
 
 
@@ -363,19 +394,40 @@ def _prune(land: Land, edges: list[Edge]) -> list[Edge]:
 
 
 def _over_streams(land: Land, edges: Sequence[Edge]) -> list[Edge]:
-    """Edges that cross the tributary become bridges; local ones that run along inside it are dropped."""
+    """Edges split where they cross the tributary, the crossing itself as a bridge; a local road that runs along in
+    the water is dropped."""
     stream = shapely.union_all([w.shape for w in land.waters if w.kind == "tributary"])
+    banks = shapely.buffer(stream, 22.0)
     shapely.prepare(stream)
     out: list[Edge] = []
     for e in edges:
         line = LineString(to_plane(e.line))
-        if shapely.intersects(stream, line):
-            wet = shapely.length(shapely.intersection(line, stream))
-            if wet > 260 and e.road_class == "local":
-                continue
-            e = replace(e, bridge=e.bridge or bool(wet > 8))
-        out.append(e)
+        if e.bridge or not shapely.intersects(stream, line):
+            out.append(e)
+            continue
+        over = [
+            p for p in shapely.get_parts(shapely.intersection(line, banks)) if shapely.intersects(stream, p)
+        ]
+        if e.road_class == "local" and sum(p.length for p in over) > 330:
+            continue
+        spans = sorted(
+            tuple(sorted(float(line.project(Point(xy))) for xy in shapely.get_coordinates(p)[[0, -1]]))
+            for p in over
+        )
+        at = 0.0
+        for start, end in spans:
+            start, end = (0.0 if start < 15 else start), (line.length if end > line.length - 15 else end)
+            out += _piece(e, line, at, start, False) + _piece(e, line, start, end, end - start < 330)
+            at = end
+        out += _piece(e, line, at, line.length, False)
     return out
+
+
+def _piece(e: Edge, line: LineString, start: float, end: float, bridge: bool) -> list[Edge]:
+    if end - start < 0.5:
+        return []
+    piece = _edge(shapely.get_coordinates(substring(line, start, end)), e.road_class, e.along, bridge)
+    return [piece] if piece else []
 
 
 def _strokes(edges: Sequence[Edge]) -> list[list[int]]:
@@ -415,10 +467,42 @@ def _strokes(edges: Sequence[Edge]) -> list[list[int]]:
 
 
 _GREAT: Final = (
-    "澜江", "望海", "迎宾", "环城", "青屿", "禾丰", "云帆", "海晏", "锦澜", "长虹", "归帆", "镜湖", "松涛", "银沙",
-    "南薰", "揽翠", "星湾", "金埠", "临港", "新澜",
+    "澜江",
+    "望海",
+    "迎宾",
+    "环城",
+    "青屿",
+    "禾丰",
+    "云帆",
+    "海晏",
+    "锦澜",
+    "长虹",
+    "归帆",
+    "镜湖",
+    "松涛",
+    "银沙",
+    "南薰",
+    "揽翠",
+    "星湾",
+    "金埠",
+    "临港",
+    "新澜",
 )
-_BRIDGES: Final = ("澜江", "望江", "揽月", "归帆", "铁桥", "古渡", "南薰", "云津", "双水", "朝晖", "雁洲", "松江", "石矶")
+_BRIDGES: Final = (
+    "澜江",
+    "望江",
+    "揽月",
+    "归帆",
+    "锦帆",
+    "古渡",
+    "南薰",
+    "云津",
+    "双水",
+    "朝晖",
+    "雁洲",
+    "松江",
+    "石矶",
+)
 
 
 def _named(land: Land, areas: AreaTree, edges: list[Edge], seed: int) -> list[Edge]:
@@ -470,7 +554,7 @@ def _with_shores(land: Land, edges: list[Edge], named: list[tuple[str, str]]) ->
         if short is None:
             named[i] = (f"澜江{numeral(n + 1)}桥", f"Lan River Bridge {n + 1}")
         else:
-            named[i] = (f"{short.removesuffix('桥')}大桥", f"{pinyin(short)} Bridge")
+            named[i] = (f"{short}大桥", f"{pinyin(short)} Bridge")
     for i, e in enumerate(edges):
         x, y = to_plane(e.line[len(e.line) // 2][None])[0]
         if e.along == "river" and not e.bridge:
@@ -493,17 +577,20 @@ def _with_shores(land: Land, edges: list[Edge], named: list[tuple[str, str]]) ->
     return out
 
 
-def make_roads(land: Land, areas: AreaTree, seed: int, local_share: float = 0.62) -> RoadGraph:
+def make_roads(land: Land, areas: AreaTree, seed: int) -> RoadGraph:
     """The connected road graph of the city."""
     rng = stage_rng(seed, "roads")
     zones = _shore_zones(land)
     whole = shapely.union_all([z for _, z in zones])
     shores = _shore_lines(land, zones, whole)
-    lines = _boundary_lines(areas, local_share, rng)
-    edges = _cut_at_zones(lines, whole, shores)
-    edges += _bridges(land, edges)
+    lines = _boundary_lines(areas, rng)
+    edges, meets = _cut_at_zones(lines, whole, shores)
+    bridges, landings = _bridges(land, shores, meets)
+    for i, (kind, xy) in enumerate(shores):
+        edges += _split_shore(kind, xy, [(m.along_m, m.point) for m in (*meets, *landings) if m.shore == i])
+    edges += bridges
     edges = _over_streams(land, _prune(land, edges))
-    edges += _island_bridges(land, edges)
+    edges = _island_bridges(land, edges)
     edges = _unique(_prune(land, _largest(edges)))
     edges = _named(land, areas, edges, seed)
     nodes = sorted({p for e in edges for p in (e.start, e.end)})

@@ -83,7 +83,11 @@ def _inside(shape: BaseGeometry, points: Floats) -> Floats:
 def _street_angle(x: float, y: float) -> float:
     """The direction (radians) streets follow here: one lay of the land in the centre, others further out."""
     away = np.hypot(x, y) / 10_000
-    turn = 0.16 + 0.30 * np.sin(x / 6_100 + 0.7) * min(away, 1.6) + 0.26 * np.cos(y / 5_300 - 0.4) * min(away, 1.6)
+    turn = (
+        0.16
+        + 0.30 * np.sin(x / 6_100 + 0.7) * min(away, 1.6)
+        + 0.26 * np.cos(y / 5_300 - 0.4) * min(away, 1.6)
+    )
     if x < -1_800 and away < 0.9:
         turn -= 0.21  # the west bank was laid out along the river
     return float(turn)
@@ -180,7 +184,9 @@ class Splitter:
         """Knots along the cut (reaching far beyond it) and the cut's deviation from a straight line there."""
         low, high = float(s.min()) - extent, float(s.max()) + extent
         step = min(max(extent / (9 if level <= 3 else 3.2), 130.0), 900.0)
-        roughness = (0.055 if level <= 3 else 0.04) * (1 - urban) * (0.4 if extent < 2_500 and level <= 4 else 1.0)
+        roughness = (
+            (0.055 if level <= 3 else 0.04) * (1 - urban) * (0.4 if extent < 2_500 and level <= 4 else 1.0)
+        )
         knots = np.arange(low, high + step, step)
         bends = self.rng.normal(0, roughness * step, len(knots))
         if level <= 3:

@@ -42,12 +42,26 @@ def load_tables() -> Tables:
             raise ValueError(f"tables/{table}.csv row {row}: {rule}")
 
     for r in (*tables.device_types, *tables.event_classes, *tables.component_classes):
-        require(r["unit_kind"] in kinds, "unit_kinds", str(r), f"unit kind {r['unit_kind']!r} is not in unit_kinds")
+        require(
+            r["unit_kind"] in kinds,
+            "unit_kinds",
+            str(r),
+            f"unit kind {r['unit_kind']!r} is not in unit_kinds",
+        )
     for r in tables.metrics:
-        require(r["device_type"] in types, "metrics", r["id"], f"device type {r['device_type']!r} is not known")
+        require(
+            r["device_type"] in types, "metrics", r["id"], f"device type {r['device_type']!r} is not known"
+        )
     for r in tables.warning_rules:
-        require(metric_type.get(r["metric"]) == r["device_type"], "warning_rules", r["id"], "metric is not the type's")
-        require(r["class_code"] in classes, "warning_rules", r["id"], f"class {r['class_code']!r} is not known")
+        require(
+            metric_type.get(r["metric"]) == r["device_type"],
+            "warning_rules",
+            r["id"],
+            "metric is not the type's",
+        )
+        require(
+            r["class_code"] in classes, "warning_rules", r["id"], f"class {r['class_code']!r} is not known"
+        )
         gap = float(r["threshold"]) - float(r["clear_threshold"])
         require(gap > 0 if r["op"] == ">" else gap < 0, "warning_rules", r["id"], "clears on the wrong side")
     for r in tables.camera_alarm_kinds:

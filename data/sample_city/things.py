@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Final
 
@@ -13,10 +13,9 @@ import shapely
 from shapely import STRtree
 
 from data.sample_city.areas import AreaTree, CellFinder
-from data.sample_city.coverage import Ints
 from data.sample_city.land import Land
 from data.sample_city.plane import MICRO, Floats, stage_rng, to_lattice, to_plane
-from data.sample_city.roads import RoadGraph
+from data.sample_city.roads import CLASSES, RoadGraph
 from data.sample_city.split import apportion
 from data.sample_city.tables import Row, Tables
 from data.sample_city.units import UnitFinder
@@ -73,16 +72,19 @@ class Ground:
         self._land = land
         self.village = areas.ancestors(3)
         self._road_tree = STRtree([shapely.LineString(to_plane(e.line)) for e in roads.edges])
-        degree: dict[tuple[int, int], set[str]] = defaultdict(set)
+        meeting: dict[tuple[int, int], set[tuple[int, str]]] = defaultdict(set)
         for e in roads.edges:
             if not e.bridge:
-                degree[e.start].add(e.name)
-                degree[e.end].add(e.name)
-        self._crossings = [(p, sorted(n)) for p, n in sorted(degree.items()) if len(n) >= 2]
+                for p in (e.start, e.end):
+                    meeting[p].add((CLASSES.index(e.road_class), e.name))
+        names = {p: list(dict.fromkeys(name for _, name in sorted(at))) for p, at in sorted(meeting.items())}
+        self._crossings = [(p, at) for p, at in names.items() if len(at) >= 2]
         size = np.array([c.area_m2 for c in areas.cells])
         middles = np.array([e.line[len(e.line) // 2] for e in roads.edges])
         cell = self._finder.find(middles)
-        factor = np.array([{"arterial": 1.5, "secondary": 1.1, "local": 0.9}[e.road_class] for e in roads.edges])
+        factor = np.array(
+            [{"arterial": 1.5, "secondary": 1.1, "local": 0.9}[e.road_class] for e in roads.edges]
+        )
         busy = np.where(cell >= 0, 1.0 / np.sqrt(size[cell]), 0.0)
         weight = np.array([e.length_m for e in roads.edges]) * factor * busy**1.15
         self._edge_weight = weight / weight.sum()
@@ -107,7 +109,7 @@ class Ground:
         ok &= cell >= 0
         return [
             Spot(float(lattice[i, 0]) / MICRO, float(lattice[i, 1]) / MICRO, int(cell[i]), **texts[i])
-            for i in np.flatnonzero(ok)
+            for i in np.flatnonzero(ok).tolist()
         ]
 
     def _road(self, n: int, rng: np.random.Generator) -> list[Spot]:
@@ -131,11 +133,15 @@ class Ground:
             chosen = np.concatenate([chosen, rng.integers(len(self._crossings), size=n - len(chosen))])
         points = np.array([self._crossings[int(i)][0] for i in chosen], dtype=float)
         points += np.round(rng.uniform(-120, 120, size=points.shape))
-        texts = [{"road": self._crossings[int(i)][1][0], "other": self._crossings[int(i)][1][1]} for i in chosen]
+        texts = [
+            {"road": self._crossings[int(i)][1][0], "other": self._crossings[int(i)][1][1]} for i in chosen
+        ]
         return self._settled(points, texts, dry=False)
 
     def _bridge(self, n: int, rng: np.random.Generator) -> list[Spot]:
-        bridges = [e for e in self._roads.edges if e.bridge and np.hypot(*to_plane(e.line).mean(axis=0)) < REACH_M]
+        bridges = [
+            e for e in self._roads.edges if e.bridge and np.hypot(*to_plane(e.line).mean(axis=0)) < REACH_M
+        ]
         if not bridges:
             return []
         weight = np.array([6.0 if e.along else 1.0 for e in bridges])
@@ -143,16 +149,24 @@ class Ground:
         for i in rng.choice(len(bridges), size=n, p=weight / weight.sum()):
             e = bridges[int(i)]
             line = shapely.LineString(to_plane(e.line))
-            points.append(shapely.get_coordinates(line.interpolate(rng.uniform(0.1, 0.9), normalized=True))[0])
+            points.append(
+                shapely.get_coordinates(line.interpolate(rng.uniform(0.1, 0.9), normalized=True))[0]
+            )
             name = e.name if e.along else f"{e.name}桥"
             texts.append({"road": e.name, "bridge": name})
         return self._settled(to_lattice(np.array(points)), texts, dry=False)
 
     def _river(self, n: int, rng: np.random.Generator) -> list[Spot]:
         points, texts = [], []
-        waters = [w for w in self._land.waters]
-        weight = np.array([{"river": 10.0, "tributary": 5.0, "reservoir": 1.6, "lake": 1.0}[w.kind] for w in waters])
-        bridges = [(e.name, to_plane(e.line).mean(axis=0)) for e in self._roads.edges if e.bridge and e.along == "river"]
+        waters = self._land.waters
+        weight = np.array(
+            [{"river": 10.0, "tributary": 5.0, "reservoir": 1.6, "lake": 1.0}[w.kind] for w in waters]
+        )
+        bridges = [
+            (e.name, to_plane(e.line).mean(axis=0))
+            for e in self._roads.edges
+            if e.bridge and e.along == "river"
+        ]
         for i in rng.choice(len(waters), size=n, p=weight / weight.sum()):
             water = waters[int(i)]
             rim = shapely.boundary(water.shape)
@@ -167,10 +181,25 @@ class Ground:
         points = self.areas.settlement[rng.integers(len(self.areas.settlement), size=n)]
         return self._with_road(points)
 
+    def near(self, places: Sequence[Place], n: int, rng: np.random.Generator) -> list[tuple[Spot, Place]]:
+        """n spots within 50 m of places drawn from the list, each with its place."""
+        found: list[tuple[Spot, Place]] = []
+        while len(found) < n:
+            chosen = rng.integers(len(places), size=int((n - len(found)) * 1.2) + 4).tolist()
+            middle = np.round(np.array([[places[i].lon * MICRO, places[i].lat * MICRO] for i in chosen]))
+            turn, away = rng.uniform(0, 2 * np.pi, len(chosen)), rng.uniform(5, 50, len(chosen))
+            plane = to_plane(middle) + np.column_stack([np.cos(turn), np.sin(turn)]) * away[:, None]
+            # the place's index rides along, because spots in water or beyond reach fall away
+            spots = self._settled(to_lattice(plane), [{"road": str(i)} for i in chosen])
+            found += [(replace(s, road=places[int(s.road)].road), places[int(s.road)]) for s in spots]
+        return found[:n]
+
     def _open(self, n: int, rng: np.random.Generator) -> list[Spot]:
         cells = rng.integers(len(self.areas.cells), size=n)
         lattice = np.round(
-            np.array([[self.areas.cells[int(i)].lon * MICRO, self.areas.cells[int(i)].lat * MICRO] for i in cells])
+            np.array(
+                [[self.areas.cells[int(i)].lon * MICRO, self.areas.cells[int(i)].lat * MICRO] for i in cells]
+            )
         )
         return self._with_road(to_plane(lattice))
 
@@ -181,7 +210,7 @@ class Ground:
 
     def _with_road(self, plane: Floats) -> list[Spot]:
         nearest = self._road_tree.nearest(shapely.points(plane))
-        texts = [{"road": self._roads.edges[int(i)].name} for i in nearest]
+        texts = [{"road": self._roads.edges[int(i)].name} for i in np.atleast_1d(nearest).tolist()]
         return self._settled(to_lattice(plane), texts)
 
     def village_short(self, cell: int) -> str:
@@ -234,33 +263,41 @@ def make_places(ground: Ground, seed: int) -> list[Place]:
 # ---- devices, components, cameras ---------------------------------------------------------------------------------
 
 
-class _Namer:
-    """Numbers things of the same name."""
+_HOMES: Final = ("小区", "学校", "医院", "商圈", "工业园", "公共", "市场")
+
+
+class _Sites:
+    """Spots with natural names, each name once."""
 
     def __init__(self, ground: Ground, places: Sequence[Place]) -> None:
         self._ground = ground
-        homes = [p for p in places if p.kind in ("小区", "学校", "医院", "商圈", "工业园", "公共", "市场")]
-        self._homes = homes
-        self._tree = STRtree(shapely.points([[p.lon, p.lat] for p in homes]))
+        self._places = places
         self._count: dict[str, int] = defaultdict(int)
 
-    def name(self, site: str, spot: Spot, noun: str) -> str:
-        """A natural name, different from all given before."""
+    def named(
+        self, site: str, n: int, noun: str, rng: np.random.Generator, kinds: Sequence[str] = _HOMES
+    ) -> list[tuple[Spot, str]]:
+        """n spots of a kind of site with names; for site "building" at places of these kinds."""
+        if site == "building":
+            homes = [p for p in self._places if p.kind in kinds]
+            found = self._ground.near(homes, n, rng)
+            word = "{}栋" if kinds == _HOMES else "{}号"
+            return [(spot, self._numbered(f"{place.name}{word}{noun}", always=True)) for spot, place in found]
+        return [(spot, self._name(site, spot, noun)) for spot in self._ground.spots(site, n, rng)]
+
+    def _name(self, site: str, spot: Spot, noun: str) -> str:
+        village = self._ground.village_short(spot.cell)
         if site == "road":
             return self._numbered(f"{spot.road}{{}}号{noun}", always=True)
         if site == "junction":
             return self._numbered(f"{spot.road}与{spot.other}路口{noun}{{}}")
-        if site == "building":
-            home = self._homes[int(self._tree.nearest(shapely.points(spot.lon, spot.lat)))]
-            return self._numbered(f"{home.name}{{}}栋{noun}", always=True)
         if site == "bridge":
             return self._numbered(f"{spot.bridge}{{}}号{noun}", always=True)
         if site == "river":
-            where = spot.bridge or f"{spot.water}{self._ground.village_short(spot.cell)}段"
-            return self._numbered(f"{where}{noun}{{}}")
+            return self._numbered(f"{spot.bridge or f'{spot.water}{village}段'}{noun}{{}}")
         if site == "slope":
-            return self._numbered(f"{self._ground.village_short(spot.cell)}{{}}号{noun}", always=True)
-        return self._numbered(f"{self._ground.village_short(spot.cell)}{noun}{{}}")
+            return self._numbered(f"{village}{{}}号{noun}", always=True)
+        return self._numbered(f"{village}{noun}{{}}")
 
     def _numbered(self, pattern: str, always: bool = False) -> str:
         self._count[pattern] += 1
@@ -272,12 +309,12 @@ def make_devices(
     ground: Ground, places: Sequence[Place], tables: Tables, units: UnitFinder, count: int, seed: int
 ) -> list[Thing]:
     """`count` devices over the types by their shares."""
-    namer = _Namer(ground, places)
+    sites = _Sites(ground, places)
     out: list[Thing] = []
     shares = apportion([float(r["share"]) for r in tables.device_types], count)
     for row, n in zip(tables.device_types, shares, strict=True):
         rng = stage_rng(seed, f"device {row['id']}")
-        for i, spot in enumerate(ground.spots(row["site"], n, rng), 1):
+        for i, (spot, name) in enumerate(sites.named(row["site"], n, row["noun"], rng), 1):
             unit = units.find(row["unit_kind"], ground.areas.cells[spot.cell].path)
             installed = date(2019, 1, 1) + timedelta(days=int(rng.integers(0, 2_600)))
             more = {
@@ -287,7 +324,7 @@ def make_devices(
                 "critical": row["critical"],
                 "installed_on": installed.isoformat(),
             }
-            out.append(Thing(f"{row['prefix']}-{i:06d}", namer.name(row["site"], spot, row["noun"]), spot, more))
+            out.append(Thing(f"{row['prefix']}-{i:06d}", name, spot, more))
     return out
 
 
@@ -295,13 +332,13 @@ def make_components(
     ground: Ground, places: Sequence[Place], tables: Tables, units: UnitFinder, count: int, seed: int
 ) -> list[Thing]:
     """`count` components; 16-digit code = 6 district + 2 class + 2 subclass + 6 serial (in the style of GB/T 30428)."""
-    namer = _Namer(ground, places)
+    sites = _Sites(ground, places)
     out: list[Thing] = []
     serial: dict[str, int] = defaultdict(int)
     shares = apportion([float(r["share"]) for r in tables.component_classes], count)
     for row, n in zip(tables.component_classes, shares, strict=True):
         rng = stage_rng(seed, f"component {row['big_code']}{row['small_code']}")
-        for spot in ground.spots(row["site"], n, rng):
+        for spot, name in sites.named(row["site"], n, row["subclass"], rng):
             path = ground.areas.cells[spot.cell].path
             prefix = path.split("/")[1] + row["big_code"] + row["small_code"]
             serial[prefix] += 1
@@ -311,39 +348,39 @@ def make_components(
                 "event_class": row["event_class"],
                 "owner_unit": units.find(row["unit_kind"], path),
             }
-            name = namer.name(row["site"], spot, row["subclass"])
             out.append(Thing(f"{prefix}{serial[prefix]:06d}", name, spot, more))
     return out
 
 
 _SCENES: Final = (
-    # scene, share, site, sectors, share range, view degrees, range m
+    # scene, share, site or kind of place, sectors, share range, view degrees, range m
     ("路口", 0.40, "junction", ("公安", "交通"), "public_security", 75, 120),
     ("道路", 0.10, "road", ("交通", "公安"), "public_security", 60, 150),
-    ("社区", 0.18, "building", ("公安", "城管"), "district", 90, 60),
-    ("商圈", 0.08, "building", ("公安", "城管"), "government", 90, 80),
-    ("广场", 0.05, "open", ("城管", "公安"), "government", 110, 100),
-    ("学校", 0.06, "building", ("公安",), "public_security", 90, 70),
-    ("医院", 0.03, "building", ("公安",), "public_security", 90, 70),
+    ("社区", 0.18, "小区", ("公安", "城管"), "district", 90, 60),
+    ("商圈", 0.08, "商圈", ("公安", "城管"), "government", 90, 80),
+    ("广场", 0.05, "公园", ("城管", "公安"), "government", 110, 100),
+    ("学校", 0.06, "学校", ("公安",), "public_security", 90, 70),
+    ("医院", 0.03, "医院", ("公安",), "public_security", 90, 70),
     ("河道", 0.06, "river", ("水务",), "government", 60, 200),
-    ("工地", 0.04, "open", ("城管",), "government", 90, 120),
+    ("工地", 0.04, "工业园", ("城管",), "government", 90, 120),
 )
 _INDUSTRY: Final = {"公安": "00", "交通": "05", "城管": "06", "水务": "08"}
 
 
 def make_cameras(ground: Ground, places: Sequence[Place], count: int, seed: int) -> list[Thing]:
     """`count` cameras; 20-digit code = 8 division + 2 industry + 3 type + 1 network + 6 serial (GB/T 28181)."""
-    namer = _Namer(ground, places)
+    sites = _Sites(ground, places)
     out: list[Thing] = []
     shares = apportion([s[1] for s in _SCENES], count)
     serial: dict[str, int] = defaultdict(int)
     for (scene, _, site, sectors, shared, view, reach), n in zip(_SCENES, shares, strict=True):
         rng = stage_rng(seed, f"camera {scene}")
-        for spot in ground.spots(site, n, rng):
+        for spot, name in _camera_sites(sites, site, n, rng):
             town = ground.areas.cells[spot.cell].path.split("/")[2]
             sector = sectors[0] if rng.random() < 0.7 else sectors[-1]
             kind = "131" if rng.random() < 0.25 else "132"
-            prefix = f"{town[:6]}{int(town[6:]) % 100:02d}{_INDUSTRY[sector]}{kind}{5 if shared == 'public_security' else 7}"
+            network = "5" if shared == "public_security" else "7"
+            prefix = f"{town[:6]}{int(town[6:]) % 100:02d}{_INDUSTRY[sector]}{kind}{network}"
             serial[prefix] += 1
             more = {
                 "scene": scene,
@@ -353,9 +390,14 @@ def make_cameras(ground: Ground, places: Sequence[Place], count: int, seed: int)
                 "view_deg": str(view),
                 "range_m": str(reach),
             }
-            noun = {"building": f"{scene}摄像头", "open": f"{scene}摄像头"}.get(site, "摄像头")
-            out.append(Thing(f"{prefix}{serial[prefix]:06d}", namer.name(site, spot, noun), spot, more))
+            out.append(Thing(f"{prefix}{serial[prefix]:06d}", name, spot, more))
     return out
+
+
+def _camera_sites(sites: _Sites, site: str, n: int, rng: np.random.Generator) -> list[tuple[Spot, str]]:
+    if site in ("junction", "road", "river"):
+        return sites.named(site, n, "摄像头", rng)
+    return sites.named("building", n, "摄像头", rng, (site,))
 
 
 def rows_of(things: Sequence[Thing], areas: AreaTree) -> list[Row]:
@@ -372,9 +414,3 @@ def rows_of(things: Sequence[Thing], areas: AreaTree) -> list[Row]:
         }
         for t in things
     ]
-
-
-def cell_counts(things: Sequence[Thing], areas: AreaTree) -> Ints:
-    """How many of the things stand in each cell."""
-    counts: Ints = np.bincount([t.spot.cell for t in things], minlength=len(areas.cells)).astype(np.int64)
-    return counts

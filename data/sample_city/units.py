@@ -13,7 +13,12 @@ from data.sample_city.split import apportion
 from data.sample_city.tables import Tables
 
 SPARE_KINDS = ("派出所", "环卫所", "市政养护队", "应急分队")
-_SPARE_EN = {"派出所": "Police Station", "环卫所": "Sanitation Team", "市政养护队": "Works Crew", "应急分队": "Response Team"}
+_SPARE_EN = {
+    "派出所": "Police Station",
+    "环卫所": "Sanitation Team",
+    "市政养护队": "Works Crew",
+    "应急分队": "Response Team",
+}
 _SPARE_KIND = {"派出所": "公安", "环卫所": "环卫", "市政养护队": "市政", "应急分队": "应急"}
 
 
@@ -78,7 +83,9 @@ def make_units(areas: AreaTree, tables: Tables, count: int, seed: int) -> list[U
         taken.add(cell.code)
         short = area.name if area.level != "city" else "临澜市"
         phone = f"0000-{5_550_000 + n + 101:07d}"
-        out.append(Unit(code, short + name, f"{area.name_en} {english}", kind, area.path, cell.lon, cell.lat, phone))
+        out.append(
+            Unit(code, short + name, f"{area.name_en} {english}", kind, area.path, cell.lon, cell.lat, phone)
+        )
     return out
 
 
