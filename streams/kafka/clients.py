@@ -1,4 +1,4 @@
-"""The one module that touches kafka-python (which has no type hints): its clients, and its errors said in the port's words."""
+"""The module that touches kafka-python (which has no type hints): its clients, and its errors said in the port's words."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from kafka.net.compat import KafkaNetClient  # type: ignore[import-untyped,unuse
 from kafka.structs import OffsetAndMetadata  # type: ignore[import-untyped,unused-ignore]
 
 from incidents.ports import BusRefused, BusUnavailable, TopicPartition
+from streams.kafka.group_join import repair_joining
 
 CONNECT_S: Final = 5.0
 """How long a client looks for a broker before the bus counts as away."""
@@ -153,7 +154,7 @@ def producer(bootstrap: str, largest_request: int) -> Any:
 
 def consumer(bootstrap: str, group: str) -> Any:
     """A KafkaConsumer of a group; it never moves its own position: no auto commit, no auto reset."""
-    return _made(
+    made = _made(
         KafkaConsumer,
         bootstrap_servers=bootstrap.split(","),
         metrics_enabled=False,
@@ -168,6 +169,8 @@ def consumer(bootstrap: str, group: str) -> Any:
         fetch_max_bytes=16 * 1024 * 1024,
         max_partition_fetch_bytes=4 * 1024 * 1024,
     )
+    repair_joining(made)
+    return made
 
 
 def admin(bootstrap: str) -> Any:

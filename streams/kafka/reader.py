@@ -53,6 +53,7 @@ class KafkaReader:
         self._lock = threading.Lock()
         self._unplaced: set[TopicPartition] = set()
         self._paused: set[TopicPartition] = set()
+        self._owed: dict[TopicPartition, int] = {}
         self._closed = False
 
     def poll(self, max_records: int, timeout_s: float) -> list[Record]:
@@ -67,6 +68,8 @@ class KafkaReader:
         client = self._connected()
         while True:
             self._place(client)
+            if self._owed:
+                self.commit({})
             left = max(0.0, deadline - time.monotonic())
             try:
                 with port_errors():
@@ -114,19 +117,23 @@ class KafkaReader:
         self._client.resume(*map(theirs, running))
 
     def commit(self, positions: Mapping[TopicPartition, int]) -> None:
-        """See incidents.ports.Reader. A partition that has gone to another member is left to that member."""
-        owned = self.assignment()
-        offsets = {theirs(p): next_offset(offset) for p, offset in positions.items() if p in owned}
-        if not offsets:
+        """See incidents.ports.Reader. A partition that has gone to another member is left to that member.
+
+        While the group is being shared out anew Kafka takes no commit; `poll` then catches up with it.
+        """
+        with self._lock:
+            self._owed |= {p: offset for p, offset in positions.items() if p in self.assignment()}
+            owed = dict(self._owed)
+        if not owed:
             return
-        try:
-            with port_errors():
-                try:
-                    self._client.commit(offsets, timeout_ms=5000)
-                except GONE_FROM_GROUP as error:
-                    _log.info("not committed, the group is being shared out anew: %s", error)
-        except BusRefused as error:
-            _log.warning("not committed: %s", error)
+        with port_errors():
+            try:
+                self._client.commit({theirs(p): next_offset(at) for p, at in owed.items()}, timeout_ms=5000)
+            except GONE_FROM_GROUP as error:
+                _log.info("not committed yet, the group is being shared out anew: %s", error)
+                return
+        with self._lock:
+            self._owed = {p: at for p, at in self._owed.items() if owed.get(p) != at}
 
     def close(self) -> None:
         """See incidents.ports.Reader."""
@@ -163,6 +170,7 @@ class KafkaReader:
             gone = set(map(ours, partitions))
             self._unplaced -= gone
             self._paused -= gone
+            self._owed = {p: at for p, at in self._owed.items() if p not in gone}
 
     def _place(self, client: Any) -> None:
         """Find where reading of newly owned partitions begins. They stay unplaced when `start` raises."""

@@ -1,0 +1,207 @@
+"""The loss ledger checked against what others say: the broker's positions, and the rows that are really there.
+
+ broker_vs_ledger   per partition: position − start = stored + rejected + duplicate + held; and for every closed
+                    minute the broker's own offsets at its begin and end against the ledger's counts
+ ledger_vs_store    per ledger row: what it says was stored, rejected, held against the rows that carry its id
+ position_ahead     the store has read further than the broker has written (the bus lost data)
+
+A mismatch is kept, shown, and resolved only when the numbers agree again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+from data.database import Cursor, Database
+from incidents.ports import TopicPartition
+
+INTAKE_TOPICS = ("city.video-alarm.v1", "city.grid-report.v1")
+READING_TOPICS = ("city.reading.v1", "city.reading-critical.v1")
+POSITION_TOPIC = "city.position.v1"
+SLICE = 2000
+"""Older ledger rows checked per run; over time every row is."""
+
+LATE = timedelta(seconds=90)
+"""A minute is closed this long after its end."""
+
+
+class Inspector(Protocol):
+    """What is asked of the bus (see BusInspector)."""
+
+    def ranges(self, topic: str) -> dict[TopicPartition, tuple[int, int]]: ...
+
+    def offsets_at(self, partition: TopicPartition, times_ms: list[int]) -> list[int]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Mismatch:
+    """One disagreement. `minute` None: of the whole partition."""
+
+    kind: str
+    topic: str
+    partition: int
+    feed: str
+    minute: datetime | None
+    expected: int
+    found: int
+
+
+class Reconciler:
+    """Runs the checks; `recent` minutes every time, older rows in slices. Not thread-safe."""
+
+    def __init__(
+        self,
+        database: Database,
+        inspector: Callable[[], Inspector],
+        recent: timedelta = timedelta(minutes=15),
+    ) -> None:
+        self._database = database
+        self._inspector = inspector
+        self._recent = recent
+        self._next_id = 0
+
+    def run(self, now: datetime, whole: bool = False) -> list[Mismatch]:
+        """Check, keep what disagrees, resolve what agrees again. `whole`: every ledger row."""
+        found = [*self._broker(now), *self._store(now, whole)]
+        self._keep(found, now, whole)
+        return found
+
+    def _broker(self, now: datetime) -> list[Mismatch]:
+        with self._database.transaction() as cursor:
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            cursor.execute(
+                "SELECT p.topic, p.partition, p.start, p.position,"
+                " coalesce(sum(l.stored + l.rejected + l.duplicate + l.held), 0)::bigint"
+                " FROM partition_positions p LEFT JOIN ledger l USING (topic, partition)"
+                " GROUP BY p.topic, p.partition"
+            )
+            partitions = cursor.fetchall()
+            cursor.execute(
+                "SELECT topic, partition, minute, sum(stored + rejected + duplicate + held)::bigint FROM ledger"
+                " WHERE minute >= %s GROUP BY 1, 2, 3",
+                (now - self._recent,),
+            )
+            minutes = {(t, p, m): n for t, p, m, n in cursor.fetchall()}
+        out: list[Mismatch] = []
+        inspector = self._inspector()
+        ends: dict[str, dict[TopicPartition, tuple[int, int]]] = {}
+        for topic, number, start, position, counted in partitions:
+            if position - start != counted:
+                out.append(Mismatch("broker_vs_ledger", topic, number, "", None, position - start, counted))
+            partition = TopicPartition(topic, number)
+            if topic not in ends:
+                ends[topic] = inspector.ranges(topic)
+            first, end = ends[topic].get(partition, (0, 0))
+            if position > end:
+                out.append(Mismatch("position_ahead", topic, number, "", None, end, position))
+            out += self._minutes(inspector, partition, (max(first, start), position), minutes, now)
+        return out
+
+    def _minutes(
+        self,
+        inspector: Inspector,
+        partition: TopicPartition,
+        counted: tuple[int, int],
+        minutes: dict[tuple[str, int, datetime], int],
+        now: datetime,
+    ) -> list[Mismatch]:
+        """Every closed recent minute: the broker's offsets at its edges against the ledger."""
+        low, position = counted
+        stamp = int((now - LATE).timestamp()) // 60 * 60
+        edges = list(range(stamp - int(self._recent.total_seconds()) // 60 * 60 + 60, stamp + 60, 60))
+        if len(edges) < 2:
+            return []
+        offsets = inspector.offsets_at(partition, [edge * 1000 for edge in edges])
+        out = []
+        for edge, begin, end in zip(edges, offsets, offsets[1:], strict=False):
+            if end > position or begin < low:
+                continue  # not read to its end yet (in flight), or older than what the bus still holds
+            minute = datetime.fromtimestamp(edge, UTC)
+            found = minutes.get((partition.topic, partition.partition, minute), 0)
+            if end - begin != found:
+                out.append(
+                    Mismatch(
+                        "broker_vs_ledger",
+                        partition.topic,
+                        partition.partition,
+                        "",
+                        minute,
+                        end - begin,
+                        found,
+                    )
+                )
+        return out
+
+    def _store(self, now: datetime, whole: bool) -> list[Mismatch]:
+        with self._database.transaction() as cursor:
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            cursor.execute("SELECT coalesce(min(id), 0), coalesce(max(id), 0) FROM ledger WHERE minute >= %s",
+                           (now - self._recent,))  # fmt: skip
+            row = cursor.fetchone()
+            assert row is not None
+            low, high = row
+            spans = [(low, high)] if high else []
+            cursor.execute("SELECT coalesce(max(id), 0) FROM ledger")
+            row = cursor.fetchone()
+            newest = row[0] if row else 0
+            if whole:
+                spans = [(0, newest)]
+            else:
+                begin = self._next_id if self._next_id <= newest else 0
+                spans.append((begin, begin + SLICE - 1))
+                self._next_id = begin + SLICE
+            out: dict[tuple[str, str, int, str, datetime | None], Mismatch] = {}
+            for begin, end in spans:
+                for found in _recount(cursor, begin, end):
+                    out[(found.kind, found.topic, found.partition, found.feed, found.minute)] = found
+        return list(out.values())
+
+    def _keep(self, found: list[Mismatch], now: datetime, whole: bool) -> None:
+        with self._database.transaction() as cursor:
+            for m in found:
+                cursor.execute(
+                    "INSERT INTO ledger_mismatches (found_at, kind, topic, partition, feed, minute, expected, found)"
+                    " VALUES (%s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT (kind, topic, partition, feed, minute)"
+                    " DO UPDATE SET expected = EXCLUDED.expected, found = EXCLUDED.found, resolved_at = NULL",
+                    (now, m.kind, m.topic, m.partition, m.feed, m.minute, m.expected, m.found),
+                )
+            keys = {(m.kind, m.topic, m.partition, m.feed, m.minute) for m in found}
+            cursor.execute(
+                "SELECT id, kind, topic, partition, feed, minute FROM ledger_mismatches WHERE resolved_at IS NULL"
+            )
+            for number, *key in cursor.fetchall():
+                checked = whole or key[4] is None or key[4] >= now - self._recent
+                if tuple(key) not in keys and checked:
+                    cursor.execute(
+                        "UPDATE ledger_mismatches SET resolved_at = %s WHERE id = %s", (now, number)
+                    )
+
+
+def _recount(cursor: Cursor, begin: int, end: int) -> list[Mismatch]:
+    """Ledger rows of [begin, end] whose counts differ from the rows that carry their ids."""
+    span = {"begin": begin, "end": end, "readings": list(READING_TOPICS), "intake": list(INTAKE_TOPICS),
+            "position": POSITION_TOPIC}  # fmt: skip
+    cursor.execute(
+        "WITH l AS (SELECT id, topic, partition, feed, minute, stored, rejected, held, records_stored FROM ledger"
+        " WHERE id BETWEEN %(begin)s AND %(end)s),"
+        " r AS (SELECT ledger_id, count(*) AS n FROM readings WHERE ledger_id BETWEEN %(begin)s AND %(end)s GROUP BY 1),"
+        " p AS (SELECT ledger_id, count(*) AS n FROM positions WHERE ledger_id BETWEEN %(begin)s AND %(end)s GROUP BY 1),"
+        " i AS (SELECT ledger_id, count(*) AS n FROM intake WHERE ledger_id BETWEEN %(begin)s AND %(end)s GROUP BY 1),"
+        " d AS (SELECT ledger_id, count(*) AS n FROM dead_letters WHERE ledger_id BETWEEN %(begin)s AND %(end)s GROUP BY 1),"
+        " h AS (SELECT ledger_id, count(*) AS n FROM held WHERE ledger_id BETWEEN %(begin)s AND %(end)s GROUP BY 1)"
+        " SELECT * FROM (SELECT topic, partition, feed, minute,"
+        " CASE WHEN topic = ANY(%(readings)s) OR topic = %(position)s THEN records_stored"
+        "  WHEN topic = ANY(%(intake)s) THEN stored ELSE 0 END + rejected + held AS expected,"
+        " coalesce(r.n, 0) + coalesce(p.n, 0) + coalesce(i.n, 0) + coalesce(d.n, 0) + coalesce(h.n, 0) AS found"
+        " FROM l LEFT JOIN r ON r.ledger_id = l.id LEFT JOIN p ON p.ledger_id = l.id"
+        " LEFT JOIN i ON i.ledger_id = l.id LEFT JOIN d ON d.ledger_id = l.id LEFT JOIN h ON h.ledger_id = l.id) x"
+        " WHERE expected <> found",
+        span,
+    )
+    return [
+        Mismatch("ledger_vs_store", topic, partition, feed, minute, expected, found)
+        for topic, partition, feed, minute, expected, found in cursor.fetchall()
+    ]
