@@ -15,6 +15,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from callbacks.http.commands import commands_router
 from callbacks.http.deps import Deps
 from callbacks.http.errors import register
+from callbacks.http.export import export_router
 from callbacks.http.health import health_router
 from callbacks.http.live import live_router
 from callbacks.http.login import login_router
@@ -65,6 +66,7 @@ def make_server(deps: Deps) -> FastAPI:
         commands_router(deps),
         messages_router(deps, measures),
         photos_router(deps),
+        export_router(deps),
         health_router(deps, hub, measures),
         *deps.routers,
     ):

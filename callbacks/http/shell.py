@@ -34,14 +34,12 @@ OPEN_PATHS: Final = frozenset(
         "/metrics",  # asks for loopback or its token itself
         "/login",
         "/favicon.ico",
-        "/phone/sw.js",
-        "/phone/manifest.webmanifest",
     }
 )
 """Reached without login, by every method."""
 
-OPEN_FOLDERS: Final = ("/assets/", "/phone/icons/")
-"""Static files of ours: nothing of the city is in them."""
+OPEN_FOLDERS: Final = ("/assets/",)
+"""Static files of ours, the phone's icons included: nothing of the city is in them."""
 
 MESSAGES: Final = "/api/v1/messages/"
 """POST below it asks for a feed's token itself."""
