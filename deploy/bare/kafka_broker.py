@@ -39,13 +39,10 @@ class Kafka:
 
     def start(self) -> None:
         folder = self.place.folder(self.name)
-        port = self.place.usable_port("kafka")
-        controller = self.place.usable_port("kafka-controller")
+        for name in ("kafka", "kafka-controller"):
+            self.place.usable_port(name)
         config = folder / "server.properties"
-        config.write_text(
-            "\n".join(f"{key}={value}" for key, value in _settings(folder / "data", port, controller).items())
-            + "\n"
-        )
+        config.write_text("\n".join(f"{key}={value}" for key, value in self.settings().items()) + "\n")
         run = [
             java(),
             *_HEAP,
@@ -56,7 +53,7 @@ class Kafka:
         if not (folder / "data" / "meta.properties").exists():
             cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
             done = subprocess.run(
-                [*run, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(config)],
+                [*run, "kafka.tools.StorageTool", "format", f"--cluster-id={cluster}", "-c", str(config)],
                 cwd=folder,
                 capture_output=True,
                 text=True,
@@ -69,6 +66,41 @@ class Kafka:
                 )
         launch(self.running, [*run, "kafka.Kafka", str(config)], folder, self.log())
 
+    def settings(self) -> dict[str, str | int]:
+        """What `server.properties` says, with the remembered ports."""
+        port, controller = self.place.port("kafka"), self.place.port("kafka-controller")
+        data = self.place.folder(self.name) / "data"
+        return {
+            "process.roles": "broker,controller",
+            "node.id": 1,
+            "controller.quorum.voters": f"1@127.0.0.1:{controller}",
+            "listeners": f"PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}",
+            "advertised.listeners": f"PLAINTEXT://127.0.0.1:{port}",
+            "controller.listener.names": "CONTROLLER",
+            "inter.broker.listener.name": "PLAINTEXT",
+            "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+            "log.dirs": str(data),
+            # A misspelt topic must fail, not appear; the product makes its topics itself.
+            "auto.create.topics.enable": "false",
+            "num.partitions": 4,
+            "offsets.topic.replication.factor": 1,
+            "offsets.topic.num.partitions": 4,
+            "transaction.state.log.replication.factor": 1,
+            "transaction.state.log.num.partitions": 4,
+            "transaction.state.log.min.isr": 1,
+            "share.coordinator.state.topic.replication.factor": 1,
+            "share.coordinator.state.topic.min.isr": 1,
+            "group.initial.rebalance.delay.ms": 0,
+            # After `kill -9` the new process must wait until the session of the killed one has run out (default 9 s).
+            "broker.session.timeout.ms": 3000,
+            "broker.heartbeat.interval.ms": 500,
+            # Large enough that a 10 MB message reaches the product's own limit and its dead letters.
+            "message.max.bytes": 12 * 1024 * 1024,
+            "log.cleaner.dedupe.buffer.size": 16 * 1024 * 1024,
+            # The only node is its own controller: there is nobody to hand leadership to before it stops.
+            "controlled.shutdown.enable": "false",
+        }
+
     def ready(self) -> bool:
         return _broker_count(self.place.port("kafka")) > 0
 
@@ -77,39 +109,6 @@ class Kafka:
 
     def address(self) -> str:
         return f"127.0.0.1:{self.place.port('kafka')}"
-
-
-def _settings(data: Path, port: int, controller: int) -> dict[str, str | int]:
-    return {
-        "process.roles": "broker,controller",
-        "node.id": 1,
-        "controller.quorum.voters": f"1@127.0.0.1:{controller}",
-        "listeners": f"PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}",
-        "advertised.listeners": f"PLAINTEXT://127.0.0.1:{port}",
-        "controller.listener.names": "CONTROLLER",
-        "inter.broker.listener.name": "PLAINTEXT",
-        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
-        "log.dirs": str(data),
-        # A misspelt topic must fail, not appear; the product makes its topics itself.
-        "auto.create.topics.enable": "false",
-        "num.partitions": 4,
-        "offsets.topic.replication.factor": 1,
-        "offsets.topic.num.partitions": 4,
-        "transaction.state.log.replication.factor": 1,
-        "transaction.state.log.num.partitions": 4,
-        "transaction.state.log.min.isr": 1,
-        "share.coordinator.state.topic.replication.factor": 1,
-        "share.coordinator.state.topic.min.isr": 1,
-        "group.initial.rebalance.delay.ms": 0,
-        # After `kill -9` the new process must wait until the session of the killed one has run out (default 9 s).
-        "broker.session.timeout.ms": 3000,
-        "broker.heartbeat.interval.ms": 500,
-        # Large enough that a 10 MB message reaches the product's own limit and its dead letters.
-        "message.max.bytes": 12 * 1024 * 1024,
-        "log.cleaner.dedupe.buffer.size": 16 * 1024 * 1024,
-        # The only node is its own controller: there is nobody to hand leadership to before it stops.
-        "controlled.shutdown.enable": "false",
-    }
 
 
 def _broker_count(port: int) -> int:
