@@ -19,17 +19,17 @@ DISTRICTS: Final = (
     ("望海区", "Wanghai District"),
     ("青屿区", "Qingyu District"),
     ("禾丰县", "Hefeng County"),
-    ("云栖区", "Yunqi District"),
-    ("石门区", "Shimen District"),
+    ("桂岭区", "Guiling District"),
+    ("雁洲区", "Yanzhou District"),
     ("盐滩区", "Yantan District"),
-    ("松隐区", "Songyin District"),
+    ("松浦区", "Songpu District"),
 )
 STREETS: Final = _words(
     "滨澜 老埠 归帆 南薰 棉行 钟台 揽翠 会仙 镜湖 海晏 潮音 听涛 东堤 文澜 书院 学宫 机坊 船厂 铁桥 榕阴 "
     "新圩 凤仪 松涛 银沙 鹭港 星湾 云帆 锦堤 长汀 金埠"
 )
 TOWNS: Final = _words(
-    "稻香 石门 云栖 竹坑 柳塘 沙栏 麻溪 桑园 茶岭 盐滩 渔湾 红树 龙须 白鹤 塘尾 莲洲 古渡 双水 上陂 "
+    "稻香 锦溪 桑田 竹坑 柳塘 沙栏 麻溪 桑园 茶岭 盐滩 渔湾 红树 龙须 白鹤 塘尾 莲洲 古渡 双水 上陂 "
     "枫坪 梅岭 泉塘 北垌 大围 牛栏 瓦窑 榄坡 芦苞 三桠"
 )
 _FIRST: Final = _words(

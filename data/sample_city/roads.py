@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 import shapely
 from shapely import STRtree
-from shapely.geometry import LineString, Point
+from shapely.geometry import LineString, MultiLineString, Point
 from shapely.geometry.base import BaseGeometry
 from shapely.ops import substring
 
@@ -466,28 +466,20 @@ def _strokes(edges: Sequence[Edge]) -> list[list[int]]:
     return sorted(groups.values())
 
 
-_GREAT: Final = (
-    "澜江",
-    "望海",
-    "迎宾",
-    "环城",
-    "青屿",
-    "禾丰",
-    "云帆",
-    "海晏",
-    "锦澜",
-    "长虹",
-    "归帆",
-    "镜湖",
-    "松涛",
-    "银沙",
-    "南薰",
-    "揽翠",
-    "星湾",
-    "金埠",
-    "临港",
-    "新澜",
-)
+# Avenue names that belong somewhere: x, y in plane metres near which the avenue must pass (None = anywhere).
+_GREAT: Final[tuple[tuple[str, tuple[float, float] | None], ...]] = (
+    ("澜江", (-5_000.0, 0.0)),
+    ("望海", (2_500.0, -4_500.0)),
+    ("青屿", (15_000.0, -1_000.0)),
+    ("禾丰", (-4_000.0, 13_000.0)),
+    ("镜湖", (3_000.0, 1_800.0)),
+    ("海晏", (6_500.0, -1_500.0)),
+    ("临港", (12_000.0, -5_000.0)),
+    ("南薰", (1_000.0, -3_000.0)),
+    ("揽翠", (500.0, -1_500.0)),
+    ("迎宾", None), ("环城", None), ("云帆", None), ("锦澜", None), ("长虹", None), ("归帆", None), ("松涛", None),
+    ("银沙", None), ("星湾", None), ("金埠", None), ("新澜", None),
+)  # fmt: skip
 _BRIDGES: Final = (
     "澜江",
     "望江",
@@ -514,19 +506,16 @@ def _named(land: Land, areas: AreaTree, edges: list[Edge], seed: int) -> list[Ed
     village = areas.ancestors(3)[np.clip(cell, 0, None)]
     named: list[tuple[str, str]] = [("", "")] * len(edges)
     serial: dict[int, int] = defaultdict(int)
-    great = iter(_GREAT)
     strokes = _strokes(edges)
     strokes.sort(key=lambda s: -sum(edges[i].length_m for i in s))
-    for stroke in strokes:
+    reserved = _avenues([[edges[i] for i in stroke] for stroke in strokes])
+    free = iter([short for short, at in _GREAT if at is None])
+    for n, stroke in enumerate(strokes):
         kind = edges[stroke[0]].road_class
         length = sum(edges[i].length_m for i in stroke)
         if kind == "arterial" and length > 2_500:
-            short = next(great, None)
-            spelled = pinyin(short) if short else ""
-            if short is None:
-                short = book.road()
-                spelled = pinyin(short)
-            name = (f"{short}大道", f"{spelled} Avenue")
+            short = reserved.get(n) or next(free, None) or book.road()
+            name = (f"{short}大道", f"{pinyin(short)} Avenue")
         elif kind != "local":
             short = book.road()
             name = (f"{short}路", f"{pinyin(short)} Road")
@@ -539,6 +528,21 @@ def _named(land: Land, areas: AreaTree, edges: list[Edge], seed: int) -> list[Ed
         for i in stroke:
             named[i] = name
     return _with_shores(land, edges, named)
+
+
+def _avenues(strokes: Sequence[Sequence[Edge]]) -> dict[int, str]:
+    """Which long arterial (index of its stroke) gets which avenue name that belongs somewhere: the nearest free one."""
+    long = [
+        (n, MultiLineString([to_plane(e.line) for e in stroke]))
+        for n, stroke in enumerate(strokes)
+        if stroke[0].road_class == "arterial" and sum(e.length_m for e in stroke) > 2_500
+    ]
+    out: dict[int, str] = {}
+    for short, at in _GREAT:
+        left = [(float(line.distance(Point(at))), n) for n, line in long if n not in out] if at else []
+        if left:
+            out[min(left)[1]] = short
+    return out
 
 
 def _with_shores(land: Land, edges: list[Edge], named: list[tuple[str, str]]) -> list[Edge]:
