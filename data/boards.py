@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from data.database import Database
@@ -93,6 +93,47 @@ def worker_item(login: str, name: str, unit: str, area: str, lon: float, lat: fl
     }
 
 
+def workers_shown(database: Database, places: Mapping[str, tuple[float, float, int]]) -> list[Item]:
+    """Items of workers at new places: login → (lon, lat, ms)."""
+    rows = database.query(
+        "SELECT login, name, coalesce(unit, ''), areas[1] FROM accounts WHERE login = ANY(%s)",
+        (list(places),),
+    )
+    return [
+        worker_item(login, name, unit, area, lon, lat, datetime.fromtimestamp(at / 1000, UTC))
+        for login, name, unit, area in rows
+        for lon, lat, at in (places[login],)
+    ]
+
+
+def newest_values(database: Database, devices: list[str]) -> dict[str, dict[str, float]]:
+    """Device id → metric id → newest value."""
+    found: dict[str, dict[str, float]] = {}
+    for device, metric, value in database.query(
+        "SELECT d.id, m.id, r.value FROM devices d JOIN metrics m ON m.device_type = d.type, LATERAL"
+        " (SELECT value FROM readings WHERE device_no = d.no AND metric_no = m.no ORDER BY time DESC LIMIT 1) r"
+        " WHERE d.id = ANY(%s)",
+        (devices,),
+    ):
+        found.setdefault(device, {})[metric] = value
+    return found
+
+
+def warning_items(database: Database) -> Iterator[Item]:
+    """Warnings that stand now."""
+    for row in database.query(
+        "SELECT w.id, w.area_path, w.device, coalesce(d.name, ''), w.metric, w.value, w.threshold, w.level,"
+        " w.message, w.lon, w.lat, w.time FROM warnings w LEFT JOIN devices d ON d.id = w.device"
+        " WHERE w.cleared_at IS NULL ORDER BY w.created_at DESC LIMIT 1000"
+    ):
+        key, area, device, name, metric, value, threshold, level, message, lon, lat, time = row
+        yield {
+            "kind": "warning", "key": key, "area": area, "device": device, "name": name, "metric": metric,
+            "value": value, "threshold": threshold, "level": level, "message": message, "lon": lon, "lat": lat,
+            "t": ms(time),
+        }  # fmt: skip
+
+
 def feed_items(database: Database, city: str, now: datetime) -> list[Item]:
     """The feeds with their status; they belong to the whole city."""
     rows = database.query(
@@ -161,7 +202,7 @@ def trend_items(database: Database, city: str, now: datetime) -> list[Item]:
     minute = now.replace(second=0, microsecond=0)
     minutes = [minute - timedelta(minutes=n) for n in range(60, 0, -1)]
     counted: Mapping[datetime, int] = dict(
-        database.query(  # type: ignore[arg-type]
+        database.query(
             "SELECT minute, sum(records_stored)::bigint FROM ledger WHERE minute >= %s GROUP BY 1",
             (minutes[0],),
         )

@@ -18,9 +18,9 @@ import shapely
 from data.accounts import Accounts
 from data.administration import LEVELS
 from data.database import Cursor, Database, json, many
-from data.sessions import token_hash
 from data.registry import bump
 from data.sample_city import read_city
+from data.sessions import token_hash
 from incidents.numbering import DEFAULT_PATTERN
 
 SAMPLE_ACCOUNTS: Final = (

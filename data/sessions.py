@@ -19,12 +19,12 @@ _STANDS = """
     AND (a.role = 'wall' OR s.last_seen > %(now)s - %(idle)s)
 """
 _FIND = (
-    "SELECT a.id, a.login, a.name, a.role, coalesce(a.unit, ''), a.areas, s.csrf, a.must_change, s.expires_at,"  # noqa: S608 -- of constants
+    "SELECT a.id, a.login, a.name, a.role, coalesce(a.unit, ''), a.areas, s.csrf, a.must_change, s.expires_at,"
     " s.last_seen FROM sessions s JOIN accounts a ON a.id = s.account WHERE s.token_hash = %(hash)s AND"
     + _STANDS
 )
 _STANDING = (
-    "SELECT s.token_hash FROM sessions s JOIN accounts a ON a.id = s.account"  # noqa: S608 -- of constants
+    "SELECT s.token_hash FROM sessions s JOIN accounts a ON a.id = s.account"
     " WHERE s.token_hash = ANY(%(hashes)s) AND" + _STANDS
 )
 

@@ -19,12 +19,12 @@ from incidents.storeports import EventClass, Intake
 PlaceOf = Callable[[float, float], Place]
 
 _INSERT = (
-    f"INSERT INTO incidents ({', '.join(COLUMNS)}) VALUES ({', '.join(['%s'] * len(COLUMNS))}) RETURNING id"  # noqa: S608
+    f"INSERT INTO incidents ({', '.join(COLUMNS)}) VALUES ({', '.join(['%s'] * len(COLUMNS))}) RETURNING id"
 )
 _UPDATE = (
-    f"UPDATE incidents SET {', '.join(f'{name} = %s' for name in COLUMNS)} WHERE id = %s AND version = %s"  # noqa: S608
+    f"UPDATE incidents SET {', '.join(f'{name} = %s' for name in COLUMNS)} WHERE id = %s AND version = %s"
 )
-_SELECT = f"SELECT id, {', '.join(COLUMNS)} FROM incidents"  # noqa: S608
+_SELECT = f"SELECT id, {', '.join(COLUMNS)} FROM incidents"
 
 _INTAKE = (
     "SELECT id, kind, channel, class_code, level, device, camera, title, text, lon, lat, address, cell, area_path,"

@@ -18,7 +18,8 @@ from data.sample_city.areas import AreaTree, make_areas
 from data.sample_city.land import Land, make_land
 from data.sample_city.plane import geometry_to_lattice
 from data.sample_city.read_city import COLUMNS
-from data.sample_city.roads import RoadGraph, make_roads
+from data.sample_city.road_graph import RoadGraph
+from data.sample_city.roads import make_roads
 from data.sample_city.tables import Tables, load_tables
 from data.sample_city.things import (
     Ground,

@@ -15,7 +15,7 @@ from shapely import STRtree
 from data.sample_city.areas import AreaTree, CellFinder
 from data.sample_city.land import Land
 from data.sample_city.plane import MICRO, Floats, stage_rng, to_lattice, to_plane
-from data.sample_city.roads import CLASSES, RoadGraph
+from data.sample_city.road_graph import CLASSES, RoadGraph
 from data.sample_city.split import apportion
 from data.sample_city.tables import Row, Tables
 from data.sample_city.units import UnitFinder

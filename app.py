@@ -1,0 +1,522 @@
+"""Chengyun 城运: the composition root and the command line. Who meets whom is said here and nowhere else.
+
+python app.py web | ingest | relay | feed | demo | migrate | init | status | deadletter | reconcile |
+              backup | restore | bench
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any
+
+import structlog
+
+import settings as configuration
+from settings import BadSetting, Settings
+
+
+def clock() -> datetime:
+    """The one real clock."""
+    return datetime.now(UTC)
+
+
+def log_json(level: str) -> None:
+    """JSON lines on standard error, one clock, correlation ids from the context."""
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(ensure_ascii=False),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper(), logging.INFO)),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s")
+
+
+def stop_on_signals() -> threading.Event:
+    """Set by SIGTERM and SIGINT: stop in order."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    return stop
+
+
+class Parts:
+    """The parts that several processes share, made when first asked for."""
+
+    def __init__(self, s: Settings, name: str) -> None:
+        from data.accounts import Accounts
+        from data.audit import Audit
+        from data.database import Database, StoreUnavailable
+        from data.live import LiveAway, LiveState
+        from streams.bus import open_bus
+
+        for setting, value in (
+            ("CHENGYUN_DSN", s.dsn),
+            ("CHENGYUN_BUS", s.bus),
+            ("CHENGYUN_LIVE_URL", s.live_url),
+        ):
+            if not value:
+                raise BadSetting(f"{setting} is not set; `make run` sets it for the embedded services")
+        self.settings = s
+        self.database = Database(s.dsn, size=24 if name == "web" else 8, name=f"chengyun-{name}")
+        self.bus = open_bus(s.bus, s.partitions)
+        self.live = LiveState(s.live_url)
+        self.audit = Audit(self.database)
+        self.accounts = Accounts(self.database, attempts=s.login_attempts, lock_min=s.login_lock_min)
+        self.store_away = (StoreUnavailable,)
+        self.away = (StoreUnavailable, LiveAway)
+
+    def city(self) -> Any:
+        """(facts, cell finder). Raises NoCity."""
+        from data.city_facts import CellFinder, load_facts
+
+        facts = load_facts(self.database)
+        return facts, CellFinder(self.database, facts)
+
+    def units_of_work(self, finder: Any) -> Any:
+        """The factory of units of work."""
+        from data.administration import Administration
+        from data.uow import UnitsOfWork
+
+        return UnitsOfWork(self.database, self.audit, Administration(self.accounts), finder.place_of)
+
+    def service(self, facts: Any, finder: Any, extra: Callable[[], dict[str, Any]]) -> Any:
+        """The one door of the domain."""
+        from data.questions.answers import StoreQuestions
+        from incidents.service import City, CityService
+
+        questions = StoreQuestions(self.database, finder.place_of, extra, lambda: facts.path)
+        city = City(facts.number_pattern, self.settings.timezone, facts.path)
+        return CityService(self.units_of_work(finder), questions, clock, city)
+
+
+def topics_of(partitions: int) -> dict[str, int]:
+    """Every topic with its number of partitions; outputs and dead letters need no more than one."""
+    from streams import topics
+
+    return {t: partitions if t in topics.INPUT_TOPICS else 1 for t in topics.ALL_TOPICS}
+
+
+def migrate(s: Settings, args: argparse.Namespace) -> int:
+    """Bring schema and topics up to date."""
+    from data.database import Database
+    from data.migrate import migrate as run
+    from data.timeseries import enable
+    from streams.bus import open_bus
+
+    database = Database(s.dsn, name="chengyun-migrate")
+    done = run(database)
+    edition = enable(database)
+    if s.bus:
+        inspector = open_bus(s.bus, s.partitions).inspector()
+        inspector.ensure_topics(topics_of(s.partitions))
+        inspector.close()
+    print(f"migrations run: {done or 'none, up to date'}; store: {edition}")
+    return 0
+
+
+def init(s: Settings, args: argparse.Namespace) -> int:
+    """A new city: empty with a name, or the sample city."""
+    from argon2 import PasswordHasher
+
+    from data.accounts import Accounts
+    from data.database import Database
+    from data.init_city import init_empty, init_sample
+
+    database = Database(s.dsn, name="chengyun-init")
+    # First passwords are random (59 bits) and changed at the first login: a light hash protects them enough,
+    # and 460 sample accounts do not take half a minute.
+    light = PasswordHasher(time_cost=1, memory_cost=1024, parallelism=1)
+    accounts = Accounts(database, attempts=s.login_attempts, lock_min=s.login_lock_min, hasher=light)
+    if args.sample:
+        made = init_sample(database, accounts, clock())
+    else:
+        if not args.name:
+            print("init: --name is needed (or --sample for the sample city)", file=sys.stderr)
+            return 2
+        made = init_empty(database, accounts, args.name, args.code, (args.lon, args.lat), clock())
+    if made is None:
+        print("the store already holds a city; nothing changed")
+        return 0
+    path = s.var / "accounts.txt"
+    s.var.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write("# login password — first passwords, each changed at the first login\n")
+        file.writelines(f"{login} {password}\n" for login, password in made.passwords.items())
+        file.write("# feed token — for POST /api/v1/messages/{topic}\n")
+        file.writelines(f"feed:{feed} {token}\n" for feed, token in made.tokens.items())
+    print(f"accounts and feed tokens: {path}")
+    return 0
+
+
+def web(s: Settings, args: argparse.Namespace) -> int:
+    """Pages, live stream, REST."""
+    import uvicorn
+
+    from callbacks.dash_app import make_dash
+    from callbacks.dash_view import DashDeps
+    from callbacks.http.deps import Deps
+    from callbacks.http.login import actor_of
+    from callbacks.http.phone import phone_router
+    from callbacks.http.text import text_router
+    from callbacks.http.tiles import tiles_router
+    from callbacks.server import make_server
+    from data.feed_tokens import FeedTokens
+    from data.map_layers import StoreLayers
+    from data.migrate import pending
+    from data.photos import Photos
+    from data.sessions import Sessions
+    from streams import topics
+    from streams.envelope import Bad, decode, key_of
+
+    parts = Parts(s, "web")
+    facts, finder = parts.city()
+    inspector = parts.bus.inspector()
+    limit = s.max_message_kb * 1024
+    service = parts.service(facts, finder, lambda: process_facts(parts, inspector))
+
+    def check_message(topic: str, value: bytes) -> str:
+        return key_of(topic, decode(topic, value, limit))
+
+    def migrations_current() -> str:
+        waiting = pending(parts.database)
+        return f"migrations {waiting} have not run" if waiting else ""
+
+    def unit_name(actor: Any) -> str:
+        rows = parts.database.query("SELECT name FROM units WHERE code = %s", (actor.unit,))
+        return str(rows[0][0]) if rows else ""
+
+    dash_app = make_dash(DashDeps(service, facts.name, facts.name_en, facts.centre, s.timezone))
+    groups = {t: f"{s.ingest_group}-{lane}" for lane, ts in lanes().items() for t in ts}
+    app = make_server(
+        Deps(
+            service=service,
+            accounts=parts.accounts,
+            sessions=Sessions(parts.database, lifetime_h=s.session_h, idle_min=s.session_idle_min),
+            audit=parts.audit,
+            photos=Photos(parts.database),
+            feeds=FeedTokens(parts.database),
+            live=parts.live,
+            producer=parts.bus.producer(),
+            inspector=inspector,
+            check_message=check_message,
+            bad_message=Bad,
+            topics=topics.INPUT_TOPICS,
+            position_topic=topics.POSITION,
+            migrations_current=migrations_current,
+            now=clock,
+            store_away=parts.store_away,
+            dash_server=dash_app.server,
+            script_sources=tuple(f"'{h}'" for h in dash_app.csp_hashes()),
+            routers=(
+                tiles_router(StoreLayers(parts.database), actor_of),
+                text_router(),
+                phone_router(actor_of, unit_name=unit_name, timezone=s.timezone),
+            ),
+            ingest_groups=groups,
+            tls=bool(s.tls_cert),
+            max_message_bytes=limit,
+            metrics_token=s.metrics_token,
+            session_h=s.session_h,
+            timezone=s.timezone,
+        )
+    )
+    uvicorn.run(
+        app,
+        host=s.http_host,
+        port=s.http_port,
+        log_level="warning",
+        access_log=False,
+        ssl_certfile=s.tls_cert or None,
+        ssl_keyfile=s.tls_key or None,
+        timeout_graceful_shutdown=3,
+        server_header=False,
+    )
+    return 0
+
+
+def process_facts(parts: Parts, inspector: Any) -> dict[str, Any]:
+    """What a web process knows of the bus and the live state, for /status and the ledger."""
+    from data.live import LiveAway
+    from incidents.ports import BusUnavailable
+    from streams import topics
+
+    facts: dict[str, Any] = {"bus": parts.bus.name}
+    try:
+        ends: dict[str, int] = {}
+        for topic in topics.INPUT_TOPICS:
+            for partition, (_, end) in inspector.ranges(topic).items():
+                ends[f"{partition.topic}/{partition.partition}"] = end
+        facts["bus_ends"] = ends
+    except BusUnavailable as error:
+        facts["bus_away"] = str(error)
+    try:
+        epoch, n = parts.live.version()
+        facts["live"] = {"epoch": epoch, "n": n}
+        facts["beats"] = parts.live.beats()
+    except LiveAway as error:
+        facts["live_away"] = str(error)
+    return facts
+
+
+def lanes() -> dict[str, tuple[str, ...]]:
+    """Consumer lanes: critical messages never wait behind ordinary ones."""
+    from streams import topics
+
+    return {"ordinary": topics.ORDINARY_TOPICS, "critical": topics.CRITICAL_TOPICS}
+
+
+def ingest(s: Settings, args: argparse.Namespace) -> int:
+    """Consume the bus: one thread a lane, or one lane a process (`--lane`)."""
+    from data.boards import newest_values, workers_shown
+    from data.city_facts import NoCity
+    from data.flush import FlushStore
+    from data.live import LiveAway
+    from incidents.triage import triage
+    from streams.consumer import Consumer
+    from streams.live_items import LiveValues, warning_items, worker_places
+    from streams.validate import Limits
+
+    stop = stop_on_signals()
+    parts = Parts(s, "ingest")
+    facts, finder = parts.city()
+    finder.refresh()
+    units = parts.units_of_work(finder)
+    log = structlog.get_logger()
+    limits = Limits(
+        max_age=timedelta(hours=s.max_age_h),
+        max_ahead=timedelta(seconds=s.max_ahead_s),
+        max_bytes=s.max_message_kb * 1024,
+        centre_lon=facts.centre[0],
+        centre_lat=facts.centre[1],
+        max_distance_m=facts.reach_m,
+    )
+
+    def take_in() -> None:
+        """Step 6: intake → incidents, until nothing waits. What fails stays waiting and is tried again."""
+        try:
+            while not stop.is_set():
+                with units() as uow:
+                    if not triage(uow, clock(), facts.number_pattern, s.timezone):
+                        return
+        except parts.store_away as error:
+            log.warning("triage waits for the store", error=str(error))
+
+    chosen = lanes() if args.lane == "all" else {args.lane: lanes()[args.lane]}
+    failed: list[BaseException] = []
+
+    def run_lane(lane: str, topics_: tuple[str, ...]) -> None:
+        values = LiveValues()
+        beaten = [0.0]
+
+        def beat() -> None:
+            if time.monotonic() - beaten[0] > 2:
+                beaten[0] = time.monotonic()
+                parts.live.beat(f"ingest:{lane}:{os.getpid()}", int(time.time() * 1000))
+
+        def after(work: Any) -> None:
+            if work.flush.intake:
+                take_in()
+            try:
+                shown, gone = warning_items(work)
+                places = worker_places(work)
+                items = [*values.items(work, partial(newest_values, parts.database)), *shown]
+                if places:
+                    items += workers_shown(parts.database, places)
+                if items or gone:
+                    parts.live.apply(items, gone)
+                beat()
+            except parts.away as error:
+                log.warning("live state away; it will be rebuilt", error=str(error))
+
+        def idle() -> None:
+            take_in()
+            try:
+                finder.refresh()
+                beat()
+            except parts.away as error:
+                log.warning("idle", error=str(error))
+
+        consumer = Consumer(
+            bus=parts.bus,
+            group=f"{s.ingest_group}-{lane}",
+            topics=topics_,
+            store=FlushStore(parts.database),
+            limits=limits,
+            locate=finder.locate,
+            clock=clock,
+            after=after,
+            idle=idle,
+            store_away=(*parts.store_away, LiveAway, NoCity),
+            batch=s.ingest_batch,
+        )
+        try:
+            consumer.run(stop)
+        except BaseException as error:
+            failed.append(error)
+            stop.set()
+            raise
+
+    threads = [
+        threading.Thread(target=run_lane, args=lane, name=f"ingest-{lane[0]}") for lane in chosen.items()
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return 1 if failed else 0
+
+
+def relay(s: Settings, args: argparse.Namespace) -> int:
+    """Outbox → bus and live state; escalations, indicators, checks."""
+    from data.clockwork import TIMERS, Clockwork
+    from data.outbox import Outbox
+    from data.reconcile import Reconciler
+    from incidents.triage import escalate_due
+    from streams.relay import Relay, Timer
+
+    stop = stop_on_signals()
+    parts = Parts(s, "relay")
+    facts, finder = parts.city()
+    units = parts.units_of_work(finder)
+    inspector = parts.bus.inspector()
+    outbox = Outbox(parts.database)
+
+    def escalate(now: datetime) -> int:
+        with units() as uow:
+            return escalate_due(uow, now)
+
+    clockwork = Clockwork(
+        parts.database,
+        parts.live,
+        facts.path,
+        Reconciler(parts.database, lambda: inspector),
+        outbox,
+        escalate,
+    )
+    beat = Timer(
+        "beat", 2.0, lambda now: parts.live.beat(f"relay:{os.getpid()}", int(now.timestamp() * 1000))
+    )
+    Relay(
+        outbox=outbox,
+        producer=parts.bus.producer(),
+        live=parts.live,
+        clock=clock,
+        away=parts.away,
+        timers=(beat, *(Timer(name, period, getattr(clockwork, name)) for name, period in TIMERS)),
+    ).run(stop)
+    return 0
+
+
+def demo(s: Settings, args: argparse.Namespace) -> int:
+    """Everything on embedded services (`make run`)."""
+    from deploy.supervisor import run
+
+    return run(s, lan=args.lan)
+
+
+def reconcile(s: Settings, args: argparse.Namespace) -> int:
+    """Check the whole ledger now; exit 1 when something disagrees."""
+    from data.reconcile import Reconciler
+
+    parts = Parts(s, "reconcile")
+    inspector = parts.bus.inspector()
+    found = Reconciler(parts.database, lambda: inspector).run(clock(), whole=True)
+    for m in found:
+        minute = m.minute.isoformat() if m.minute else "all"
+        print(
+            f"{m.kind} {m.topic}/{m.partition} feed={m.feed or '-'} {minute}: {m.expected} expected, {m.found} found"
+        )
+    print(f"{len(found)} mismatches")
+    return 1 if found else 0
+
+
+def deadletter(s: Settings, args: argparse.Namespace) -> int:
+    """List open dead letters, or put them back on their topics."""
+    from data.dead_letters import listing, replay
+
+    parts = Parts(s, "deadletter")
+    if args.what == "list":
+        for line in listing(parts.database, args.topic, args.reason, args.limit):
+            print(line)
+        return 0
+    number = replay(parts.database, args.topic, args.reason, args.limit, clock())
+    print(f"{number} dead letters handed to the relay")
+    return 0
+
+
+def feed(s: Settings, args: argparse.Namespace) -> int:
+    """Simulate or replay."""
+    from streams.feed.cli import run
+
+    return run(args, feed_deps(s))
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    top = argparse.ArgumentParser(prog="python app.py", description="Chengyun 城运")
+    commands = top.add_subparsers(dest="command", required=True)
+
+    def add(name: str, run: Callable[[Settings, argparse.Namespace], int]) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=(run.__doc__ or "").split("\n")[0])
+        sub.set_defaults(run=run)
+        return sub
+
+    add("web", web)
+    add("ingest", ingest).add_argument("--lane", choices=("all", "ordinary", "critical"), default="all")
+    add("relay", relay)
+    add("demo", demo).add_argument("--lan", action="store_true", help="HTTPS on the local network, QR code")
+    add("migrate", migrate)
+    sub = add("init", init)
+    sub.add_argument("--sample", action="store_true", help="load the sample city")
+    sub.add_argument("--name", default="", help="name of a new, empty city")
+    sub.add_argument("--code", default="000000", help="its six-digit division code")
+    sub.add_argument("--lon", type=float, default=0.0, help="longitude of its centre, degrees EPSG:4326")
+    sub.add_argument("--lat", type=float, default=0.0, help="latitude of its centre")
+    add("reconcile", reconcile)
+    sub = add("deadletter", deadletter)
+    sub.add_argument("what", choices=("list", "replay"))
+    sub.add_argument("--topic", default="")
+    sub.add_argument("--reason", default="")
+    sub.add_argument("--limit", type=int, default=1000)
+    return top
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command; a wrong setting or a missing service is one sentence, not a traceback."""
+    args = parser().parse_args(argv)
+    try:
+        s = configuration.read()
+    except BadSetting as error:
+        print(error, file=sys.stderr)
+        return 2
+    log_json(s.log)
+    from data.city_facts import NoCity
+    from data.database import StoreUnavailable
+    from data.migrate import BadMigration
+    from incidents.ports import BusUnavailable
+
+    try:
+        return int(args.run(s, args))
+    except (BadSetting, NoCity, StoreUnavailable, BadMigration, BusUnavailable) as error:
+        print(f"{args.command}: {error}", file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

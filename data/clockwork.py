@@ -1,0 +1,133 @@
+"""What is computed by the clock and put into the live state: indicators, silence, feeds, trends, checks.
+
+Each method is one timer of the relay; `TIMERS` says how often.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import orjson
+
+from data import boards
+from data.database import Database
+from data.indicators import (
+    Values,
+    completeness_values,
+    device_values,
+    forget,
+    incident_values,
+    item,
+    keep,
+)
+from data.live import Behind, LiveState
+from data.outbox import Outbox
+from data.questions.incidents import INDICATOR_RECORDS
+from data.reconcile import Reconciler
+
+TIMERS: Final = (
+    ("rebuild", 1.0),
+    ("escalate", 1.0),
+    ("indicators", 5.0),
+    ("completeness", 60.0),
+    ("feeds", 5.0),
+    ("trends", 20.0),
+    ("reconcile", 30.0),
+    ("tidy", 600.0),
+)
+"""(method of Clockwork, period in seconds)."""
+
+
+class Clockwork:
+    """The clock's work of one city. `escalate_due` is the service's; it runs in its own unit of work."""
+
+    def __init__(
+        self,
+        database: Database,
+        live: LiveState,
+        city: str,
+        reconciler: Reconciler,
+        outbox: Outbox,
+        escalate_due: Callable[[datetime], int],
+    ) -> None:
+        self._database = database
+        self._live = live
+        self._city = city
+        self._reconciler = reconciler
+        self._outbox = outbox
+        self._escalate_due = escalate_due
+
+    def rebuild(self, now: datetime) -> None:
+        """Fill the live state from the store when it was lost."""
+        if self._live.needs_rebuild():
+            self._live.rebuild(lambda: self._everything(now))
+
+    def _everything(self, now: datetime) -> Iterator[Any]:
+        yield boards.demo_item(self._database)
+        yield from boards.feed_items(self._database, self._city, now)
+        yield from boards.device_items(self._database, now)
+        yield from boards.worker_items(self._database)
+        yield from boards.warning_items(self._database)
+        yield from boards.incident_items(self._database)
+
+    def escalate(self, now: datetime) -> None:
+        """Escalate what is due."""
+        self._escalate_due(now)
+
+    def indicators(self, now: datetime) -> None:
+        """Indicators that are cheap, and devices that fell silent."""
+        values = incident_values(self._database, INDICATOR_RECORDS, self._city, now)
+        devices = self._devices()
+        if devices is not None:
+            periods = dict(
+                self._database.query("SELECT id, expected_period_s FROM devices WHERE NOT disabled")
+            )
+            silent = boards.newly_silent(devices, periods, now)
+            if silent:
+                self._live.apply(silent)
+            seen = {key: found["t"] / 1000 for key, found in devices.items() if found["t"]}
+            values.update(device_values(self._database, seen, self._city, now))
+        self._publish(values, now)
+
+    def _devices(self) -> dict[str, Any] | None:
+        """Device items of the live state; None while it is being rebuilt (then nothing is said of devices)."""
+        try:
+            _, _, rows = self._live.snapshot()
+        except Behind:
+            return None
+        return {key: orjson.loads(body) for kind, key, _, body in rows if kind == "device"}
+
+    def completeness(self, now: datetime) -> None:
+        """The one indicator that reads the readings."""
+        self._publish({"completeness": completeness_values(self._database, self._city, now)}, now)
+
+    def _publish(self, values: dict[str, Values], now: datetime) -> None:
+        keep(self._database, values, now)
+        self._live.apply(
+            item(name, area, value, now) for name, found in values.items() for area, value in found.items()
+        )
+
+    def feeds(self, now: datetime) -> None:
+        """Feed status, the demo flag, ledger alerts."""
+        self._live.apply(
+            [
+                boards.demo_item(self._database),
+                boards.alert_item(self._database, self._city),
+                *boards.feed_items(self._database, self._city, now),
+            ]
+        )
+
+    def trends(self, now: datetime) -> None:
+        """The wall's curves."""
+        self._live.apply(boards.trend_items(self._database, self._city, now))
+
+    def reconcile(self, now: datetime) -> None:
+        """The ledger against broker and store."""
+        self._reconciler.run(now)
+
+    def tidy(self, now: datetime) -> None:
+        """Forget settled outbox rows and old indicator history."""
+        self._outbox.tidy(now - timedelta(days=1))
+        forget(self._database, now - timedelta(days=2))

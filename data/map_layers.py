@@ -1,0 +1,81 @@
+"""Map layers read from the store, rebuilt when the registries change. Port: `gis.tiles.TileLayers`."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any, Final
+
+import shapely
+
+from data.database import Database
+from data.registry import registry_version
+from gis.map_layers import AreaRow, PointRow, ShapeRow, area_layers, point_layer, shape_layer
+from gis.tiles import TileLayer, UnknownLayer
+
+CHECK_S: Final = 5.0
+
+_POINTS: Final = {
+    "devices": (
+        "SELECT d.id, d.type, d.name, d.area_path, d.lon, d.lat,"
+        " jsonb_build_object('type_name', t.name, 'type_name_en', t.name_en, 'icon', t.icon)"
+        " FROM devices d JOIN device_types t ON t.id = d.type WHERE NOT d.disabled AND d.lon IS NOT NULL"
+    ),
+    "cameras": (
+        "SELECT code, 'camera', name, area_path, lon, lat, jsonb_build_object('scene', scene, 'direction_deg',"
+        " direction_deg, 'view_deg', view_deg, 'range_m', range_m) FROM cameras WHERE lon IS NOT NULL"
+    ),
+    "components": (
+        "SELECT code, class, name, area_path, lon, lat, jsonb_build_object('subclass', subclass) FROM components"
+        " WHERE lon IS NOT NULL"
+    ),
+}
+
+
+class StoreLayers:
+    """`TileLayers` on the store. Thread-safe; a change of registries is seen within CHECK_S."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._lock = threading.Lock()
+        self._layers: dict[str, TileLayer] = {}
+        self._version = -1
+        self._checked = 0.0
+
+    def layer(self, name: str) -> TileLayer:
+        """See TileLayers."""
+        with self._lock:
+            if time.monotonic() - self._checked > CHECK_S:
+                version = registry_version(self._database)
+                if version != self._version:
+                    self._layers = self._read(str(version))
+                    self._version = version
+                self._checked = time.monotonic()
+            found = self._layers.get(name)
+        if found is None:
+            raise UnknownLayer(name)
+        return found
+
+    def _read(self, version: str) -> dict[str, TileLayer]:
+        rows = self._database.query(
+            "SELECT code, level, name, name_en, path, lon, lat, geometry FROM areas"
+            " WHERE geometry IS NOT NULL AND NOT disabled AND level <> 'city'"
+        )
+        geometries = shapely.from_wkb([bytes(row[7]) for row in rows])
+        layers = area_layers(version, [AreaRow(*row[:7], g) for row, g in zip(rows, geometries, strict=True)])
+        shapes = self._database.query("SELECT layer, name, name_en, properties, geometry FROM map_features")
+        by_layer: dict[str, list[ShapeRow]] = {"land": [], "water": [], "roads": []}
+        for layer, name, name_en, properties, geometry in shapes:
+            by_layer.setdefault(layer, []).append(
+                ShapeRow(name, name_en, shapely.from_wkb(bytes(geometry)), properties)
+            )
+        for name, found in by_layer.items():
+            layers[name] = shape_layer(version, name, found)
+        for name, sql in _POINTS.items():
+            points: list[tuple[Any, ...]] = self._database.query(sql)
+            layers[name] = point_layer(
+                version,
+                name,
+                [PointRow(*row[:6], {k: v for k, v in row[6].items() if v is not None}) for row in points],
+            )
+        return layers
