@@ -87,6 +87,7 @@ def header(view: View, name: str) -> Component:
                     html.Span(view.word("role", view.actor.role), className="user__role"),
                 ],
                 className="user",
+                **{"data-role": view.actor.role},
             ),
             pieces.button(view.t("ui.switch_language"), kind="ghost small", **{"data-language": _other(view.lang)}),
             pieces.button(pieces.icon("log-out"), kind="ghost icon", title=view.t("ui.logout"), **{"data-logout": "", "aria-label": view.t("ui.logout")}),

@@ -1,0 +1,41 @@
+"""What lies behind a figure: which question to ask for which indicator, and how its answer is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from incidents import commands as c
+from callbacks.http.deps import Service
+from layouts.desk import lists
+from layouts.shell.view import View
+
+def records_of(asked: Mapping[str, Any], service: Service, view: View) -> list[Any]:
+    """The records of an indicator {of, part, records: incidents | devices | feeds}, or of a filter {levels, overdue}."""
+    of = str(asked.get("of") or "")
+    if asked.get("records") in ("devices", "feeds"):
+        return lists.feeds(view, service.ask(c.Feeds(), view.actor)["rows"])
+    answer = service.ask(
+        c.IncidentList(
+            scope="all" if of else "open",
+            of=of,
+            part=str(asked.get("part") or "denominator"),
+            stages=str(asked.get("stages") or ""),
+            levels=str(asked.get("levels") or ""),
+            overdue=asked.get("overdue"),
+            limit=200,
+        ),
+        view.actor,
+    )
+    return lists.records(view, answer["rows"], int(answer["total"]))
+
+
+def readings_of(device: str, service: Service, view: View) -> dict[str, Any]:
+    """The last day of the metric that the device warned of (else its first one), with its rules' thresholds."""
+    known = service.ask(c.DeviceDetail(device), view.actor)
+    metrics = [str(m["id"]) for m in known["metrics"]]
+    metric = next((str(w["metric"]) for w in known["warnings"]), metrics[0] if metrics else "")
+    if not metric:
+        return {"device": device}
+    limits = [{"value": r["threshold"], "level": r["level"]} for r in known["rules"] if r["metric"] == metric]
+    return {**service.ask(c.DeviceSeries(device, metric), view.actor), "thresholds": limits}

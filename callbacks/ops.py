@@ -1,0 +1,94 @@
+"""Callbacks of the operations page: one asked tab, one opened dead letter, one settlement."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from dash import Dash, Input, Output, State
+from dash.exceptions import PreventUpdate
+
+from callbacks.dash_view import DashDeps, view_of
+from incidents import commands as c
+from incidents.model import Rejected
+from layouts import ids
+from layouts import ops as layout
+from layouts.shell import pieces
+from layouts.shell.rejection import rejection
+from layouts.shell.view import View
+
+Data = dict[str, Any]
+
+QUESTION: Final[dict[str, Callable[[Data], object]]] = {
+    "ledger": lambda a: c.Ledger(int(a.get("minutes") or 60)),
+    "dead": lambda a: c.DeadLetters(str(a.get("state") or "open"), "", str(a.get("reason") or ""), 200),
+    "held": lambda a: c.Held(),
+    "feeds": lambda a: c.Feeds(),
+    "status": lambda a: c.Status(),
+    "audit": lambda a: c.AuditLog(),
+}
+PICTURE: Final[dict[str, Callable[[View, Any, Data], list[Any]]]] = {
+    "ledger": layout.ledger,
+    "dead": layout.dead,
+    "held": lambda view, answer, _: layout.held(view, answer),
+    "feeds": lambda view, answer, _: layout.feeds(view, answer),
+    "status": lambda view, answer, _: layout.status(view, answer),
+    "audit": lambda view, answer, _: layout.audit(view, answer),
+}
+
+
+def register(app: Dash, deps: DashDeps) -> None:
+    """Add the operations page's callbacks to `app`."""
+
+    @app.callback(Output(ids.OPS_BODY, "children"), Input(ids.OPS_ASK, "data"), prevent_initial_call=True)
+    def show_tab(asked: Data | None) -> Any:
+        if not asked or asked.get("tab") not in QUESTION:
+            raise PreventUpdate
+        view, tab = view_of(deps), asked["tab"]
+        try:
+            return PICTURE[tab](view, deps.service.ask(QUESTION[tab](asked), view.actor), asked)
+        except Rejected as refusal:
+            return pieces.fault(rejection(view, refusal))
+
+    @app.callback(
+        Output(ids.OPS_SIDE, "children"), Output(ids.OPS_VALUE, "value"), Input(ids.OPS_DETAIL_ASK, "data"), prevent_initial_call=True
+    )
+    def show_letter(asked: Data | None) -> Any:
+        if not asked:
+            raise PreventUpdate
+        view = view_of(deps)
+        answer = deps.service.ask(c.DeadLetters("all", asked["topic"], "", 1000), view.actor)
+        found = letter_at(answer["rows"], asked)
+        return layout.letter(view, found), layout.pretty(str(found.get("value") or ""))
+
+    @app.callback(
+        Output(ids.TOASTS, "children", allow_duplicate=True),
+        Output(ids.OPS_ASK, "data"),
+        Input(ids.OPS_PRESS, "data"),
+        State(ids.OPS_VALUE, "value"),
+        State(ids.OPS_REASON, "value"),
+        State(ids.OPS_ASK, "data"),
+        prevent_initial_call=True,
+    )
+    def settle(pressed: Data | None, value: str | None, reason: str | None, asked: Data) -> Any:
+        if not pressed:
+            raise PreventUpdate
+        view = view_of(deps)
+        deps.service.handle(settlement(pressed, value or "", reason or ""), view.actor, "desk")
+        return [pieces.toast(view.t(f"ops.dead.done.{pressed['how']}"))], {**asked, "after": pressed["offset"]}
+
+
+def letter_at(rows: list[Data], asked: Data) -> Data:
+    """The dead letter at (topic, partition, offset). Raises Rejected('not_found')."""
+    for row in rows:
+        if row["partition"] == asked["partition"] and row["offset"] == asked["offset"]:
+            return row
+    raise Rejected("not_found", f"offset={asked['offset']}: no such dead letter")
+
+
+def settlement(pressed: Data, value: str, reason: str) -> object:
+    """The command of a settled dead letter: replay with the edited text, or drop with a reason."""
+    where = (str(pressed["topic"]), int(pressed["partition"]), int(pressed["offset"]))
+    if pressed.get("how") == "replay":
+        return c.ReplayDeadLetter(*where, value)
+    return c.DropDeadLetter(*where, reason)

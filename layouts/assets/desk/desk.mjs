@@ -1,0 +1,246 @@
+// The desk: list, map and detail follow one selection; live changes reload what is open; keys do what the mouse does.
+
+import {live} from '../live.mjs';
+import {createMap} from '../citymap.mjs';
+import {lang, t} from '../text.mjs';
+import {startBell} from './bell.mjs';
+import {centre, memory, put, ready, show, tell, throttle} from './dom.mjs';
+import {intakeForm} from './intake.mjs';
+import {layerPanel} from './layers.mjs';
+import {IncidentList} from './list.mjs';
+import {startShell, toast} from './shell.mjs';
+import {formulaOf, nameOf, startTiles} from './tiles.mjs';
+
+const words = (globalThis.chengyun ??= {});
+words.words = await globalThis.chengyun.text;
+
+let list;
+let map;
+let intake;
+let selected = null; // key of the incident on show
+let shown = null; // what Python last showed of it: {id, version, actions, …}
+
+// Dash calls these when Python has changed the selection or filed a report.
+(window.dash_clientside ??= {}).chengyun_desk = {
+  follow(follow, now) {
+    if (now && now !== shown) { shown = now; pressed(false); }
+    const why = window.dash_clientside.callback_context?.triggered?.[0]?.prop_id ?? '';
+    if (why.startsWith('desk-follow') && follow) {
+      act(null);
+      pressed(false);
+      if (selected) tell('desk-selected', {id: selected});
+    }
+    return window.dash_clientside.no_update;
+  },
+  filed(report) {
+    if (!report) return window.dash_clientside.no_update;
+    intake.filed(report);
+    select(String(report.id), 'intake');
+    return window.dash_clientside.no_update;
+  },
+};
+
+/** Choose an incident: list, map, address bar and detail follow. `from` is who chose, and is left alone. */
+function select(key, from) {
+  key = key === null ? null : String(key);
+  const same = key === selected;
+  selected = key;
+  memory.write('desk.selected', key);
+  history.replaceState(null, '', key ? `#incident=${key}` : location.pathname);
+  if (from !== 'list') list.select(key);
+  if (key === null) map?.select(null);
+  else if (from === 'map') map?.select('incident', key);
+  else map?.focus('incident', key);
+  show(document.getElementById('desk-drawer'), key !== null);
+  document.querySelector('.work').classList.toggle('has-detail', key !== null);
+  if (!same) {
+    act(null);
+    shown = null;
+    for (const id of ['desk-dispatch', 'desk-chart']) window.dash_clientside.set_props(id, {children: []});
+  }
+  tell('desk-selected', key ? {id: key} : null);
+}
+
+const reload = throttle(() => selected && tell('desk-selected', {id: selected}), 400);
+
+live.addEventListener('applied', ({detail}) => {
+  if (!selected) return;
+  const item = live.get('incident', selected);
+  const touched = detail.replaced || detail.changed.some(([kind, key]) => kind === 'incident' && key === selected);
+  if (touched && item && shown && item.version !== shown.version) reload();
+});
+
+// ------------------------------------------------------------------ acting
+
+/** Between a press and its answer the buttons are asleep: no second command by impatience. */
+function pressed(busy) {
+  document.getElementById('desk-drawer')?.classList.toggle('is-busy', busy);
+}
+
+/** Open the form for the particulars of an action, or close it (null). */
+function act(action, needs = []) {
+  const form = document.getElementById('desk-act');
+  if (!form) return;
+  show(form, action !== null);
+  form.dataset.action = action ?? '';
+  form.dataset.needs = JSON.stringify(needs);
+  if (action === null) return;
+  put(form.querySelector('[data-act-title]'), t(`action.${action}`));
+  for (const part of form.querySelectorAll('[data-for]')) show(part, needs.includes(part.dataset.for));
+  window.dash_clientside.set_props('desk-act-level', {value: shown?.level ?? null});
+  window.dash_clientside.set_props('desk-act-class', {value: shown?.class_code || null});
+  requestAnimationFrame(() => form.querySelector('[data-for]:not([hidden]) :is(textarea, button, input)')?.focus());
+}
+
+function press(request) {
+  if (!shown) return;
+  pressed(true);
+  tell('desk-press', {id: shown.id, version: shown.version, ...request});
+}
+
+function onAct(request) {
+  if (request.action === 'unmask') return tell('desk-selected', {id: selected, unmask: true});
+  const needs = request.needs ?? [];
+  if (needs.length) return act(request.action, needs);
+  press(request);
+}
+
+function confirmAct() {
+  const form = document.getElementById('desk-act');
+  const needs = JSON.parse(form.dataset.needs);
+  const reason = form.querySelector('#desk-act-reason');
+  if (needs.includes('reason') && !reason.value.trim()) {
+    reason.classList.add('is-wrong');
+    reason.focus();
+    return toast(t('desk.reason_needed'), 'warn');
+  }
+  reason.classList.remove('is-wrong');
+  press({action: form.dataset.action, with: needs});
+}
+
+// ------------------------------------------------------------------ records, devices, cameras
+
+const dialog = () => document.getElementById('records');
+
+function openRecords(title, formula) {
+  put(dialog().querySelector('[data-records-title]'), title);
+  const line = dialog().querySelector('[data-formula]');
+  put(line, formula);
+  show(line, Boolean(formula));
+  for (const id of ['records-body', 'device-body']) window.dash_clientside.set_props(id, {children: []});
+  if (!dialog().open) dialog().showModal();
+}
+
+function openIndicator(item) {
+  openRecords(nameOf(item), `${t('word.formula')}：${formulaOf(item)}`);
+  tell('records-ask', {of: item.id, records: item.records});
+}
+
+function openThing(kind, key, properties) {
+  openRecords(properties?.name || key, '');
+  tell('device-ask', {[kind]: key});
+}
+
+// ------------------------------------------------------------------ clicks and keys
+
+document.addEventListener('click', (event) => {
+  const hit = event.target.closest('[data-act],[data-act-confirm],[data-act-cancel],[data-drawer-close],[data-incident],[data-intake],[data-records-close]');
+  if (!hit) return;
+  if (hit.dataset.act) onAct(JSON.parse(hit.dataset.act));
+  else if ('actConfirm' in hit.dataset) confirmAct();
+  else if ('actCancel' in hit.dataset) act(null);
+  else if ('drawerClose' in hit.dataset) select(null);
+  else if ('recordsClose' in hit.dataset) dialog().close();
+  else if ('intake' in hit.dataset) intake.start();
+  else if (hit.dataset.incident) {
+    dialog().close();
+    found(null);
+    select(hit.dataset.incident);
+  }
+});
+
+document.addEventListener('keydown', (event) => {
+  const typing = event.target.closest('input, textarea, select, [contenteditable], .dash-dropdown-content');
+  if (event.key === 'F2' || (event.key.toLowerCase() === 'n' && !typing && !event.ctrlKey && !event.metaKey && !event.altKey)) {
+    if (!document.querySelector('[data-intake]:not([hidden])')) return;
+    event.preventDefault();
+    intake.start();
+  } else if (event.key === '/' && !typing) {
+    event.preventDefault();
+    document.querySelector('.search__input').focus();
+  } else if (event.key === 'Escape' && !typing && !dialog().open && !intake.open) {
+    if (!document.getElementById('desk-act').hidden) act(null);
+    else if (selected) select(null);
+  } else if ((event.key === 'j' || event.key === 'k') && !typing) list.step(event.key === 'j' ? 1 : -1);
+  else if (event.key === 'Enter' && event.target.matches('[data-incident]:not(button)')) event.target.click();
+});
+
+// ------------------------------------------------------------------ search by number, closed ones too
+
+function found(text) {
+  const box = document.getElementById('desk-found');
+  show(box, Boolean(text));
+  tell('desk-search-ask', text ? {text} : null);
+}
+
+function startSearch(input) {
+  input.addEventListener('keydown', (event) => {
+    if (event.key === 'Enter' && input.value.trim()) found(input.value.trim());
+    else if (event.key === 'Escape') { found(null); input.blur(); }
+    else if (event.key === 'ArrowDown') { event.preventDefault(); document.querySelector('#desk-found .cy-item')?.focus(); }
+  });
+  document.addEventListener('pointerdown', ({target}) => { if (!target.closest('.search')) show(document.getElementById('desk-found'), false); });
+}
+
+// ------------------------------------------------------------------ the seam between list and map
+
+function startSplitter(bar) {
+  const work = document.querySelector('.work');
+  const set = (px) => work.style.setProperty('--list', `${Math.max(380, Math.min(px, work.clientWidth - 420))}px`);
+  const kept = memory.read('desk.split');
+  if (kept) set(kept);
+  bar.addEventListener('pointerdown', (down) => {
+    bar.setPointerCapture(down.pointerId);
+    const move = (event) => { const px = event.clientX - work.getBoundingClientRect().left; set(px); memory.write('desk.split', px); };
+    bar.addEventListener('pointermove', move);
+    bar.addEventListener('pointerup', () => bar.removeEventListener('pointermove', move), {once: true});
+  });
+  bar.addEventListener('dblclick', () => { work.style.removeProperty('--list'); memory.write('desk.split', null); });
+  bar.addEventListener('keydown', ({key}) => {
+    const by = {ArrowLeft: -40, ArrowRight: 40}[key];
+    if (!by) return;
+    const px = document.querySelector('.list').offsetWidth + by;
+    set(px);
+    memory.write('desk.split', px);
+  });
+}
+
+// ------------------------------------------------------------------ begin
+
+startShell();
+startBell();
+await ready('desk-grid');
+const host = await ready('desk-map');
+const role = document.querySelector('.user')?.dataset.role ?? '';
+list = new IncidentList(document.querySelector('.list'), role);
+startTiles(document.getElementById('desk-tiles'), openIndicator);
+map = await createMap(host, {lang, center: centre(), remember: '/desk'});
+intake = await intakeForm(map);
+startSearch(document.querySelector('.search__input'));
+startSplitter(document.querySelector('[data-splitter]'));
+list.addEventListener('select', ({detail}) => select(detail.key, 'list'));
+list.addEventListener('enter', () => document.querySelector('#desk-actions .cy-button, #desk-dispatch .cy-button')?.focus());
+list.addEventListener('filter', () => map?.setIncidentFilter((item) => list.passes(item, {but: 'inview'})));
+host.addEventListener('pick', ({detail}) => {
+  if (detail.kind === 'incident') select(detail.key, 'map');
+  else if (detail.kind === 'device' || detail.kind === 'camera') openThing(detail.kind, detail.key, detail.properties);
+});
+host.addEventListener('moved', ({detail}) => list.bounds(detail.bounds));
+await list.start();
+if (map) {
+  layerPanel(host, map);
+  map.setIncidentFilter((item) => list.passes(item, {but: 'inview'}));
+}
+document.documentElement.dataset.ready = 'desk';
+const wanted = new URLSearchParams(location.hash.slice(1)).get('incident') ?? memory.read('desk.selected');
+if (wanted) select(wanted);

@@ -1,0 +1,257 @@
+// The incident list: live items into AG Grid by transactions, filters that survive a reload, selection that stays put.
+
+import {touchAll} from '../age.mjs';
+import {live} from '../live.mjs';
+import {t} from '../text.mjs';
+import {FINAL, isLate, memory, put, show, throttle} from './dom.mjs';
+
+const GROUPS = {
+  all: null,
+  waiting: new Set(['reported', 'accepted']),
+  working: new Set(['dispatched', 'taken', 'on_site', 'handled']),
+  checking: new Set(['returned_result', 'checked']),
+};
+const MINE = { // what waits for a role
+  operator: new Set(['reported', 'returned_result', 'checked']),
+  dispatcher: new Set(['reported', 'accepted']),
+  duty_leader: new Set(['accepted']),
+};
+const WIDE_PX = 760; // from this width on every fact has a column of its own
+const KEPT = 'desk.filter';
+
+const fresh = () => ({group: 'all', levels: [], class: '', overdue: false, mine: false, inview: false, text: ''});
+
+export class IncidentList extends EventTarget {
+  #api;
+  #host;
+  #role;
+  #filter = {...fresh(), ...memory.read(KEPT)};
+  #bounds = null;
+  #known = new Map(); // key → version shown
+  #selected = null;
+  #quiet = false; // a selection made by us, not by the user
+
+  constructor(host, role) {
+    super();
+    this.#host = host;
+    this.#role = role;
+    (globalThis.chengyun ??= {}).listPass = (item) => this.passes(item);
+  }
+
+  async start() {
+    this.#api = await window.dash_ag_grid.getApiAsync('desk-grid');
+    const sort = memory.read('desk.sort') ?? [{colId: 'level', sort: 'asc', sortIndex: 0}, {colId: 'due', sort: 'asc', sortIndex: 1}];
+    this.#api.applyColumnState({state: sort, defaultState: {sort: null}});
+    this.#api.addEventListener('sortChanged', () => memory.write('desk.sort', this.#api.getColumnState().filter((c) => c.sort).map(({colId, sort: s, sortIndex}) => ({colId, sort: s, sortIndex}))));
+    this.#api.addEventListener('rowSelected', (event) => {
+      if (this.#quiet || !event.node.isSelected()) return;
+      this.#selected = event.data.key;
+      this.#say('select', {key: event.data.key});
+    });
+    this.#api.addEventListener('cellKeyDown', ({event, node}) => {
+      if (event.key !== 'Enter' || !node) return;
+      node.setSelected(true, true);
+      this.#say('enter', {key: node.data.key});
+    });
+    this.#api.addEventListener('rowDoubleClicked', ({data}) => this.#say('enter', {key: data.key}));
+    this.#api.addEventListener('asyncTransactionsFlushed', () => this.#keepSelected());
+    this.#api.addEventListener('modelUpdated', () => this.#foot());
+    this.#api.addEventListener('gridSizeChanged', ({clientWidth}) => this.#columns(clientWidth));
+    this.#columns(this.#host.querySelector('.list__grid').clientWidth);
+    this.#controls();
+    live.addEventListener('applied', ({detail}) => this.#applied(detail));
+    if (live.ready) this.#applied({replaced: true, changed: []});
+    // A clock that runs out makes an incident overdue without any message: lamps and the filter follow.
+    setInterval(() => { if (this.#filter.overdue) this.#api.onFilterChanged(); this.#counts(); }, 15_000);
+    this.#draw();
+  }
+
+  // ---------------------------------------------------------------- rows
+
+  #applied({changed, replaced}) {
+    const items = live.items('incident');
+    const keys = replaced ? new Set([...items.keys(), ...this.#known.keys()]) : new Set(changed.filter(([kind]) => kind === 'incident').map(([, key]) => key));
+    if (!keys.size) return;
+    const work = {add: [], update: [], remove: []};
+    for (const key of keys) {
+      const item = items.get(key);
+      const gone = !item || FINAL.has(item.stage);
+      if (gone && this.#known.delete(key)) work.remove.push({key});
+      else if (!gone && this.#known.has(key)) {
+        if (!replaced || this.#known.get(key) !== item.version) work.update.push(item);
+        this.#known.set(key, item.version);
+      } else if (!gone) {
+        work.add.push(item);
+        this.#known.set(key, item.version);
+      }
+    }
+    if (work.add.length || work.update.length || work.remove.length) this.#api.applyTransactionAsync(work, () => touchAll(this.#host));
+    this.#counts();
+  }
+
+  #keepSelected() {
+    if (this.#selected) this.#mark(this.#selected);
+  }
+
+  #mark(key) {
+    const node = key && this.#api.getRowNode(String(key));
+    this.#quiet = true;
+    if (node && !node.isSelected()) node.setSelected(true, true);
+    if (!node) this.#api.deselectAll();
+    this.#quiet = false;
+    return node;
+  }
+
+  /** Show `key` as the chosen one and bring it into view; null takes the choice away. */
+  select(key) {
+    this.#selected = key === null ? null : String(key);
+    const node = this.#mark(this.#selected);
+    if (node?.displayed) this.#api.ensureNodeVisible(node);
+  }
+
+  /** Keyboard: the row after (1) or before (-1) the chosen one. */
+  step(by) {
+    const shown = [];
+    this.#api.forEachNodeAfterFilterAndSort((node) => shown.push(node));
+    const at = shown.findIndex((node) => node.data.key === this.#selected);
+    const next = shown[Math.min(shown.length - 1, Math.max(0, at + by))];
+    if (!next) return;
+    next.setSelected(true, true);
+    this.#api.ensureNodeVisible(next);
+  }
+
+  // ---------------------------------------------------------------- filter
+
+  passes(item, {but = ''} = {}) {
+    const f = this.#filter;
+    if (!item || FINAL.has(item.stage)) return false;
+    if (but !== 'group' && GROUPS[f.group] && !GROUPS[f.group].has(item.stage)) return false;
+    if (f.levels.length && !f.levels.includes(item.level)) return false;
+    if (f.class && item.class !== f.class) return false;
+    if (but !== 'overdue' && f.overdue && !isLate(item, live.now())) return false;
+    if (but !== 'mine' && f.mine && !MINE[this.#role]?.has(item.stage)) return false;
+    if (but !== 'inview' && f.inview && !this.#inView(item)) return false;
+    if (!f.text) return true;
+    const hay = `${item.number} ${item.title} ${item.class_name} ${item.address ?? ''} ${item.unit_name} ${item.worker_name}`.toLowerCase();
+    return f.text.toLowerCase().split(/\s+/).every((part) => hay.includes(part));
+  }
+
+  #inView({lon, lat}) {
+    if (!this.#bounds || !Number.isFinite(lon)) return !this.#bounds;
+    const [w, s, e, n] = this.#bounds;
+    return lon >= w && lon <= e && lat >= s && lat <= n;
+  }
+
+  /** The map came to rest somewhere else. */
+  bounds(bounds) {
+    this.#bounds = bounds;
+    if (this.#filter.inview) this.#api?.onFilterChanged();
+    this.#counts();
+  }
+
+  #change(part) {
+    Object.assign(this.#filter, part);
+    memory.write(KEPT, this.#filter);
+    this.#api.onFilterChanged();
+    this.#draw();
+    this.#say('filter', {});
+  }
+
+  #controls() {
+    const search = this.#host.querySelector('.search__input');
+    search.value = this.#filter.text;
+    const typed = throttle(() => this.#change({text: search.value.trim()}), 120);
+    search.addEventListener('input', typed);
+    this.#host.addEventListener('click', (event) => {
+      const hit = event.target.closest('[data-group],[data-level],[data-flag],[data-clear]');
+      if (!hit) return;
+      const f = this.#filter;
+      if (hit.dataset.group) this.#change({group: hit.dataset.group});
+      else if (hit.dataset.level) {
+        const level = Number(hit.dataset.level);
+        this.#change({levels: f.levels.includes(level) ? f.levels.filter((n) => n !== level) : [...f.levels, level]});
+      } else if (hit.dataset.flag) this.#change({[hit.dataset.flag]: !f[hit.dataset.flag]});
+      else {
+        search.value = '';
+        this.#change(fresh());
+      }
+    });
+    this.#host.querySelector('[data-class]').addEventListener('change', ({target}) => this.#change({class: target.value}));
+  }
+
+  #draw() {
+    const f = this.#filter;
+    const press = (selector, on) => {
+      for (const button of this.#host.querySelectorAll(selector)) {
+        const value = on(button.dataset);
+        button.setAttribute('aria-pressed', String(value));
+        button.classList.toggle('is-on', value);
+      }
+    };
+    press('[data-group]', (d) => d.group === f.group);
+    press('[data-level]', (d) => f.levels.includes(Number(d.level)));
+    press('[data-flag]', (d) => Boolean(f[d.flag]));
+    show(this.#host.querySelector('[data-clear]'), JSON.stringify(f) !== JSON.stringify(fresh()));
+    this.#host.querySelector('[data-export]').href = `/api/v1/export/incidents.xlsx?${this.query()}`;
+    this.#counts();
+  }
+
+  /** The filter as the server understands it (export). */
+  query() {
+    const f = this.#filter;
+    const q = new URLSearchParams({scope: 'open'});
+    let stages = GROUPS[f.group] ? [...GROUPS[f.group]] : null;
+    if (f.mine && MINE[this.#role]) stages = (stages ?? [...MINE[this.#role]]).filter((s) => MINE[this.#role].has(s));
+    if (stages) q.set('stages', stages.join(','));
+    if (f.levels.length) q.set('levels', f.levels.join(','));
+    if (f.class) q.set('class_code', f.class);
+    if (f.overdue) q.set('overdue', 'true');
+    if (f.text) q.set('text', f.text);
+    return q.toString();
+  }
+
+  #counts = throttle(() => {
+    const counts = Object.fromEntries([...Object.keys(GROUPS), 'overdue', 'mine', 'inview'].map((k) => [k, 0]));
+    const classes = new Map();
+    const now = live.now();
+    for (const item of live.items('incident').values()) {
+      if (FINAL.has(item.stage)) continue;
+      if (item.class) classes.set(item.class, item.class_name);
+      if (this.passes(item, {but: 'group'})) {
+        for (const [name, stages] of Object.entries(GROUPS)) if (!stages || stages.has(item.stage)) counts[name] += 1;
+      }
+      if (isLate(item, now)) counts.overdue += 1;
+      if (MINE[this.#role]?.has(item.stage)) counts.mine += 1;
+      if (this.#inView(item)) counts.inview += 1;
+    }
+    for (const [name, n] of Object.entries(counts)) put(this.#host.querySelector(`[data-count="${name}"]`), n);
+    this.#classes(classes);
+  }, 300);
+
+  #classes(classes) {
+    const select = this.#host.querySelector('[data-class]');
+    if (this.#filter.class && !classes.has(this.#filter.class)) classes.set(this.#filter.class, this.#filter.class);
+    const rows = [['', t('desk.all_classes')], ...[...classes].sort((a, b) => a[1].localeCompare(b[1], 'zh'))];
+    const signature = rows.map((r) => r[0]).join();
+    if (select.dataset.signature !== signature && document.activeElement !== select) {
+      select.dataset.signature = signature;
+      select.replaceChildren(...rows.map(([code, name]) => new Option(name, code)));
+    }
+    select.value = this.#filter.class;
+  }
+
+  #foot() {
+    put(this.#host.querySelector('[data-foot]'), t('desk.list.shown', {n: this.#api.getDisplayedRowCount(), total: this.#known.size}));
+  }
+
+  #columns(width) {
+    const wide = width >= WIDE_PX;
+    if (this.#host.dataset.wide === String(wide)) return;
+    this.#host.dataset.wide = String(wide);
+    this.#api.setColumnsVisible(['number', 'class_name', 'unit_name', 'reported_at'], wide);
+  }
+
+  #say(name, detail) {
+    this.dispatchEvent(new CustomEvent(name, {detail}));
+  }
+}

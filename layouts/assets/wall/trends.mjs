@@ -1,0 +1,64 @@
+// Trend charts of the wall: Plotly, updated in place from live `trend` items, so that nothing flickers.
+
+import {touch} from '../age.mjs';
+import {put} from '../desk/dom.mjs';
+import {live} from '../live.mjs';
+import {has, t} from '../text.mjs';
+
+// Neutral lines told apart by brightness and dash, never by a legal colour: those are for what is abnormal.
+const LINES = [
+  {color: '#f2f4f5', width: 2.5}, {color: '#9ba3ab', width: 2.5, dash: 'dot'}, {color: '#6f7780', width: 2, dash: 'dash'}, {color: '#c3c8ce', width: 1.5},
+];
+const STALE_S = 900;
+const zone = document.documentElement.dataset.timezone || 'Asia/Shanghai';
+const local = new Intl.DateTimeFormat('sv-SE', {timeZone: zone, dateStyle: 'short', timeStyle: 'medium'});
+
+const nameOf = (prefix, item, key) => (has(`${prefix}.${key}`) ? t(`${prefix}.${key}`) : item.title ?? item.name ?? key);
+
+/** Plotly draws dates as they are written: city time, whatever the wall's own clock is set to. */
+const cityDates = (times) => times.map((ms) => local.format(ms));
+
+function traces(item) {
+  return item.series.map((series, n) => ({
+    type: 'scatter', mode: 'lines', name: nameOf('trend.series', series, series.name),
+    x: cityDates(series.t), y: series.v, line: {...LINES[n % LINES.length], shape: 'spline', smoothing: 0.5},
+    ...(n === 0 ? {fill: 'tozeroy', fillcolor: 'rgba(255,255,255,0.06)'} : {}),
+  }));
+}
+
+async function paint(host, item) {
+  const graph = host.querySelector('.js-plotly-plot');
+  if (!graph || !window.Plotly) return false;
+  const panel = host.closest('.wp');
+  put(panel.querySelector('.cy-panel__title'), nameOf('trend', item, item.key));
+  const age = panel.querySelector('.age');
+  age.dataset.asOf = item.as_of ?? Math.max(...item.series.flatMap((s) => s.t.slice(-1)));
+  age.dataset.limitS = item.limit_s ?? STALE_S;
+  touch(age);
+  const several = item.series.length > 1;
+  const layout = {
+    ...graph.layout,
+    showlegend: several,
+    legend: {orientation: 'h', x: 1, xanchor: 'right', y: 1.16, font: {size: 15, color: '#ccd1d6'}, bgcolor: 'rgba(0,0,0,0)'},
+    margin: {l: 6, r: 10, t: several ? 22 : 8, b: 4},
+    yaxis: {...graph.layout.yaxis, rangemode: 'tozero'},
+    xaxis: {...graph.layout.xaxis, tickformat: '%H:%M'},
+  };
+  await window.Plotly.react(graph, traces(item), layout, {displayModeBar: false, staticPlot: true, responsive: true});
+  return true;
+}
+
+/** Paint every trend there is into the charts of the page, in the order of their keys; again when one changes. */
+export function startTrends() {
+  const hosts = [...document.querySelectorAll('[id^="wall-trend-"]')];
+  const done = new Map();
+  const draw = async () => {
+    const items = [...live.items('trend').values()].filter((i) => i.series?.length).sort((a, b) => (a.order ?? 99) - (b.order ?? 99) || a.key.localeCompare(b.key));
+    for (const [n, host] of hosts.entries()) {
+      const item = items[n];
+      if (item && done.get(host.id) !== item && (await paint(host, item))) done.set(host.id, item);
+    }
+  };
+  live.addEventListener('applied', ({detail}) => { if (detail.replaced || detail.changed.some(([kind]) => kind === 'trend')) draw(); });
+  const wait = setInterval(() => { draw(); if (done.size === hosts.length) clearInterval(wait); }, 500); // Plotly arrives late
+}

@@ -1,0 +1,144 @@
+// The wall: a fixed 1920×1080 design scaled as a whole; everything on it is live, nothing on it can be pressed.
+
+import {touch} from '../age.mjs';
+import {createMap} from '../citymap.mjs';
+import {FINAL, NUMERALS, centre, dueOf, el, icon, isLate, put, ready, reconcile, rings, show, throttle} from '../desk/dom.mjs';
+import {linkText, startShell} from '../desk/shell.mjs';
+import {startTiles} from '../desk/tiles.mjs';
+import {live} from '../live.mjs';
+import {cityTime, lang, t} from '../text.mjs';
+import {startTrends} from './trends.mjs';
+
+const DESIGN = {width: 1920, height: 1080};
+const ROWS = {worst: 6, newest: 6};
+
+// ------------------------------------------------------------------ one size, scaled, never stretched
+
+function fit(canvas) {
+  const scale = Math.min(innerWidth / DESIGN.width, innerHeight / DESIGN.height);
+  const x = Math.round((innerWidth - DESIGN.width * scale) / 2);
+  const y = Math.round((innerHeight - DESIGN.height * scale) / 2);
+  canvas.style.transform = `translate(${x}px, ${y}px) scale(${scale})`;
+}
+
+// ------------------------------------------------------------------ counts and lists
+
+const open = () => [...live.items('incident').values()].filter((i) => !FINAL.has(i.stage));
+
+function totals() {
+  const now = live.now();
+  const today = cityTime(now).date;
+  const all = [...live.items('incident').values()];
+  const rows = all.filter((i) => !FINAL.has(i.stage));
+  const put_ = (key, value) => put(document.querySelector(`[data-total="${key}"]`), live.ready ? value.toLocaleString('en-US') : '–');
+  put_('open', rows.length);
+  put_('today', all.filter((i) => cityTime(i.reported_at).date === today).length);
+  put_('overdue', rows.filter((i) => isLate(i, now)).length);
+  put_('closed', all.filter((i) => i.stage === 'closed' && i.closed_at && cityTime(i.closed_at).date === today).length);
+  const byLevel = [1, 2, 3, 4].map((n) => rows.filter((i) => i.level === n).length);
+  const most = Math.max(1, ...byLevel);
+  byLevel.forEach((n, i) => {
+    put(document.querySelector(`[data-level-n="${i + 1}"]`), live.ready ? n : '–');
+    document.querySelector(`[data-bar="${i + 1}"]`).style.setProperty('--share', n / most);
+  });
+  document.querySelector('.total--overdue').classList.toggle('is-bad', rows.some((i) => isLate(i, now)));
+}
+
+function make() {
+  return el('div.cy-item.row', {},
+    el('span.cy-level'),
+    el('div.cy-item__main', {}, el('div.cy-item__title'), el('div.cy-item__sub')),
+    el('div.cy-item__side', {}, el('span.stage'), el('span.when')));
+}
+
+const update = (byDue) => (row, item) => {
+  const badge = row.querySelector('.cy-level');
+  badge.className = `cy-level cy-level--${item.level}`;
+  put(badge, NUMERALS[item.level]);
+  put(row.querySelector('.cy-item__title'), item.title);
+  put(row.querySelector('.cy-item__sub'), [item.address || item.class_name, item.unit_name].filter(Boolean).join(' · ') || t('word.unresolved_place'));
+  put(row.querySelector('.stage'), t(`stage.${item.stage}`));
+  const when = row.querySelector('.when');
+  const due = byDue ? dueOf(item) : null;
+  when.className = due === null ? 'when age' : 'when due';
+  if (due === null) { delete when.dataset.due; when.dataset.asOf = item.reported_at; } else { delete when.dataset.asOf; when.dataset.due = due; }
+  touch(when);
+  row.classList.toggle('is-ringing', rings(item));
+};
+
+function lists() {
+  const now = live.now();
+  const rows = open();
+  const worst = [...rows].sort((a, b) => Number(rings(b)) - Number(rings(a)) || a.level - b.level || Number(isLate(b, now)) - Number(isLate(a, now)) || (dueOf(a) ?? Infinity) - (dueOf(b) ?? Infinity)).slice(0, ROWS.worst);
+  const newest = [...rows].sort((a, b) => b.reported_at - a.reported_at).slice(0, ROWS.newest);
+  for (const [name, list, by] of [['worst', worst, update(true)], ['newest', newest, update(false)]]) {
+    const host = document.querySelector(`[data-${name}]`);
+    host.querySelector('.cy-empty')?.remove();
+    reconcile(host, list, (i) => i.key, make, by);
+    if (!list.length) host.replaceChildren(el('div.cy-empty', {}, t(live.ready ? 'wall.quiet' : 'ui.loading')));
+  }
+}
+
+/** A new level I or II incident is named in large type over the map until it is acknowledged. */
+function alert() {
+  const host = document.querySelector('[data-alert]');
+  const [worst] = open().filter(rings).sort((a, b) => a.level - b.level || b.reported_at - a.reported_at);
+  show(host, Boolean(worst));
+  if (!worst || host.dataset.shows === `${worst.key}:${worst.version}`) return;
+  host.dataset.shows = `${worst.key}:${worst.version}`;
+  host.className = `wall__alert wall__alert--${worst.level}`;
+  host.replaceChildren(
+    el('span.cy-level', {className: `cy-level cy-level--${worst.level}`}, NUMERALS[worst.level]),
+    el('div.cy-grow', {}, el('div.alert__title', {}, worst.title), el('div.alert__sub', {}, [worst.address, worst.unit_name || t('wall.unassigned')].filter(Boolean).join(' · '))),
+    el('span.age', {dataset: {asOf: worst.reported_at}}));
+}
+
+// ------------------------------------------------------------------ a wall that is not live says so
+
+function veil() {
+  const host = document.querySelector('[data-veil]');
+  const away = live.status === 'lost' || !live.ready;
+  show(host, away);
+  document.querySelector('[data-canvas]').classList.toggle('is-dead', live.status === 'lost');
+  if (away) {
+    if (!host.firstChild) host.append(icon('unlink'), el('strong', {}, t('product.not_live')), el('span'));
+    put(host.querySelector('span'), live.ready ? linkText() : t('wall.connecting'));
+  }
+}
+
+function date() {
+  const now = live.now();
+  const weekday = new Intl.DateTimeFormat(lang === 'zh' ? 'zh-CN' : 'en-GB', {weekday: 'long', timeZone: document.documentElement.dataset.timezone}).format(now);
+  const day = cityTime(now).date;
+  put(document.querySelector('[data-date]'), lang === 'zh' ? `${day.replace('-', ' 年 ').replace('-', ' 月 ')} 日　${weekday}` : `${weekday}, ${day}`);
+}
+
+function legend(host) {
+  host.append(...[1, 2, 3, 4].map((n) => el('span.legend__one', {}, el('span.cy-level', {className: `cy-level cy-level--${n}`}, NUMERALS[n]), t(`level.${n}.word`))));
+}
+
+// ------------------------------------------------------------------ begin
+
+startShell();
+const mapHost = await ready('wall-map');
+const canvas = document.querySelector('[data-canvas]');
+fit(canvas);
+addEventListener('resize', () => fit(canvas));
+const draw = () => { totals(); lists(); alert(); veil(); };
+const soon = throttle(draw, 250);
+live.addEventListener('applied', ({detail}) => {
+  if (detail.replaced || detail.changed.some(([kind]) => kind === 'incident')) soon();
+  const age = document.querySelector('[data-counts-age]');
+  age.dataset.asOf = live.now();
+});
+live.addEventListener('status', veil);
+setInterval(() => { date(); veil(); }, 1000);
+setInterval(draw, 10_000); // clocks run out without a message
+startTiles(document.getElementById('desk-tiles'), null);
+startTrends();
+legend(document.querySelector('[data-legend]'));
+draw();
+date();
+const map = await createMap(mapHost, {interactive: false, center: centre(), remember: '', counts: false, zoom: 10.35, lang});
+map?.setIncidentFilter((item) => !FINAL.has(item.stage));
+document.documentElement.dataset.ready = 'wall';

@@ -1,0 +1,339 @@
+"""One incident as the desk shows it: head, stepper, facts, dispatch, photos, sources, timeline, what may be done."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from dash import dcc, html
+from dash.development.base_component import Component
+
+from layouts import figures
+from layouts.shell import pieces
+from layouts.shell.view import View, epoch_ms
+
+Row = Mapping[str, Any]
+
+PATH: Final = ("reported", "accepted", "dispatched", "taken", "on_site", "handled", "returned_result", "checked", "closed")
+PRIMARY: Final = ("acknowledge", "accept", "dispatch", "pass_check", "close")
+"""The step that leads on, in the order in which it is offered as the bright button."""
+PARTICULARS: Final[dict[str, tuple[str, ...]]] = {
+    "accept": ("class", "level"),
+    "refuse": ("reason",),
+    "void": ("reason",),
+    "fail_check": ("reason",),
+    "reassign": ("reason",),
+    "note": ("reason",),
+}
+"""What an action asks for before it is done; 'class' only when the incident has none yet."""
+ON_DESK: Final = ("accept", "refuse", "dispatch", "reassign", "pass_check", "fail_check", "close", "void", "note", "acknowledge")
+WRONG: Final = ("refuse", "fail_check", "void")
+ICONS: Final = {"acknowledge": "bell-off", "accept": "clipboard-check", "dispatch": "send", "pass_check": "check-check", "close": "archive", "refuse": "ban", "void": "x", "fail_check": "corner-up-left", "reassign": "redo-2", "note": "note"}
+
+
+def shown(incident: Row) -> dict[str, Any]:
+    """What the browser and the next callbacks must know of the incident on show."""
+    device = next((s["device"] for s in incident.get("source_list", []) if s.get("device")), "")
+    return {
+        "id": incident["id"],
+        "version": incident["version"],
+        "number": incident["number"],
+        "stage": incident["stage"],
+        "class_code": incident.get("class", ""),
+        "level": incident["level"],
+        "actions": list(incident.get("actions", [])),
+        "unit": incident.get("unit", ""),
+        "device": device,
+    }
+
+
+def parts(view: View, incident: Row) -> tuple[Any, ...]:
+    """Head, facts, photos, sources, timeline, actions: the children of the drawer's parts, in this order."""
+    return (
+        head(view, incident),
+        [ring(view, incident), stepper(view, incident), clocks(view, incident), facts(view, incident)],
+        photos(view, incident),
+        sources(view, incident),
+        timeline(view, incident),
+        actions(view, incident),
+    )
+
+
+def nothing(view: View, text: str) -> tuple[Any, ...]:
+    """The drawer when the incident cannot be shown, with the reason."""
+    close = pieces.button(pieces.icon("close"), kind="ghost icon small", title="Esc", **{"data-drawer-close": ""})
+    return ([html.Div(className="cy-grow"), close], [pieces.fault(text)], [], [], [], [])
+
+
+def head(view: View, incident: Row) -> list[Component]:
+    """Level, title, number, class, close."""
+    return [
+        html.Div(
+            [
+                pieces.level_badge(view, incident["level"]),
+                html.H2(str(incident["title"]), className="cy-h2 cy-clip-2"),
+                pieces.button(pieces.icon("close"), kind="ghost icon small", title="Esc", **{"data-drawer-close": "", "aria-label": view.t("ui.close")}),
+            ],
+            className="detail__title",
+        ),
+        html.Div(
+            [
+                html.Span(str(incident["number"]), className="cy-num detail__number", title=view.t("desk.copy"), **{"data-copy": str(incident["number"])}),
+                html.Span(str(incident.get("class_name") or view.t("desk.no_class")), className="cy-chip"),
+                pieces.stage_chip(view, incident["stage"]),
+            ],
+            className="cy-row cy-row--wrap",
+        ),
+    ]
+
+
+def ring(view: View, incident: Row) -> Component | None:
+    """The bell of a level I/II incident that nobody has acknowledged."""
+    if int(incident["level"]) > 2 or incident.get("acknowledged") or incident["stage"] in ("closed", "refused", "void"):
+        return None
+    act = [pieces.button(view.t("desk.stop_bell"), kind="small", act={"action": "acknowledge"})] if "acknowledge" in incident.get("actions", []) else []
+    return html.Div([pieces.icon("bell-ring"), html.Span(view.t("desk.ringing"), className="cy-grow"), *act], className=f"ring ring--{incident['level']}", role="alert")
+
+
+def stepper(view: View, incident: Row) -> Component:
+    """上报 → … → 结案, with the moment each stage was first reached."""
+    reached: dict[str, Any] = {}
+    for entry in incident.get("timeline", []):
+        reached.setdefault(str(entry.get("to_stage")), entry.get("at"))
+    stage = str(incident["stage"])
+    now = PATH.index(stage) if stage in PATH else -1
+    steps = []
+    for n, name in enumerate(PATH):
+        state = "is-now" if n == now else ("is-done" if n < now else "")
+        moment = view.moment(reached.get(name), "%H:%M") if n <= now else ""
+        steps.append(
+            html.Li(
+                [html.Span(view.word("stage", name), className="step__name"), html.Span(moment, className="step__time cy-num")],
+                className=f"step {state}",
+                title=view.moment(reached.get(name), "%Y-%m-%d %H:%M:%S") if n <= now else "",
+                **({"aria-current": "step"} if n == now else {}),
+            )
+        )
+    ended = html.Div(view.word("stage", stage), className="stepper__ended") if now < 0 else None
+    return html.Div([html.Ol(steps, className="stepper"), ended])
+
+
+def clocks(view: View, incident: Row) -> Component | None:
+    """The two clocks that may run: of the stage, and of the handling unit."""
+    if incident["stage"] in ("closed", "refused", "void"):
+        late = view.t("desk.was_overdue") if incident.get("overdue") else view.t("desk.was_on_time")
+        return html.Div([html.Span(late, className="lamp lamp--wrong" if incident.get("overdue") else "lamp"), html.Span(view.moment(incident.get("closed_at")), className="cy-faint cy-num")], className="clocks")
+    rows = []
+    for name, value in (("stage", incident.get("stage_due_at")), ("handle", incident.get("handle_due_at"))):
+        if value is not None and (name == "stage" or value != incident.get("stage_due_at")):
+            rows.append(html.Div([html.Span(view.t(f"desk.clock.{name}"), className="cy-faint"), html.Div(pieces.due_of(value), className="clocks__left"), html.Span(view.moment(value), className="cy-faint cy-num")], className="clocks__one"))
+    if not rows:
+        return None
+    return html.Div(rows, className="clocks")
+
+
+def facts(view: View, incident: Row) -> Component:
+    """Place, text, reporter, unit, worker, limits."""
+    place = " › ".join(str(name) for name in incident.get("area_names", []))
+    resolved = bool(incident.get("cell"))
+    where = [
+        html.Div(str(incident["address"])) if incident.get("address") else None,
+        html.Div(place, className="cy-dim") if resolved else html.Span(view.t("word.unresolved_place"), className="lamp lamp--warn"),
+    ]
+    policy = incident.get("policy") or {}
+    limit = view.t("desk.limit", span=view.span(float(policy["limit_min"]) * 60)) if policy.get("limit_min") else ""
+    counts = [view.t(f"desk.{k}", n=incident[k]) for k in ("returns", "reworks") if incident.get(k)]
+    return pieces.facts(
+        (
+            (view.t("word.text"), html.Div(str(incident.get("text") or ""), className="detail__text") if incident.get("text") else ""),
+            (view.t("word.place"), [x for x in where if x is not None]),
+            (view.t("word.reporter"), reporter(view, incident)),
+            (view.t("word.unit"), unit(view, incident)),
+            (view.t("word.reported_at"), html.Span([view.moment(incident["reported_at"], "%Y-%m-%d %H:%M:%S"), " ", pieces.age_of(incident["reported_at"])], className="cy-num")),
+            (view.t("desk.policy"), " · ".join(x for x in (limit, view.t("desk.needs_photo") if policy.get("needs_photo") else "", *counts) if x)),
+        )
+    )
+
+
+def reporter(view: View, incident: Row) -> Component | str:
+    """Who reported, masked unless this request was allowed to unmask."""
+    people = [f"{s.get('reporter_name') or ''} {s.get('reporter_phone') or ''}".strip() for s in incident.get("source_list", [])]
+    known = list(dict.fromkeys(p for p in people if p))
+    if not known:
+        return ""
+    text = html.Span("、".join(known) if view.lang == "zh" else ", ".join(known), className="cy-num")
+    if not any("*" in p for p in known) or not incident.get("may_unmask"):
+        return text
+    return html.Span([text, pieces.button([pieces.icon("eye"), view.t("desk.unmask")], kind="ghost small", act={"action": "unmask"}, title=view.t("desk.unmask.hint"))], className="cy-row")
+
+
+def unit(view: View, incident: Row) -> Component | str:
+    """The unit that holds it and the person on it."""
+    if not incident.get("unit"):
+        return ""
+    worker = incident.get("worker_name") or incident.get("worker")
+    phone = incident.get("unit_phone")
+    return html.Span([html.Span(str(incident.get("unit_name") or incident["unit"])), html.Span(f" · {worker}", className="cy-dim") if worker else None, html.Span(f" {phone}", className="cy-faint cy-num") if phone else None])
+
+
+def photos(view: View, incident: Row) -> list[Component]:
+    """All photos in one row, told apart by purpose."""
+    rows = incident.get("photos") or []
+    if not rows:
+        return []
+    shots = [
+        html.Figure(
+            [
+                html.A(html.Img(src=f"/api/v1/photos/{p['sha256']}", alt=view.word("desk.photo", p.get("purpose", "report")), loading="lazy"), href=f"/api/v1/photos/{p['sha256']}", target="_blank", rel="noopener"),
+                html.Figcaption(f"{view.word('desk.photo', p.get('purpose', 'report'))} {view.moment(p.get('at'), '%H:%M')}"),
+            ]
+        )
+        for p in rows
+    ]
+    return [html.H3(view.t("desk.part.photos", n=len(rows)), className="detail__h"), html.Div(shots, className="cy-photos")]
+
+
+def sources(view: View, incident: Row) -> list[Component]:
+    """Everything that told us of it: sensor, camera, person."""
+    rows = incident.get("source_list") or []
+    if not rows:
+        return []
+    marks = {"warning": "device", "alarm": "camera", "report": "user"}
+    items = [
+        html.Div(
+            [
+                pieces.icon(marks.get(str(s.get("kind")), "info")),
+                html.Div(
+                    [
+                        html.Div([html.Span(view.word("source", s.get("kind")), className="cy-strong"), html.Span(view.word("channel", s["channel"]), className="cy-chip") if s.get("channel") and s.get("kind") == "report" else None], className="cy-row"),
+                        html.Div(str(s.get("text") or s.get("title") or ""), className="detail__text"),
+                        html.Div(" · ".join(str(x) for x in (s.get("device") or s.get("camera"), s.get("address"), s.get("source_time")) if x), className="cy-faint"),
+                    ],
+                    className="cy-item__main",
+                ),
+                html.Div([html.Span(view.moment(s.get("time")), className="cy-num")], className="cy-item__side"),
+            ],
+            className="cy-item source",
+        )
+        for s in rows
+    ]
+    return [html.H3(view.t("desk.part.sources", n=len(rows)), className="detail__h"), html.Div(items, className="cy-list")]
+
+
+def timeline(view: View, incident: Row) -> list[Component]:
+    """One line per step: who, through which channel, when, why. Newest last."""
+    lines = [html.Li(_line(view, e)) for e in incident.get("timeline", [])]
+    if not lines:
+        return []
+    return [html.H3(view.t("desk.part.timeline"), className="detail__h"), html.Ol(lines, className="cy-timeline")]
+
+
+def _line(view: View, e: Row) -> list[Component | None]:
+    who = view.word("role", "system") if e.get("role") == "system" else f"{e.get('actor_name')}"
+    role = "" if e.get("role") == "system" else view.word("role", e.get("role"))
+    detail = e.get("detail") or {}
+    to = str(detail.get("unit_name") or detail.get("unit") or "")
+    person = str(detail.get("worker_name") or detail.get("worker") or "")
+    wrong = view.word("wrong_field", detail["wrong_field"]) if detail.get("wrong_field") else ""
+    why = " · ".join(x for x in (view.word("desk.reason", e["reason"]) if e.get("reason") else "", wrong) if x)
+    return [
+        html.Div(
+            [
+                html.Span(view.word("action", e.get("action")), className="cy-timeline__what"),
+                html.Span(" → ".join(x for x in (to, person) if x), className="cy-dim") if to or person else None,
+                html.Span(view.moment(e.get("at"), "%m-%d %H:%M:%S"), className="cy-timeline__time cy-num", title=str(e.get("at"))),
+            ],
+            className="line",
+        ),
+        html.Div(" · ".join(x for x in (who, role, view.word("channel", e.get("channel"))) if x), className="cy-faint"),
+        html.Div(why, className="cy-timeline__why") if why else None,
+    ]
+
+
+def actions(view: View, incident: Row) -> list[Component]:
+    """The buttons that are legal for this actor at this stage, the leading one bright."""
+    legal = [a for a in ON_DESK if a in incident.get("actions", [])]
+    if not legal:
+        return [html.Span(view.t("desk.nothing_to_do"), className="cy-faint")]
+    leading = next((a for a in PRIMARY if a in legal and a not in ("dispatch", "acknowledge")), "")
+    buttons = []
+    for action in sorted(legal, key=lambda a: a != leading):
+        if action == "dispatch" or (action == "acknowledge" and int(incident["level"]) <= 2):
+            continue  # the dispatch panel and the ring have their own buttons
+        kind = "primary" if action == leading else ("danger" if action in WRONG else "")
+        needs = [p for p in PARTICULARS.get(action, ()) if p == "reason" or not incident.get("class_code")]
+        buttons.append(
+            pieces.button([pieces.icon(ICONS[action]), view.word("action", action)], kind=kind, act={"action": action, "needs": needs})
+        )
+    return buttons
+
+
+def dispatch(view: View, route: Row) -> list[Component]:
+    """Responsible unit with the reason, one click to send; other candidates; workers ranked with reasons."""
+    best = route.get("unit") or ""
+    verb = view.word("action", "dispatch")
+    out: list[Component] = [html.H3(view.t("desk.part.dispatch"), className="detail__h")]
+    if best:
+        out.append(
+            html.Div(
+                [
+                    pieces.icon("unit"),
+                    html.Div([html.Div(str(route.get("unit_name") or best), className="cy-item__title"), html.Div(view.named(dict(route), "reason"), className="cy-item__sub route__why")], className="cy-item__main"),
+                    pieces.button([pieces.icon("send"), verb], kind="primary", act={"action": "dispatch", "unit": best}),
+                ],
+                className="route",
+            )
+        )
+    else:
+        out.append(html.Div(view.t("desk.no_route"), className="lamp lamp--warn"))
+    workers = route.get("workers") or []
+    if workers:
+        out.append(html.Div(view.t("desk.workers"), className="cy-label"))
+        out.append(html.Div([_worker(view, best, w) for w in workers[:6]], className="cy-list"))
+    elif best:
+        out.append(html.Div(view.t("desk.no_worker"), className="cy-faint"))
+    likely = [c for c in route.get("candidates") or [] if c.get("unit") != best]
+    named = {c.get("unit") for c in likely} | {best}
+    others = [*likely, *({"unit": u["code"], "unit_name": u["name"], "reason": u.get("kind")} for u in route.get("units") or [] if u["code"] not in named)]
+    if others:
+        out.append(html.Details([html.Summary(view.t("desk.other_units", n=len(others))), html.Div([_candidate(view, c) for c in others], className="cy-list")], className="others"))
+    return out
+
+
+def _worker(view: View, unit_code: str, w: Row) -> Component:
+    distance = w.get("distance_m")
+    age = w.get("position_age_s")
+    bits = [
+        view.t("desk.metres", n=round(float(distance))) if distance is not None and float(distance) < 1000 else (view.t("desk.kilometres", n=f"{float(distance) / 1000:.1f}") if distance is not None else view.t("desk.no_position")),
+        view.t("desk.tasks", n=w.get("open_tasks", 0)),
+        view.t("desk.located", span=view.span(float(age))) if age is not None else "",
+    ]
+    reasons = " · ".join(view.word("desk.worker", x) for x in w.get("reasons") or [])
+    return html.Div(
+        [
+            pieces.icon("worker"),
+            html.Div([html.Div(str(w.get("name") or w["login"]), className="cy-item__title"), html.Div(" · ".join(x for x in bits if x), className="cy-item__sub cy-num"), html.Div(reasons, className="cy-item__sub route__why") if reasons else None], className="cy-item__main"),
+            pieces.button(view.word("action", "dispatch"), kind="small", act={"action": "dispatch", "unit": w.get("unit") or unit_code, "worker": w["login"]}),
+        ],
+        className="cy-item worker" + ("" if w.get("on_duty", True) else " is-off"),
+    )
+
+
+def _candidate(view: View, c: Row) -> Component:
+    return html.Div(
+        [
+            html.Div([html.Div(str(c.get("unit_name") or c.get("unit")), className="cy-item__title"), html.Div(str(c.get("reason") or ""), className="cy-item__sub")], className="cy-item__main"),
+            pieces.button(view.word("action", "dispatch"), kind="small", act={"action": "dispatch", "unit": c.get("unit")}),
+        ],
+        className="cy-item",
+    )
+
+
+def chart(view: View, series: Row) -> list[Component]:
+    """The readings of the device that warned."""
+    head_ = html.H3([view.t("desk.part.chart"), html.Span(str(series.get("device") or ""), className="cy-faint cy-num")], className="detail__h")
+    if not series.get("t"):
+        return [head_, pieces.empty(view.t("desk.no_series"), mark="chart-line")]
+    return [head_, dcc.Graph(figure=figures.device_series(view, series), config=figures.CONFIG, className="chart", responsive=True)]
+
+

@@ -1,0 +1,135 @@
+"""Answers that are lists: found incidents, the records behind a figure, a device, a camera."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from dash import dcc, html
+from dash.development.base_component import Component
+
+from layouts import figures
+from layouts.shell import pieces
+from layouts.shell.view import View
+
+Row = Mapping[str, Any]
+
+
+def found(view: View, rows: Sequence[Row]) -> list[Component]:
+    """Incidents whose number was asked for, closed ones too."""
+    if not rows:
+        return [html.Div(view.t("desk.found.none"), className="cy-empty")]
+    return [incident_item(view, r) for r in rows[:20]]
+
+
+def incident_item(view: View, r: Row) -> Component:
+    """One incident as a line that opens it."""
+    return html.Button(
+        [
+            pieces.level_badge(view, r.get("level")),
+            html.Span([html.Span(str(r.get("title")), className="cy-item__title"), html.Span(f"{r.get('number')} · {r.get('class_name') or ''}", className="cy-item__sub cy-num")], className="cy-item__main"),
+            html.Span([pieces.stage_chip(view, r.get("stage")), html.Span(view.moment(r.get("reported_at")), className="cy-num")], className="cy-item__side"),
+        ],
+        className="cy-item",
+        type="button",
+        **{"data-incident": str(r.get("id"))},
+    )
+
+
+def records(view: View, rows: Sequence[Row], total: int) -> list[Component]:
+    """The incidents behind a figure."""
+    heads = [view.t(f"word.{k}") for k in ("level", "number", "title", "stage", "unit", "reported_at")] + [view.t("word.due")]
+    lines = [
+        html.Tr(
+            [
+                html.Td(pieces.level_badge(view, r.get("level"))),
+                html.Td(str(r.get("number")), className="cy-num"),
+                html.Td(html.Span(str(r.get("title")), className="cy-clip-2")),
+                html.Td(pieces.stage_chip(view, r.get("stage"))),
+                html.Td(str(r.get("unit_name") or r.get("unit") or "–")),
+                html.Td(view.moment(r.get("reported_at")), className="cy-num"),
+                html.Td(_due(view, r)),
+            ],
+            **{"data-incident": str(r.get("id")), "tabIndex": "0", "role": "button"},
+        )
+        for r in rows
+    ]
+    shown = view.t("desk.records.shown", n=len(rows), total=total)
+    return [html.Div(shown, className="cy-faint"), pieces.table(heads, lines, nothing=view.t("desk.records.none"), className="is-clickable")]
+
+
+def _due(view: View, r: Row) -> Component | str:
+    if r.get("stage") in ("closed", "refused", "void"):
+        return html.Span(view.t("word.overdue") if r.get("overdue") else view.moment(r.get("closed_at")), className="lamp lamp--wrong" if r.get("overdue") else "cy-num")
+    return pieces.due_of(r.get("handle_due_at") or r.get("stage_due_at"))
+
+
+def feeds(view: View, rows: Sequence[Row]) -> list[Component]:
+    """The feeds behind the figures on data: who sends, when last."""
+    heads = [view.t(k) for k in ("ops.feed", "ops.feed.owner", "ops.feed.protocol", "ops.feed.last", "word.status")] + [view.t(f"ops.count.{k}") for k in ("stored", "rejected", "duplicate", "held")]
+    lines = [
+        html.Tr(
+            [
+                html.Td([html.Div(str(r.get("name")), className="cy-strong"), html.Div(str(r.get("id")), className="cy-faint cy-num")]),
+                html.Td(str(r.get("owner") or "–")),
+                html.Td(str(r.get("protocol") or "–")),
+                html.Td(pieces.age_of(r.get("last_message_at"), r.get("expected_period_s"))),
+                html.Td(status(view, str(r.get("status") or "silent"))),
+                *(html.Td(f"{int(r.get(k) or 0):,}", className="cy-num is-right") for k in ("stored", "rejected", "duplicate", "held")),
+            ]
+        )
+        for r in rows
+    ]
+    return [pieces.table(heads, lines, nothing=view.t("ui.empty"))]
+
+
+def status(view: View, value: str) -> Component:
+    """online | silent | warning in words, with its shape."""
+    shape = {"normal": "online", "online": "online", "late": "warning", "warning": "warning"}.get(value, "silent")
+    return html.Span(view.word("feed.status", value), className=f"cy-status cy-status--{shape}")
+
+
+def device(view: View, answer: Row) -> list[Component]:
+    """A device: what it is, its latest values."""
+    latest = [
+        html.Div(
+            [
+                html.Div(view.named(dict(m)) or str(m.get("id")), className="cy-tile__name"),
+                html.Div([html.Span(figures.number(m.get("value"))), html.Span(str(m.get("unit") or ""), className="cy-tile__unit")], className="cy-tile__value"),
+                html.Div(pieces.age_of(m.get("time"), answer.get("expected_period_s")), className="cy-tile__age"),
+            ],
+            className="cy-tile",
+        )
+        for m in answer.get("metrics", [])
+    ]
+    known = pieces.facts(
+        (
+            (view.t("word.name"), str(answer.get("name") or "")),
+            (view.t("word.type"), view.named(dict(answer), "type_name") or str(answer.get("type") or "")),
+            (view.t("word.number"), html.Span(str(answer.get("id")), className="cy-num")),
+            (view.t("word.unit"), str(answer.get("unit_name") or answer.get("unit") or "")),
+            (view.t("word.area"), str(answer.get("area_name") or "")),
+        )
+    )
+    return [known, html.Div(latest, className="cy-grid device__values")]
+
+
+def series(view: View, answer: Row) -> list[Component]:
+    """The last hours of one metric."""
+    if not answer.get("t"):
+        return [pieces.empty(view.t("desk.no_series"), mark="chart-line")]
+    return [dcc.Graph(figure=figures.device_series(view, answer), config=figures.CONFIG, className="chart", responsive=True)]
+
+
+def camera(view: View, answer: Row) -> list[Component]:
+    """A camera of the registry."""
+    return [
+        pieces.facts(
+            (
+                (view.t("word.name"), str(answer.get("name") or "")),
+                (view.t("word.number"), html.Span(str(answer.get("code")), className="cy-num")),
+                (view.t("desk.camera.scene"), str(answer.get("scene") or "")),
+                (view.t("desk.camera.direction"), f"{answer.get('direction_deg'):.0f}°" if answer.get("direction_deg") is not None else ""),
+            )
+        )
+    ]

@@ -1,0 +1,125 @@
+"""The duty leader's page: what is wrong, late, unknown, waiting for me. Live lists by desk/leader.mjs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from dash import dcc, html
+from dash.development.base_component import Component
+
+from layouts import ids
+from layouts.shell import frame, pieces
+from layouts.shell.view import View
+
+Row = Mapping[str, Any]
+
+COLUMNS: Final = (("waiting", "escalate"), ("wrong", "triangle-alert"), ("late", "timer"), ("unknown", "circle-help"))
+UNKNOWN_ICONS: Final = {"feed": "unlink", "device": "device", "indicator": "gauge", "place": "map-pin", "ledger": "database", "held": "inbox", "camera": "camera"}
+
+
+def leader(view: View) -> Component:
+    """The page: indicator strip, the ringing bar, four columns."""
+    stores = [dcc.Store(id=x) for x in (ids.LEADER_PRESS, ids.LEADER_BOARD_ASK)]
+    columns = [
+        html.Section(
+            [
+                html.Div(
+                    [pieces.icon(mark), html.H2(view.t(f"leader.{name}"), className="cy-panel__title"), html.Span("", className="cy-count", **{"data-count": name}), html.Span(view.t(f"leader.{name}.note"), className="cy-panel__note cy-clip")],
+                    className="cy-panel__head",
+                ),
+                html.Div(id=_LISTS.get(name, f"leader-{name}"), className="cy-panel__body column__list"),
+            ],
+            className=f"cy-panel cy-panel--flush column column--{name}",
+        )
+        for name, mark in COLUMNS
+    ]
+    body = html.Main(
+        [
+            html.Section(id=ids.DESK_TILES, className="tiles"),
+            html.Div(className="ringing", hidden=True, **{"data-ringing": "", "role": "alert"}),
+            html.Div(columns, className="columns"),
+            *stores,
+        ],
+        className="leader",
+    )
+    return frame.framed(view, "leader", body)
+
+
+_LISTS: Final = {"unknown": ids.LEADER_UNKNOWN, "waiting": ids.LEADER_WAITING}
+
+
+def board(view: View, answer: Row) -> tuple[list[Component], list[Component]]:
+    """The columns 'unknown' and 'waiting' from the answer of LeaderBoard."""
+    return unknown(view, unknown_rows(answer.get("unknown", {}))), waiting(view, answer.get("waiting", {}).get("rows", []))
+
+
+def unknown_rows(found: Row) -> list[Row]:
+    """What is not known, worst first: mismatches of the ledger, silent feeds, incidents without a place."""
+    rows: list[Row] = []
+    if found.get("ledger_mismatches"):
+        rows.append({"kind": "ledger", "n": found["ledger_mismatches"]})
+    rows += [{"kind": "feed", "name": feed} for feed in found.get("silent_feeds", [])]
+    rows += [
+        {"kind": "place", "id": r["id"], "name": r["title"], "detail": r.get("address") or r["number"], "since": r["reported_at"]}
+        for r in found.get("unresolved_places", {}).get("rows", [])
+    ]
+    return rows
+
+
+def unknown(view: View, rows: Sequence[Row]) -> list[Component]:
+    """The column of what is not known; silent devices and stale figures are added by the browser, which hears them."""
+    if not rows:
+        return [pieces.empty(view.t("leader.unknown.none"), mark="circle-check")]
+    return [_unknown(view, r) for r in rows]
+
+
+def _unknown(view: View, r: Row) -> Component:
+    kind = str(r.get("kind"))
+    where = {"incident": f"/desk#incident={r.get('id')}", "place": f"/desk#incident={r.get('id')}", "ledger": "/ops#ledger", "feed": "/ops#feeds", "held": "/ops#held"}.get(kind)
+    count = r.get("n")
+    text = html.Div(
+        [
+            html.Div([view.word("leader.kind", kind), html.Span(f" × {count}", className="cy-num") if count else ""], className="cy-item__sub"),
+            html.Div(str(r.get("name") or r.get("title") or r.get("key") or ""), className="cy-item__title"),
+            html.Div(str(r.get("detail") or ""), className="cy-item__sub") if r.get("detail") else None,
+        ],
+        className="cy-item__main",
+    )
+    since = html.Div(pieces.age_of(r["since"]), className="cy-item__side") if r.get("since") else None
+    inner = [pieces.icon(UNKNOWN_ICONS.get(kind, "circle-help")), text, since]
+    return html.A(inner, href=where, className="cy-item") if where else html.Div(inner, className="cy-item")
+
+
+def waiting(view: View, rows: Sequence[Row]) -> list[Component]:
+    """What was escalated to the leader: each with the one thing to do about it."""
+    if not rows:
+        return [pieces.empty(view.t("leader.waiting.none"), mark="circle-check")]
+    return [_waiting(view, r) for r in rows]
+
+
+def _waiting(view: View, r: Row) -> Component:
+    press = {"id": r["id"], "version": r.get("version")}
+    buttons = [html.A(view.t("leader.open"), href=f"/desk#incident={r['id']}", className="cy-button cy-button--small")]
+    if not r.get("acknowledged") and int(r["level"]) <= 2:
+        buttons.append(pieces.button(view.word("action", "acknowledge"), kind="small primary", act={**press, "action": "acknowledge"}))
+    if r.get("stage") == "accepted":
+        buttons.append(pieces.button(view.word("action", "dispatch"), kind="small primary", act={**press, "action": "route"}))
+    else:
+        buttons.append(pieces.button(view.t("leader.urge"), kind="small", act={**press, "action": "note", "reason": view.t("leader.urge.text")}))
+    return html.Div(
+        [
+            pieces.level_badge(view, r.get("level")),
+            html.Div(
+                [
+                    html.Div(str(r.get("title")), className="cy-item__title"),
+                    html.Div(f"{r.get('number')} · {r.get('class_name') or ''} · {r.get('unit_name') or view.t('leader.no_unit')}", className="cy-item__sub cy-num"),
+                    html.Div([html.Span(view.t("leader.why.unacknowledged" if not r.get("acknowledged") and int(r["level"]) <= 2 else "leader.why.overdue"), className="lamp lamp--wrong"), pieces.stage_chip(view, r.get("stage"))], className="cy-row"),
+                    html.Div(buttons, className="cy-row card__acts"),
+                ],
+                className="cy-item__main",
+            ),
+            html.Div([pieces.due_of(r.get("stage_due_at")), pieces.age_of(r.get("reported_at"))], className="cy-item__side"),
+        ],
+        className="cy-item card",
+    )

@@ -1,0 +1,90 @@
+"""The wall: 1920×1080, read-only, scaled as a whole by wall/wall.mjs, which also fills in everything that lives."""
+
+from __future__ import annotations
+
+from dash import dcc, html
+from dash.development.base_component import Component
+
+from layouts import figures, ids
+from layouts.shell import pieces
+from layouts.shell.view import View
+
+
+def wall(view: View) -> Component:
+    """Title strip; left counts and trends; map; right worst and newest; bottom the eight indicators."""
+    return html.Div(
+        html.Div(
+            [
+                _strip(view),
+                html.Div([_left(view), _centre(view), _right(view)], className="wall__middle"),
+                html.Section(id=ids.DESK_TILES, className="wall__tiles"),
+                html.Div(className="wall__veil", hidden=True, **{"data-veil": "", "role": "alert"}),
+            ],
+            className="wall__canvas",
+            **{"data-canvas": ""},
+        ),
+        className="wall",
+    )
+
+
+def _strip(view: View) -> Component:
+    return html.Header(
+        [
+            html.Div(
+                [html.Span(className="cy-link", **{"data-link-badge": ""}), html.Span(view.t("product.demo"), className="cy-demo-tag", hidden=True, **{"data-demo": ""})],
+                className="strip__side",
+            ),
+            html.H1([html.Span(view.city, className="strip__city"), html.Span(view.t("wall.title"), className="strip__title")], className="strip__name"),
+            html.Div([html.Span("", className="strip__date", **{"data-date": ""}), html.Time("", className="strip__clock cy-num", **{"data-clock": ""})], className="strip__side is-right"),
+        ],
+        className="wall__strip",
+    )
+
+
+def _panel(title: str, body: Component | list[Component], *, name: str, note: Component | None = None) -> Component:
+    return html.Section(
+        [html.Div([html.H2(title, className="cy-panel__title"), note], className="cy-panel__head"), html.Div(body, className="cy-panel__body")],
+        className=f"cy-panel wp wp--{name}",
+    )
+
+
+def _left(view: View) -> Component:
+    counts = html.Div(
+        [html.Div([html.Div("–", className="big cy-num", **{"data-total": key}), html.Div(view.t(f"wall.total.{key}"), className="big__name")], className=f"total total--{key}") for key in ("open", "today", "overdue", "closed")],
+        className="totals",
+    )
+    levels = html.Div(
+        [html.Div([pieces.level_badge(view, n), html.Span(view.word("level", n), className="bar__name"), html.Span(className="bar__track", **{"data-bar": str(n)}), html.Span("–", className="bar__n cy-num", **{"data-level-n": str(n)})], className="bar") for n in (1, 2, 3, 4)],
+        className="bars",
+    )
+    trends = [
+        _panel(
+            "",
+            dcc.Graph(id=name, figure=figures.empty_trend(), config=figures.CONFIG | {"staticPlot": True}, className="trend", responsive=True),
+            name="trend",
+            note=html.Span("", className="age"),
+        )
+        for name in ids.WALL_TRENDS[:2]
+    ]
+    return html.Div([_panel(view.t("wall.counts"), [counts, levels], name="counts", note=html.Span("", className="age", **{"data-counts-age": ""})), *trends], className="wall__side")
+
+
+def _centre(view: View) -> Component:
+    return html.Div(
+        [
+            html.Div(id=ids.WALL_MAP, className="cy-map wall__map"),
+            html.Div(className="wall__legend", **{"data-legend": ""}),
+            html.Div(className="wall__alert", hidden=True, **{"data-alert": "", "role": "alert"}),
+        ],
+        className="wall__centre",
+    )
+
+
+def _right(view: View) -> Component:
+    return html.Div(
+        [
+            _panel(view.t("wall.worst"), html.Div(className="rows", **{"data-worst": ""}), name="worst"),
+            _panel(view.t("wall.newest"), html.Div(className="rows", **{"data-newest": ""}), name="newest"),
+        ],
+        className="wall__side",
+    )
