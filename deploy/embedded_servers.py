@@ -9,6 +9,7 @@ import importlib.util
 import os
 import shutil
 import signal
+import stat
 import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -262,7 +263,7 @@ def reachable(around: Surroundings, wheels: Path, parts: list[str]) -> Path:
     to everybody would be the wrong cure.
     """
     program = wheels / parts[0]
-    if around.account.reaches(program):
+    if all(around.account.reaches(wheels / part) for part in parts):
         return program
     target = around.home / "programs" / parts[0].split("/")[0]
     mark = target / "copied"
@@ -276,9 +277,13 @@ def reachable(around: Surroundings, wheels: Path, parts: list[str]) -> Path:
                 shutil.copytree(source, goal)
             else:
                 shutil.copy2(source, goal)
-            for folder in (goal.parent, *goal.parent.parents):
-                if folder == around.home:
-                    break
-                folder.chmod(0o755)  # whatever our umask is
+        _open_to_all(target.parent)
         mark.write_text(now)
     return target / parts[0]
+
+
+def _open_to_all(folder: Path) -> None:
+    """Let everybody read a folder and all in it, and run what its owner may run, whatever our umask was."""
+    for path in (folder, *folder.rglob("*")):
+        mode = path.stat().st_mode
+        path.chmod(stat.S_IMODE(mode) | (0o555 if mode & stat.S_IXUSR else 0o444))

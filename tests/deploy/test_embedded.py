@@ -279,7 +279,10 @@ def test_programs_out_of_reach_are_copied_once(var: Path) -> None:
     (var / "closed").chmod(0o700)
     program = wheels / "thing" / "bin" / "server"
     program.write_text("#!/bin/sh\necho here\n")
-    program.chmod(0o755)
+    program.chmod(0o700)
+    (wheels / "thing.libs").mkdir(mode=0o700)  # as `umask 077` makes it
+    (wheels / "thing.libs" / "lib.so").write_text("")
+    parts = ["thing/bin/server", "thing.libs"]
     home = var / "home"
     home.mkdir(mode=0o711)
     entry = pwd.getpwnam("nobody")
@@ -287,17 +290,18 @@ def test_programs_out_of_reach_are_copied_once(var: Path) -> None:
     around = Surroundings(Place(var), home, var, account)
     before = os.umask(0o077)
     try:
-        copied = reachable(around, wheels, ["thing/bin/server"])
+        copied = reachable(around, wheels, parts)
     finally:
         os.umask(before)
     assert home in copied.parents
     assert account.reaches(copied)
+    assert account.reaches(copied.parents[2] / "thing.libs")
     mark = home / "programs" / "thing" / "copied"
     first = mark.stat().st_mtime_ns
-    assert reachable(around, wheels, ["thing/bin/server"]) == copied
+    assert reachable(around, wheels, parts) == copied
     assert mark.stat().st_mtime_ns == first, "not copied again"
     program.write_text("#!/bin/sh\necho another version\n")
-    assert "another version" in reachable(around, wheels, ["thing/bin/server"]).read_text()
+    assert "another version" in reachable(around, wheels, parts).read_text()
 
 
 def test_a_zombie_does_not_count_as_running() -> None:
