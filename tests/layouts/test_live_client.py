@@ -101,7 +101,7 @@ def change(rng: random.Random, items: dict[str, dict[str, Any]], n: int) -> dict
 
 def test_snapshot_plus_deltas_is_the_later_snapshot(page: Page) -> None:
     rng = random.Random(20261121)
-    cases = []
+    cases: list[dict[str, Any]] = []
     for _ in range(150):
         items: dict[str, dict[str, Any]] = {}
         for n in range(rng.randrange(5)):
