@@ -99,7 +99,7 @@ def main() -> int:
     chars = wanted()
     latin = OUT / "inter-latin.woff2"
     build_latin(given.latin / "variable" / "InterVariable.woff2", latin)
-    print(latin.name, latin.stat().st_size, "bytes")
+    sys.stdout.write(f"{latin.name} {latin.stat().st_size} bytes\n")
     chars -= set(KEYS)
     lacking: set[str] = set()
     files: dict[str, str] = {}
@@ -107,14 +107,14 @@ def main() -> int:
         target = OUT / f"noto-sans-sc-{weight}.woff2"
         lacking |= build(package / name, target, chars)
         files[target.name] = hashlib.sha256(target.read_bytes()).hexdigest()
-        print(target.name, target.stat().st_size, "bytes")
+        sys.stdout.write(f"{target.name} {target.stat().st_size} bytes\n")
     shutil.copyfile(package / "LICENSE_FONT", OUT / "noto-sans-sc-OFL.txt")
     shutil.copyfile(given.latin / "LICENSE.txt", OUT / "inter-OFL.txt")
     report = {"files": files, "characters": "".join(sorted((chars - lacking) | set(LATIN)))}
     (OUT / "coverage.json").write_text(
         json.dumps(report, ensure_ascii=False, indent=1) + "\n", encoding="utf-8"
     )
-    print(len(chars - lacking), "characters; lacking:", "".join(sorted(lacking)) or "none")
+    sys.stdout.write(f"{len(chars - lacking)} characters; lacking: {''.join(sorted(lacking)) or 'none'}\n")
     return 1 if lacking else 0
 
 

@@ -101,7 +101,7 @@ def main() -> int:
     sprite = '<svg xmlns="http://www.w3.org/2000/svg">\n' + "\n".join(symbols) + "\n</svg>\n"
     (ASSETS / "icons.svg").write_text(sprite, encoding="utf-8")
     shutil.copyfile(package / "LICENSE", ASSETS / "icons-LICENSE.txt")
-    print(len(symbols), "icons,", len(sprite), "bytes")
+    sys.stdout.write(f"{len(symbols)} icons, {len(sprite)} bytes\n")
     return 0
 
 
