@@ -42,7 +42,9 @@ def phone_router(
                 raise
             return RedirectResponse("/login?next=/phone", status_code=303)
         text = page(language(request), actor, unit_name=unit_name(actor), timezone=timezone)
-        return Response(text, media_type="text/html", headers={**HEADERS, "X-Chengyun-Shell": shell_version()})
+        return Response(
+            text, media_type="text/html", headers={**HEADERS, "X-Chengyun-Shell": shell_version()}
+        )
 
     @router.get("/phone/sw.js", include_in_schema=False)
     def worker(request: Request) -> Response:

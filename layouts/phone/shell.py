@@ -21,6 +21,7 @@ MODULES: Final = (
     "text.mjs",
     "age.mjs",
     "phone/api.mjs",
+    "phone/catalogue.mjs",
     "phone/db.mjs",
     "phone/dom.mjs",
     "phone/duty.mjs",
@@ -122,11 +123,11 @@ def page(lang: str, actor: Actor, *, unit_name: str = "", timezone: str = "Asia/
 <div id="ph-banner-link" class="cy-banner" role="status" hidden></div>
 <div id="ph-banner-new" class="cy-banner" hidden><span>{words("phone.new_version")}</span>
 <button id="ph-reload" class="cy-button" type="button">{words("ui.refresh")}</button></div>
+<div id="ph-toasts" class="cy-toasts" role="status" aria-live="polite"></div>
 </header>
 <main id="ph-main" class="ph-main" tabindex="-1"><p class="cy-empty">{words("ui.loading")}</p></main>
 <footer id="ph-foot" class="ph-foot" hidden></footer>
 <nav id="ph-tabs" class="cy-tabs" aria-label="{words("phone.tabs")}"></nav>
-<div id="ph-toasts" class="cy-toasts" role="status" aria-live="polite"></div>
 <noscript><p class="cy-empty">{words("phone.noscript")}</p></noscript>
 <script type="application/json" id="phone-facts">{facts_json}</script>
 <script type="module" src="/assets/phone/main.mjs"></script>

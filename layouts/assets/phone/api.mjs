@@ -15,7 +15,7 @@ export class Refused extends Error {
   /** `code`: forbidden, stale, stage, field, not_found, rule …; `facts`: who was first, the stage now. */
   constructor(status, {code = '', message = '', field = '', ...facts} = {}) {
     super(message || `HTTP ${status}`);
-    Object.assign(this, {status, code, field, facts: {...facts, ...(facts.facts ?? {})}});
+    Object.assign(this, {status, code, field, facts});
   }
 
   /** The refusal in the user's words; the server's own sentence (field, value, rule) is `message`. */
@@ -43,10 +43,12 @@ function judge(status, text) {
     body = null;
   }
   if (status >= 200 && status < 300) return body;
-  if (status === 401) throw new SessionOver();
+  const code = body?.code;
+  if (status === 401 || code === 'password') throw new SessionOver();
+  // The token belongs to the session, not to what was sent: with the next one it will be taken.
+  if (code === 'csrf') throw new Busy(code);
   if (status >= 500 || status === 429 || status === 408) throw new Busy(`HTTP ${status}`);
-  const error = body?.error ?? body?.detail ?? body ?? {};
-  throw new Refused(status, typeof error === 'string' ? {message: error} : error);
+  throw new Refused(status, body ?? {});
 }
 
 async function call(path, options = {}) {

@@ -1,7 +1,6 @@
 // On duty: the position is shared only while the switch is on, at most every 15 s, and the screen says so.
 // The browser's position is WGS-84, which is what the product stores (EPSG:4326).
 
-import {live} from '../live.mjs';
 import {post} from './api.mjs';
 import {facts} from './facts.mjs';
 
@@ -22,12 +21,12 @@ const take = ({coords, timestamp}) => (last = {
 export const lastPosition = () => (last && Date.now() - last.at < FRESH_MS ? last : null);
 
 /** One position now, asked for by something the user pressed. Throws GeolocationPositionError. */
-export function locateOnce() {
+export function locateOnce(timeout = ONCE.timeout) {
   const known = lastPosition();
   if (known && Date.now() - known.at < ONCE.maximumAge) return Promise.resolve(known);
   return new Promise((done, failed) => {
     if (!navigator.geolocation) failed({code: 2});
-    else navigator.geolocation.getCurrentPosition((p) => done(take(p)), failed, ONCE);
+    else navigator.geolocation.getCurrentPosition((p) => done(take(p)), failed, {...ONCE, timeout});
   });
 }
 
@@ -94,7 +93,6 @@ class Duty extends EventTarget {
     try {
       await post('/api/v1/position', {
         lon: here.lon, lat: here.lat, accuracy_m: here.accuracy, speed_kmh: here.speed_kmh,
-        time: new Date(here.at + live.clockSkewMs).toISOString(),
       });
       this.sharedAt = Date.now();
       this.#say('');

@@ -1,5 +1,15 @@
 // Phones have Chinese fonts; a bare machine has none. The shipped font (2 MB) is worth its load only there.
 
+const LOAD_MS = 6000;
+
+/** Switch to the shipped font where it is needed, and wait for it: words drawn before would stay empty boxes. */
+export async function settleFonts() {
+  if (!hanMissing()) return;
+  document.documentElement.classList.add('no-han');
+  const loaded = Promise.allSettled(['400', '700'].map((weight) => document.fonts.load(`${weight} 16px "Chengyun Sans"`, '城')));
+  await Promise.race([loaded, new Promise((done) => setTimeout(done, LOAD_MS))]);
+}
+
 /** True when this system draws Chinese characters as the same empty box. */
 export function hanMissing() {
   const canvas = document.createElement('canvas');

@@ -5,7 +5,7 @@ import {ago, t} from '../text.mjs';
 import {fill, h, icon} from './dom.mjs';
 import {duty} from './duty.mjs';
 import {facts} from './facts.mjs';
-import {hanMissing} from './fonts.mjs';
+import {settleFonts} from './fonts.mjs';
 import {mePage} from './me_page.mjs';
 import {tasks} from './my_tasks.mjs';
 import {myReportsPage} from './my_reports.mjs';
@@ -32,6 +32,7 @@ const TABS = [
   ['#/me', 'user', 'phone.tab.me', true],
 ];
 
+const DEMO = 'chengyun.demo';
 const byId = (id) => document.getElementById(id);
 const main = byId('ph-main');
 const foot = byId('ph-foot');
@@ -151,11 +152,19 @@ function drawLink() {
     const text = words.join(' · ');
     if (banner.textContent !== text) banner.textContent = text;
   }
-  const demo = live.get('link', 'demo');
-  byId('ph-banner-demo').hidden = !(demo && demo.on !== false);
+  byId('ph-banner-demo').hidden = !demoNow();
   const sharing = byId('ph-duty');
   sharing.hidden = !duty.on;
   sharing.classList.toggle('is-wrong', Boolean(duty.fault));
+}
+
+/** Demo data is called so without signal too: what is on the screen came from the same feed. */
+function demoNow() {
+  if (!live.ready) return localStorage.getItem(DEMO) === 'on';
+  const item = live.get('link', 'demo');
+  const on = Boolean(item && item.on !== false);
+  localStorage.setItem(DEMO, on ? 'on' : 'off');
+  return on;
 }
 
 function drawTabs() {
@@ -176,7 +185,8 @@ function drawCounts() {
 
 // ---------------------------------------------------------------- begin
 
-document.documentElement.classList.toggle('no-han', hanMissing());
+live.start();
+await settleFonts();
 drawTabs();
 window.addEventListener('hashchange', () => {
   track();
@@ -186,6 +196,7 @@ queue.addEventListener('change', () => { drawLink(); drawCounts(); });
 queue.addEventListener('session-over', () => location.assign(`/login?next=${encodeURIComponent('/phone')}`));
 queue.addEventListener('tried', ({detail}) => {
   // Sent by itself after a time without signal: say so, whatever page is open.
+  if (detail.outcome === 'refused') byId('ph-toasts').replaceChildren(); // "kept, will be sent" is not true any more
   if (detail.outcome === 'done' && detail.entry.waited) toast(t('phone.sent_later', {what: detail.entry.title || detail.answer?.number || ''}));
 });
 tasks.addEventListener('change', () => { drawCounts(); drawLink(); });
@@ -199,7 +210,6 @@ window.addEventListener('online', drawLink);
 window.addEventListener('offline', drawLink);
 setInterval(drawLink, 1000);
 
-live.start();
 await queue.start();
 tasks.start(queue);
 duty.resume();

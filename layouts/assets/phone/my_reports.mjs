@@ -3,9 +3,10 @@
 import {live} from '../live.mjs';
 import {t} from '../text.mjs';
 import {SessionOver, ask} from './api.mjs';
+import {classWords, classes} from './catalogue.mjs';
 import {fill, h, icon} from './dom.mjs';
 import {remembered, shaped} from './my_tasks.mjs';
-import {emptyState, levelBadge, named, outboxNotice, stageChip, when} from './parts.mjs';
+import {emptyState, levelBadge, outboxNotice, stageChip, when} from './parts.mjs';
 
 /** The road of a report as its reporter sees it; each dot covers the stages named. */
 const ROAD = [
@@ -46,10 +47,11 @@ export function myReportsPage(page, {queue}) {
       h('span', {class: 'ph-card-top'}, levelBadge(r.level), h('span', {class: 'ph-card-class cy-num'}, r.number), h('span', {class: 'cy-faint cy-num'}, when(r.reported_at))),
       h('span', {class: 'ph-card-title'}, r.title),
       road(r.stage) ?? h('span', {class: 'ph-card-foot'}, stageChip(r.stage)),
-      h('span', {class: 'ph-card-foot'}, h('span', {class: 'cy-faint cy-clip'}, [named(r, 'class_name'), r.unit_name].filter(Boolean).join(' · ')), h('span', {class: 'ph-card-next'}, icon('chevron-right'))))));
+      h('span', {class: 'ph-card-foot'}, h('span', {class: 'cy-faint cy-clip'}, [classWords(r), r.unit_name].filter(Boolean).join(' · ')), h('span', {class: 'ph-card-next'}, icon('chevron-right'))))));
   };
   const load = async () => {
     try {
+      await classes();
       const answer = await remembered('reports', async () => (await ask('my_reports')).rows.map(shaped));
       reports = answer.value;
       at = answer.at;

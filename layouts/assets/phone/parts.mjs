@@ -35,9 +35,9 @@ export const metresText = (m) =>
 /** A line of words that goes away by itself; what must be read is a notice instead. */
 export function toast(words, kind = '') {
   const host = document.getElementById('ph-toasts');
-  const element = h('div', {class: `cy-toast${kind ? ` cy-toast--${kind}` : ''}`}, icon(kind ? 'triangle-alert' : 'circle-check'), h('span', {}, words));
+  const element = h('div', {class: `cy-toast${kind ? ` cy-toast--${kind}` : ''}`, onclick: () => element.remove()}, icon(kind ? 'triangle-alert' : 'circle-check'), h('span', {}, words));
   host.replaceChildren(element);
-  setTimeout(() => element.remove(), kind ? 8000 : 4000);
+  setTimeout(() => element.remove(), kind === 'wrong' ? 8000 : 4000);
 }
 
 const STEPS = {

@@ -4,16 +4,17 @@ import {live} from '../live.mjs';
 import {cityTime, t} from '../text.mjs';
 import {h, icon} from './dom.mjs';
 import {facts} from './facts.mjs';
-import {lastPosition} from './duty.mjs';
+import {lastPosition, locateOnce} from './duty.mjs';
 
 const LONGEST_PX = 1600;
 const QUALITIES = [0.82, 0.7, 0.55];
+const STAMP_WAIT_MS = 3000; // a photo without place is better than a worker who waits
 const GOOD_BYTES = 700_000;
 
 /** Time, place and person as the stamp's lines. */
-function stampLines(number) {
+async function stampLines(number) {
   const now = cityTime(live.now());
-  const here = lastPosition();
+  const here = lastPosition() ?? (await locateOnce(STAMP_WAIT_MS).catch(() => null));
   const place = here
     ? t('phone.stamp.place', {lon: here.lon.toFixed(5), lat: here.lat.toFixed(5), m: Math.round(here.accuracy)})
     : t('phone.stamp.no_place');
@@ -44,7 +45,7 @@ export async function shrink(file, number = '') {
   canvas.height = Math.max(1, Math.round(image.height * scale));
   canvas.getContext('2d').drawImage(image, 0, 0, canvas.width, canvas.height);
   image.close();
-  stamp(canvas, stampLines(number));
+  stamp(canvas, await stampLines(number));
   let blob = null;
   for (const quality of QUALITIES) {
     blob = await new Promise((done) => canvas.toBlob(done, 'image/jpeg', quality));

@@ -7,6 +7,7 @@
 // Order: entries of one incident are sent in the order in which they were made. Without signal all wait. A server that
 // cannot now holds up only the incident concerned.
 
+import {t} from '../text.mjs';
 import {Busy, Refused, SessionOver, Unreachable, ask, command, newKey, upload} from './api.mjs';
 import {rows} from './db.mjs';
 
@@ -124,7 +125,9 @@ export class Queue extends EventTarget {
           break;
         }
         if (error instanceof Refused) {
-          await this.#change(entry, {state: 'refused', words: error.words, detail: error.message});
+          const gone = error.code === 'forbidden' && entry.incident !== null;
+          const words = gone ? t('phone.refused.not_mine') : error.words;
+          await this.#change(entry, {state: 'refused', words, detail: error.message});
           this.#tried(entry, {outcome: 'refused', error});
           continue;
         }

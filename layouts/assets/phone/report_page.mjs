@@ -2,14 +2,15 @@
 
 import {t} from '../text.mjs';
 import {Refused, ask} from './api.mjs';
+import {classes} from './catalogue.mjs';
 import {fill, h, icon} from './dom.mjs';
 import {locateOnce} from './duty.mjs';
-import {drafts, remembered} from './my_tasks.mjs';
+import {drafts} from './my_tasks.mjs';
 import {append, named, phraseChips, toast} from './parts.mjs';
 import {photoField} from './photos.mjs';
 
 const SUGGEST_AFTER_MS = 350;
-const SHOWN = 6;
+const SHOWN = 5; // with "all classes" three rows of two
 const DRAFT = 'report';
 const RECENT = 'recent_classes';
 const EMPTY = {text: '', class_code: '', photos: [], place: 'here', lon: null, lat: null, accuracy: null, address: ''};
@@ -26,7 +27,7 @@ function matches(classes, text) {
 export async function reportPage(page, {queue, go}) {
   page.title(t('phone.report'));
   const draft = {...EMPTY, ...(await drafts.get(DRAFT))};
-  let classes = [];
+  let known = [];
   let suggested = [];
   let searching = false;
   const recent = (await drafts.get(RECENT)) ?? []; // what this worker reports most is what is offered first
@@ -92,20 +93,20 @@ export async function reportPage(page, {queue, go}) {
     oninput: () => { draft.text = area.value; keep(); wrong(''); suggestSoon(); }});
   const chips = h('div', {class: 'ph-classes', role: 'radiogroup', 'aria-label': t('word.class')});
   const drawChips = () => {
-    const chosen = classes.find((c) => c.code === draft.class_code);
-    const offered = suggested.length ? suggested : [...recent.map((code) => classes.find((c) => c.code === code)).filter(Boolean), ...classes];
+    const chosen = known.find((c) => c.code === draft.class_code);
+    const offered = suggested.length ? suggested : [...recent.map((code) => known.find((c) => c.code === code)).filter(Boolean), ...known];
     const shown = [...new Set(offered)].filter((c) => c !== chosen).slice(0, SHOWN - (chosen ? 1 : 0));
-    const groups = [...new Set(classes.map((c) => c.big_class))];
+    const groups = [...new Set(known.map((c) => c.big_class))];
     const chip = (c) => h('button', {class: 'ph-class', type: 'button', role: 'radio', 'aria-checked': String(c.code === draft.class_code), dataset: {class: c.code}, onclick: () => choose(c)}, h('span', {}, named(c)));
     fill(chips,
       searching
-        ? groups.map((name) => [h('span', {class: 'ph-class-group'}, name), classes.filter((c) => c.big_class === name).map(chip)])
+        ? groups.map((name) => [h('span', {class: 'ph-class-group'}, name), known.filter((c) => c.big_class === name).map(chip)])
         : [chosen && chip(chosen), shown.map(chip)],
-      classes.length > SHOWN && h('button', {class: 'ph-class ph-class-more', type: 'button', onclick: () => { searching = !searching; suggested = []; drawChips(); }}, t(searching ? 'phone.report.fewer' : 'phone.report.all_classes', {n: classes.length})));
+      known.length > SHOWN && h('button', {class: `ph-class ph-class-more${searching ? ' is-wide' : ''}`, type: 'button', onclick: () => { searching = !searching; suggested = []; drawChips(); }}, t(searching ? 'phone.report.fewer' : 'phone.report.all_classes', {n: known.length})));
   };
   const choose = (c) => {
     const same = draft.class_code === c.code;
-    const before = classes.find((x) => x.code === draft.class_code);
+    const before = known.find((x) => x.code === draft.class_code);
     draft.class_code = same ? '' : c.code;
     // A chosen class is already a sentence: the report can be sent with two taps and be mended later.
     if (!same && (!draft.text.trim() || (before && draft.text.trim() === named(before)))) area.value = draft.text = named(c);
@@ -125,9 +126,9 @@ export async function reportPage(page, {queue, go}) {
     else {
       try {
         const codes = (await ask('suggest_class', {text})).rows.map((c) => c.code);
-        suggested = codes.map((code) => classes.find((c) => c.code === code)).filter(Boolean);
+        suggested = codes.map((code) => known.find((c) => c.code === code)).filter(Boolean);
       } catch {
-        suggested = matches(classes, text);
+        suggested = matches(known, text);
       }
     }
     if (page.open && text === draft.text.trim()) drawChips();
@@ -143,9 +144,9 @@ export async function reportPage(page, {queue, go}) {
 
   if (!page.open) return;
   fill(page.main, h('form', {class: 'ph-form', onsubmit: (event) => { event.preventDefault(); send(); }},
-    h('div', {class: 'cy-field'}, h('span', {class: 'cy-label'}, t('phone.report.what')), chips),
     h('div', {class: 'cy-field'}, h('label', {class: 'cy-label is-required', for: 'ph-text'}, t('phone.report.text')), area,
-      phraseChips(phrases, (phrase) => { area.value = draft.text = append(area.value, phrase); keep(); wrong(''); suggestSoon(); })),
+      phraseChips(phrases, (phrase) => { area.value = draft.text = append(area.value, phrase); keep(); wrong(''); suggestSoon(); }),
+      h('span', {class: 'cy-label'}, t('phone.report.what')), chips),
     h('div', {class: 'cy-field'}, h('span', {class: 'cy-label'}, t('word.place')), choices, placeLine, addressField),
     h('div', {class: 'cy-field'}, h('span', {class: 'cy-label'}, t('phone.report.photos')),
       photoField({photos: draft.photos, onWrong: (words) => wrong(words), onChange: (photos) => { draft.photos = photos; keep(); }})),
@@ -155,13 +156,13 @@ export async function reportPage(page, {queue, go}) {
   drawChips();
   sayPlace();
   if (draft.place === 'here') here();
-  remembered('classes', async () => (await ask('classes')).rows).then(({value}) => {
-    classes = value;
+  classes().then((all) => {
+    known = all; // without it a report needs only words: the desk chooses the class
     if (page.open) {
       drawChips();
       if (draft.text) suggest();
     }
-  }).catch(() => {}); // without the catalogue a report needs only words: the desk chooses the class
+  });
 
   const send = async () => {
     const text = draft.text.trim();

@@ -23,7 +23,7 @@ export async function taskFormPage(page, {queue, go}, id, kind) {
     return;
   }
   if (!page.open) return;
-  const needsPhoto = kind === 'finish' && Boolean(incident.policy?.needs_photo);
+  const needsPhoto = kind === 'finish' && Boolean(incident.needs_photo);
   const keep = () => drafts.put(draftName, draft);
   const fault = h('p', {class: 'cy-error', role: 'alert', hidden: true});
   const wrong = (words) => {

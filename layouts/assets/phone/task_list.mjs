@@ -2,12 +2,13 @@
 
 import {live} from '../live.mjs';
 import {t} from '../text.mjs';
+import {classWords, classes} from './catalogue.mjs';
 import {fill, h, icon, reconcile} from './dom.mjs';
 import {duty, lastPosition, metres} from './duty.mjs';
 import {NEXT, tasks} from './my_tasks.mjs';
-import {dueTime, emptyState, levelBadge, metresText, named, outboxNotice, stageChip, when} from './parts.mjs';
+import {dueTime, emptyState, levelBadge, metresText, outboxNotice, stageChip, when} from './parts.mjs';
 
-const placeOf = (task) => task.address || task.area_name || (task.lon === null || task.lon === undefined ? t('word.unresolved_place') : t('phone.place.point'));
+const placeOf = (task) => task.address || task.area_names?.slice(2, 4).join(' ') || (task.lon === null || task.lon === undefined ? t('word.unresolved_place') : t('phone.place.point'));
 
 function distance(task) {
   const here = lastPosition();
@@ -22,7 +23,7 @@ function card(task, stage, waiting) {
   return h('a', {class: `ph-card${over && !done ? ' is-over' : ''}${done ? ' is-done' : ''}`, href: `#/task/${task.id}`, dataset: {task: task.id}},
     h('span', {class: 'ph-card-top'},
       levelBadge(task.level),
-      h('span', {class: 'ph-card-class cy-clip'}, [task.big_class, named(task, 'class_name')].filter(Boolean).join(' · ')),
+      h('span', {class: 'ph-card-class cy-clip'}, classWords(task)),
       !done && h('span', {class: 'ph-card-due'}, dueTime(task.handle_due_at))),
     h('span', {class: 'ph-card-title'}, task.title),
     h('span', {class: 'ph-card-place'}, icon('map-pin'), h('span', {class: 'cy-clip'}, placeOf(task)), far && h('span', {class: 'ph-far cy-num'}, far)),
@@ -55,7 +56,7 @@ export function taskListPage(page, {queue}) {
       const stage = tasks.stageOf(task);
       const waiting = queue.of(task.id).filter((e) => e.state === 'waiting').length;
       const over = task.handle_due_at !== null && task.handle_due_at < live.now();
-      return {key: task.id, mark: [task.version, stage, waiting, over, task.title, distance(task)].join('|'), build: () => card(task, stage, waiting)};
+      return {key: task.id, mark: [task.version, stage, waiting, over, classWords(task), distance(task)].join('|'), build: () => card(task, stage, waiting)};
     });
     if (!rows.length && tasks.at !== null) {
       rows.push({key: 'none', mark: '', build: () => emptyState('circle-check', t('phone.tasks.none'))});
@@ -67,6 +68,7 @@ export function taskListPage(page, {queue}) {
   page.listen(duty, 'change', draw);
   page.every(15_000, draw);
   tasks.refresh();
+  classes().then(() => page.open && draw());
 }
 
 export {placeOf, distance};

@@ -1,11 +1,12 @@
 // One task: what it is, where, how long still, and one big button: the next legal step.
 
 import {has, t} from '../text.mjs';
-import {Refused, ask, photoUrl} from './api.mjs';
+import {Refused, photoUrl} from './api.mjs';
+import {classOf, classWords, classes} from './catalogue.mjs';
 import {fill, h, icon} from './dom.mjs';
 import {duty, locateOnce} from './duty.mjs';
-import {NEXT, incidentOf, remembered, tasks} from './my_tasks.mjs';
-import {dueTime, emptyState, levelBadge, named, outboxNotice, stageChip, toast, when} from './parts.mjs';
+import {NEXT, incidentOf, tasks} from './my_tasks.mjs';
+import {dueTime, emptyState, levelBadge, outboxNotice, stageChip, toast, when} from './parts.mjs';
 import {distance, placeOf} from './task_list.mjs';
 
 const COMMAND = {take: 'take_incident', arrive: 'arrive_incident'};
@@ -22,16 +23,14 @@ export function taskPage(page, {queue}, id) {
   const body = h('div', {class: 'ph-task'}, h('p', {class: 'cy-empty'}, t('ui.loading')));
   fill(page.main, body);
 
-  let closing = '';
-  const catalogue = remembered('classes', async () => (await ask('classes')).rows);
+  const catalogue = classes();
   const load = async () => {
     try {
       const {value, at, fresh} = await incidentOf(id);
       if (!page.open) return;
       detail = value;
-      const classes = await catalogue.then((c) => c.value, () => []);
+      await catalogue;
       if (!page.open) return;
-      closing = classes.find((c) => c.code === (value.class_code ?? value.class))?.closing_condition ?? '';
       draw(fresh ? null : at);
     } catch (error) {
       if (!page.open) return;
@@ -74,13 +73,14 @@ export function taskPage(page, {queue}, id) {
     const waiting = pending.filter((e) => e.state === 'waiting');
     const stage = tasks.stageOf(incident);
     const far = distance(incident);
+    const closing = classOf(incident)?.closing_condition;
     page.title(t('phone.task'));
     fill(body,
       oldAt && h('p', {class: 'ph-old', role: 'status'}, icon('history'), t('phone.old', {time: when(oldAt)})),
       pending.map((e) => outboxNotice(e, queue)),
       h('section', {class: 'ph-head'},
         h('div', {class: 'ph-card-top'}, levelBadge(incident.level),
-          h('span', {class: 'ph-card-class'}, [incident.big_class, named(incident, 'class_name')].filter(Boolean).join(' · ')),
+          h('span', {class: 'ph-card-class'}, classWords(incident)),
           stageChip(stage)),
         h('h2', {}, incident.title),
         h('p', {class: 'ph-number-line cy-num'}, incident.number),
