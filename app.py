@@ -222,7 +222,7 @@ def web(s: Settings, args: argparse.Namespace) -> int:
             now=clock,
             store_away=parts.store_away,
             dash_server=dash_app.server,
-            script_sources=tuple(f"'{h}'" for h in dash_app.csp_hashes()),
+            script_sources=tuple(dash_app.csp_hashes()),
             routers=(
                 tiles_router(StoreLayers(parts.database), actor_of),
                 text_router(),

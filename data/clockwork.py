@@ -22,7 +22,7 @@ from data.indicators import (
     item,
     keep,
 )
-from data.live import Behind, LiveState
+from data.live import LiveState
 from data.outbox import Outbox
 from data.questions.incidents import INDICATOR_RECORDS
 from data.reconcile import Reconciler
@@ -93,11 +93,10 @@ class Clockwork:
 
     def _devices(self) -> dict[str, Any] | None:
         """Device items of the live state; None while it is being rebuilt (then nothing is said of devices)."""
-        try:
-            _, _, rows = self._live.snapshot()
-        except Behind:
+        snapshot = self._live.snapshot()
+        if snapshot is None:
             return None
-        return {key: orjson.loads(body) for kind, key, _, body in rows if kind == "device"}
+        return {key: orjson.loads(body) for kind, key, _, body in snapshot[2] if kind == "device"}
 
     def completeness(self, now: datetime) -> None:
         """The one indicator that reads the readings."""

@@ -32,6 +32,13 @@ _POINTS: Final = {
 }
 
 
+def _without_nulls(rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """Rows whose last column, a dict, has no null left: a tile has no word for it."""
+    return [
+        (*row[:-1], {name: value for name, value in row[-1].items() if value is not None}) for row in rows
+    ]
+
+
 class StoreLayers:
     """`TileLayers` on the store. Thread-safe; a change of registries is seen within CHECK_S."""
 
@@ -62,7 +69,8 @@ class StoreLayers:
             " WHERE geometry IS NOT NULL AND NOT disabled AND level <> 'city'"
         )
         geometries = shapely.from_wkb([bytes(row[7]) for row in rows])
-        layers = area_layers(version, [AreaRow(*row[:7], g) for row, g in zip(rows, geometries, strict=True)])
+        located = [(*row[:-1], g) for row, g in zip(rows, geometries, strict=True)]
+        layers = area_layers(version, [AreaRow(*row) for row in located])
         shapes = self._database.query("SELECT layer, name, name_en, properties, geometry FROM map_features")
         by_layer: dict[str, list[ShapeRow]] = {"land": [], "water": [], "roads": []}
         for layer, name, name_en, properties, geometry in shapes:
@@ -76,6 +84,6 @@ class StoreLayers:
             layers[name] = point_layer(
                 version,
                 name,
-                [PointRow(*row[:6], {k: v for k, v in row[6].items() if v is not None}) for row in points],
+                [PointRow(*row) for row in _without_nulls(points)],
             )
         return layers
