@@ -28,7 +28,7 @@ activity gauge radio wifi wifi-off volume-2 monitor smartphone languages file-te
 clipboard-list clipboard-check history link-2 unlink star flag navigation hand circle-check circle-x circle-alert ban
 undo-2 redo-2 pencil save copy menu ellipsis sun moon home hospital school package scan qr-code play pause inbox
 mail-x archive trending-up trending-down chart-line chart-column git-merge split megaphone id-card wrench
-""".split()
+"""
 
 ALIASES = {
     "incident": "triangle-alert",
@@ -69,7 +69,9 @@ ALIASES = {
     "bin": "trash-2",
     "tree": "trees",
     "fan": "fan",
-    "lift": "chevrons-up-down",
+    "elevator": "chevrons-up-down",
+    "water-quality": "droplets",
+    "road-flood": "waves-ladder",
     "hydrant": "droplet",
     "bridge": "construction",
     "parking": "square-parking",
@@ -96,7 +98,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Make the icon sprite.")
     parser.add_argument("package", type=Path, help="unpacked npm package lucide-static")
     package: Path = parser.parse_args().package
-    wanted = {name: name for name in NAMES} | ALIASES
+    wanted = {name: name for name in NAMES.split()} | ALIASES
     symbols = [symbol(i, package / "icons" / f"{name}.svg") for i, name in sorted(wanted.items())]
     sprite = '<svg xmlns="http://www.w3.org/2000/svg">\n' + "\n".join(symbols) + "\n</svg>\n"
     (ASSETS / "icons.svg").write_text(sprite, encoding="utf-8")
