@@ -125,14 +125,16 @@ def test_servers_end_with_a_killed_starter_and_the_next_start_is_clean(var: Path
 def test_a_server_left_behind_is_stopped_whatever_its_pid_file_says(var: Path) -> None:
     first = embedded.start(var)
     _fill(first)
-    # Untied from us and forgotten, as if its supervisor had been killed before the kernel could tell it.
-    orphan = subprocess.Popen(
-        [f"/proc/{first.processes['redis-bus'][0]}/exe", "--port", str(free_ports(1)[0]), "--dir", str(var / "embedded/redis-live")],
-        stdout=subprocess.DEVNULL,
-    )  # fmt: skip
+    program = Path(f"/proc/{first.processes['redis-bus'][0]}/exe").readlink()
     first.stop()
-    who = identify(orphan.pid)
-    assert who is not None
+    # Untied from us and with no pid file, as if its supervisor had been killed before the kernel could tell it.
+    folder = var / "embedded" / "redis-live"
+    orphan = subprocess.Popen(
+        [program, "--port", str(free_ports(1)[0]), "--dir", str(folder)], stdout=subprocess.DEVNULL
+    )
+    while not working_in(folder, "redis-server"):
+        assert orphan.poll() is None
+    (who,) = working_in(folder, "redis-server")
     again = embedded.start(var)
     try:
         assert not alive(who)
