@@ -24,7 +24,7 @@ from kafka.structs import OffsetAndMetadata  # type: ignore[import-untyped,unuse
 from incidents.ports import BusRefused, BusUnavailable, TopicPartition
 from streams.kafka.group_join import repair_joining
 
-CONNECT_S: Final = 5.0
+CONNECT_S: Final = 3.0
 """How long a client looks for a broker before the bus counts as away."""
 
 SESSION_S: Final = 6.0

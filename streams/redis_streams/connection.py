@@ -38,7 +38,8 @@ def connect(url: str, answer_timeout_s: float) -> redis.Redis:
 def refused(error: redis.ResponseError) -> BusRefused:
     """The plain sentence for an answer with which Redis refused a command."""
     text = str(error)
-    if "OOM " in text:
+    # Inside a script Redis 6.2 puts the code OOM in the middle of its sentence.
+    if isinstance(error, redis.OutOfMemoryError) or "-OOM " in text or "'maxmemory'" in text:
         return BusRefused(
             "the bus is at its memory limit and takes no new messages until its readers catch up;"
             " nothing it holds was dropped"

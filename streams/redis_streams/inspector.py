@@ -46,7 +46,10 @@ class RedisInspector:
 
     def ranges(self, topic: str) -> dict[TopicPartition, tuple[int, int]]:
         """See incidents.ports.BusInspector. Empty when there is no such topic."""
-        partitions = self._registry.partitions(topic)
+        return self.ranges_of(self._registry.partitions(topic))
+
+    def ranges_of(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, tuple[int, int]]:
+        """As `ranges`, of these partitions; (0, 0) for one that does not exist."""
         commands: list[tuple[str | int, ...]] = []
         for partition in partitions:
             commands.append(("XRANGE", log_key(partition), "-", "+", "COUNT", 1))
@@ -85,7 +88,7 @@ class RedisInspector:
         refuse new messages for the sake of read ones would be worse). A topic without any group keeps
         KEEP_UNREAD_S.
         """
-        used = self._memory_used()
+        used = self.memory_used()
         keep = KEEP_MESSAGES if used <= TIGHT else KEEP_MESSAGES_TIGHT if used <= VERY_TIGHT else 0
         removed = 0
         for partition, (first, end) in self.ranges(topic).items():
@@ -108,6 +111,13 @@ class RedisInspector:
             if group in self._cursors(partition):
                 call(self._client, "XGROUP", "DESTROY", log_key(partition), group)
 
+    def memory_used(self) -> float:
+        """Used share of the server's memory limit; 0 when it has none."""
+        with port_errors():
+            memory: Any = self._client.info("memory")
+        limit = int(memory.get("maxmemory") or 0)
+        return int(memory["used_memory"]) / limit if limit else 0.0
+
     def close(self) -> None:
         """See incidents.ports.BusInspector."""
         self._client.close()
@@ -126,10 +136,3 @@ class RedisInspector:
     def _now_ms(self) -> int:
         seconds, microseconds = call(self._client, "TIME")
         return int(seconds) * 1000 + int(microseconds) // 1000
-
-    def _memory_used(self) -> float:
-        """Used share of the server's memory limit; 0 when it has none."""
-        with port_errors():
-            memory: Any = self._client.info("memory")
-        limit = int(memory.get("maxmemory") or 0)
-        return int(memory["used_memory"]) / limit if limit else 0.0

@@ -16,8 +16,8 @@ from streams.redis_streams.connection import port_errors
 from streams.redis_streams.layout import group_key, name_of, named
 from streams.redis_streams.scripts import LEAVE, RENEW, SYNC
 
-LEASE_S: Final = 4.0
-"""A member that was killed loses its partitions after this many seconds."""
+LEASE_S: Final = 3.0
+"""A member that was killed loses its partitions after this many seconds, to be found free within a quarter more."""
 
 MAX_POLL_GAP_S: Final = 300.0
 """A member that has not polled for this long is taken for stuck: its lease is no longer renewed."""

@@ -9,7 +9,7 @@ from typing import Final
 
 import redis
 
-from incidents.ports import Outgoing, Position, TopicPartition
+from incidents.ports import BusUnavailable, Outgoing, Position, TopicPartition
 from streams.message_size import refuse_oversize
 from streams.redis_streams.connection import call_all
 from streams.redis_streams.layout import head_key, headers_field, log_key, partition_of
@@ -84,4 +84,8 @@ class RedisProducer:
         for chunk in chunks:
             how = ("EVALSHA", _APPEND_SHA) if commands else ("EVAL", APPEND)
             commands.append([*how, 2, log_key(chunk.partition), head_key(chunk.partition), *chunk.arguments])
-        return [int(answer) for answer in call_all(self._client, commands)]
+        try:
+            return [int(answer) for answer in call_all(self._client, commands)]
+        except BusUnavailable:
+            self._registry.forget()
+            raise

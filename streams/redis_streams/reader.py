@@ -12,7 +12,7 @@ import redis
 
 from incidents.ports import BusRefused, BusUnavailable, Record, StartPositions, TopicPartition
 from streams.redis_streams.connection import call, call_all, port_errors
-from streams.redis_streams.inspector import RedisInspector
+from streams.redis_streams.inspector import TIGHT, RedisInspector
 from streams.redis_streams.layout import cursor_id, head_key, log_key, name_of, record_of, size_of_entry
 from streams.redis_streams.membership import Membership
 from streams.redis_streams.scripts import COMMIT, ENROL
@@ -21,6 +21,7 @@ from streams.redis_streams.topic_registry import TopicRegistry
 _FETCH_BYTES: Final = 8 * 1024 * 1024
 _FETCH_FEWEST: Final = 32
 _TRIM_EVERY_S: Final = 5.0
+_TRIM_EVERY_TIGHT_S: Final = 0.5
 
 _log = logging.getLogger(__name__)
 
@@ -86,6 +87,8 @@ class RedisReader:
         except BusUnavailable:
             self._unverified = True
             self._sync_at = 0.0
+            self._all = []
+            self._registry.forget()
             raise
 
     def assignment(self) -> frozenset[TopicPartition]:
@@ -116,7 +119,7 @@ class RedisReader:
     def commit(self, positions: Mapping[TopicPartition, int]) -> None:
         """See incidents.ports.Reader. A partition that has gone to another member is left to that member.
 
-        Every few seconds the logs are trimmed as well (see RedisInspector.trim).
+        Every few seconds the logs are trimmed as well (see RedisInspector.trim), sooner when memory runs short.
         """
         with port_errors():
             for partition, offset in positions.items():
@@ -129,6 +132,8 @@ class RedisReader:
             try:
                 for topic in self._topics:
                     self._inspector.trim(topic)
+                if self._inspector.memory_used() > TIGHT:
+                    self._trim_at = time.monotonic() + _TRIM_EVERY_TIGHT_S
             except (BusUnavailable, BusRefused) as error:
                 _log.warning("the logs were not trimmed: %s", error)
 
@@ -174,17 +179,14 @@ class RedisReader:
         committed: dict[TopicPartition, int] = {}
         for topic in {p.topic for p in left}:
             committed |= self._inspector.committed(self._group, topic)
-        for topic in {p.topic for p in new}:
-            for partition, (first, end) in self._inspector.ranges(topic).items():
-                if partition not in new:
-                    continue
-                at = answer.get(partition, committed.get(partition, first))
-                if at > end:
-                    raise _beyond(partition, at, end)
-                if at < first:
-                    _log.warning("%s: offset %d is trimmed; reading from %d", name_of(partition), at, first)
-                self._position[partition] = max(at, first)
-                self._unplaced.discard(partition)
+        for partition, (first, end) in self._inspector.ranges_of(list(new)).items():
+            at = answer.get(partition, committed.get(partition, first))
+            if at > end:
+                raise _beyond(partition, at, end)
+            if at < first:
+                _log.warning("%s: offset %d is trimmed; reading from %d", name_of(partition), at, first)
+            self._position[partition] = max(at, first)
+            self._unplaced.discard(partition)
 
     def _verify(self) -> None:
         """After a lost connection or a seek: make sure that the logs still hold what our positions stand on."""

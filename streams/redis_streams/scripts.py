@@ -36,7 +36,11 @@ local me = ARGV[1]
 local clock = redis.call('TIME')
 local now = tonumber(clock[1]) * 1000 + math.floor(tonumber(clock[2]) / 1000)
 local changed = not redis.call('ZSCORE', KEYS[1], me)
-for _, gone in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', string.format('%d', now))) do
+local expired = string.format('%d', now)
+-- While the server was away nobody could renew: after its start everybody gets the time of one lease for it.
+local uptime = tonumber(string.match(redis.call('INFO', 'server'), 'uptime_in_seconds:(%d+)'))
+if uptime * 1000 <= tonumber(ARGV[2]) then expired = '-inf' end
+for _, gone in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', expired)) do
   if gone ~= me then
     redis.call('ZREM', KEYS[1], gone)
     changed = true

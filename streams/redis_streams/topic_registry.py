@@ -30,6 +30,10 @@ class TopicRegistry:
             count = self._known.get(topic)
         if count is None:
             refuse_topic_name(topic)
+            count = self.find(
+                topic
+            )  # asked first: at its memory limit the server refuses HSETNX, needed or not
+        if count is None:
             call(self._client, "HSETNX", TOPICS, topic, partitions or self._default)
             count = self.find(topic)
             assert count is not None, topic
@@ -44,6 +48,11 @@ class TopicRegistry:
         with self._lock:
             self._known[topic] = count
         return count
+
+    def forget(self) -> None:
+        """Ask the server again: after a lost connection it may have come back without its data."""
+        with self._lock:
+            self._known.clear()
 
     def partitions(self, topic: str) -> list[TopicPartition]:
         """The partitions of `topic` in order; empty when there is no such topic."""
