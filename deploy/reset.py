@@ -8,9 +8,12 @@ import signal
 import sys
 from pathlib import Path
 
+from deploy.bare.__main__ import services
 from deploy.embedded import forget, holder
+from deploy.place import Place
 from deploy.processes import identify, put_down
 from deploy.refusal import Refusal, from_os_error, tell
+from deploy.service import stop
 from deploy.text import text
 from settings import BadSetting, read
 
@@ -18,16 +21,14 @@ _PATIENCE_S = 60.0
 
 
 def reset(var: Path) -> None:
-    """Stop the supervisor of `var` in order, then whatever a killed one left, and delete everything in it."""
+    """Stop the supervisor of `var` in order, whatever a killed one left and `deploy.bare`; delete it all."""
     pid = holder(var)
     who = identify(pid) if pid else None
     if who is not None and not put_down(who, ((signal.SIGTERM, _PATIENCE_S), (signal.SIGKILL, 5))):
         raise Refusal(f"进程 {pid} 无法停止", f"process {pid} does not stop")
     if (var / "bare" / "state.json").exists():
-        raise Refusal(
-            "var/bare 中有真实服务，请先运行 python -m deploy.bare down 并删除 var/bare",
-            "var/bare holds real services: first python -m deploy.bare down, then delete var/bare",
-        )
+        for service in services(Place(var / "bare")).values():
+            stop(service)
     forget(var)
     if var.is_dir():
         for path in var.iterdir():
