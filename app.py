@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -460,6 +461,37 @@ def deadletter(s: Settings, args: argparse.Namespace) -> int:
     return 0
 
 
+def backup(s: Settings, args: argparse.Namespace) -> int:
+    """Write the whole store to one file while it runs."""
+    from data.backup import backup as run
+
+    parts = Parts(s, "backup")
+    rows = run(parts.database, Path(args.file), clock())
+    print(f"{args.file}: {sum(rows.values())} rows of {len(rows)} tables")
+    return 0
+
+
+def restore(s: Settings, args: argparse.Namespace) -> int:
+    """Load a backup into an empty store; stop ingest and relay before."""
+    from data.backup import BadBackup
+    from data.backup import restore as run
+    from streams import topics
+
+    parts = Parts(s, "restore")
+    inspector = parts.bus.inspector()
+
+    def first_offsets() -> dict[Any, int]:
+        return {p: first for t in topics.INPUT_TOPICS for p, (first, _) in inspector.ranges(t).items()}
+
+    try:
+        rows = run(parts.database, Path(args.file), first_offsets, same_bus=args.same_bus)
+    except BadBackup as error:
+        print(f"restore: {error}", file=sys.stderr)
+        return 1
+    print(f"{args.file}: {sum(rows.values())} rows restored")
+    return 0
+
+
 def feed(s: Settings, args: argparse.Namespace) -> int:
     """Simulate or replay."""
     from streams.feed.cli import run
@@ -489,6 +521,10 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("--lon", type=float, default=0.0, help="longitude of its centre, degrees EPSG:4326")
     sub.add_argument("--lat", type=float, default=0.0, help="latitude of its centre")
     add("reconcile", reconcile)
+    add("backup", backup).add_argument("file")
+    sub = add("restore", restore)
+    sub.add_argument("file")
+    sub.add_argument("--same-bus", action="store_true", help="the bus of the backup is still there: read on")
     sub = add("deadletter", deadletter)
     sub.add_argument("what", choices=("list", "replay"))
     sub.add_argument("--topic", default="")

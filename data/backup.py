@@ -1,0 +1,176 @@
+"""`app.py backup FILE` and `app.py restore FILE`: the whole store, photos included, as one zip of COPY texts.
+
+The archive is taken in one snapshot while the product runs, and restores into an empty, migrated store of any
+edition (plain PostgreSQL ↔ TimescaleDB). Sessions are left out: nobody is logged in after a restore.
+Messages that the bus holds and nobody has read are not part of it; with `same_bus` they are read again from
+where the backup stands, without it counting starts at the first message of the new bus.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zipfile
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import IO, Any, Final
+
+from data.database import Cursor, Database
+from data.migrate import pending
+from data.timeseries import TABLES as TIME_TABLES
+from data.timeseries import Partitions
+from incidents.ports import TopicPartition
+
+FORMAT: Final = 1
+
+TABLES: Final = (
+    "city", "areas", "units", "accounts", "audit", "feeds", "device_types", "metrics", "devices", "cameras",
+    "components", "places", "map_features", "event_classes", "responsibilities", "camera_alarm_kinds",
+    "warning_rules", "registry_version", "workers", "ledger", "ledger_reasons", "partition_positions",
+    "ledger_mismatches", "readings", "rule_states", "warnings", "incidents", "intake", "timeline", "orders",
+    "inbox", "outbox", "positions", "photos", "incident_photos", "dead_letters", "held", "indicator_history",
+)  # fmt: skip
+"""In an order that keeps foreign keys; a test holds that no table of the schema is forgotten."""
+
+LEFT_OUT: Final = ("sessions", "schema_migrations")
+
+
+class BadBackup(RuntimeError):
+    """The archive cannot be used, or the store is not fit to take it; the text says why."""
+
+
+class _Hashed:
+    """A file that counts and hashes what passes through."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self.digest = hashlib.sha256()
+
+    def write(self, data: bytes) -> int:
+        self.digest.update(data)
+        return self._file.write(data)
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._file.read(size)
+        self.digest.update(data)
+        return data
+
+
+def _columns(cursor: Cursor, table: str) -> list[str]:
+    cursor.execute(
+        "SELECT attname FROM pg_attribute WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped"
+        " ORDER BY attnum",
+        (table,),
+    )
+    return [f'"{name}"' for (name,) in cursor.fetchall()]
+
+
+def backup(database: Database, path: Path, now: datetime) -> dict[str, int]:
+    """Write the archive; returns rows per table."""
+    tables: dict[str, Any] = {}
+    part = path.with_name(path.name + ".part")
+    with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED, compresslevel=5) as archive:
+        with database.transaction() as cursor:
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            for table in TABLES:
+                columns = _columns(cursor, table)
+                with archive.open(f"{table}.copy", "w", force_zip64=True) as file:
+                    hashed = _Hashed(file)
+                    cursor.copy_expert(f"COPY (SELECT {', '.join(columns)} FROM {table}) TO STDOUT", hashed)
+                tables[table] = {
+                    "columns": columns, "rows": cursor.rowcount, "sha256": hashed.digest.hexdigest(),
+                }  # fmt: skip
+            weeks = {}
+            for table in TIME_TABLES:
+                cursor.execute(f"SELECT DISTINCT date_trunc('week', time) FROM {table} ORDER BY 1")
+                weeks[table] = [at.isoformat() for (at,) in cursor.fetchall()]
+            cursor.execute("SELECT max(number) FROM schema_migrations")
+            row = cursor.fetchone()
+            cursor.execute("SELECT last_value, is_called FROM incident_numbers")
+            numbers = cursor.fetchone()
+        manifest = {
+            "format": FORMAT, "made_at": now.isoformat(), "migration": row[0] if row else 0, "tables": tables,
+            "weeks": weeks, "incident_numbers": list(numbers) if numbers else [1, False],
+        }  # fmt: skip
+        archive.writestr("manifest.json", json.dumps(manifest, indent=1))
+    part.replace(path)
+    return {table: found["rows"] for table, found in tables.items()}
+
+
+def restore(
+    database: Database,
+    path: Path,
+    first_offsets: Callable[[], Mapping[TopicPartition, int]],
+    same_bus: bool = False,
+) -> dict[str, int]:
+    """Load the archive into an empty store in one transaction; returns rows per table. Raises BadBackup."""
+    try:
+        archive = zipfile.ZipFile(path)
+        manifest = json.loads(archive.read("manifest.json"))
+    except (OSError, zipfile.BadZipFile, KeyError, ValueError) as error:
+        raise BadBackup(f"{path.name}: not a backup of ours: {error}") from None
+    if manifest.get("format") != FORMAT:
+        raise BadBackup(f"{path.name}: format {manifest.get('format')!r}, must be {FORMAT}")
+    if pending(database):
+        raise BadBackup("the store is not migrated: run `app.py migrate` first")
+    with archive, database.transaction() as cursor:
+        cursor.execute("SELECT max(number) FROM schema_migrations")
+        row = cursor.fetchone()
+        if row is None or row[0] < manifest["migration"]:
+            raise BadBackup(f"{path.name}: made by a newer version (migration {manifest['migration']})")
+        cursor.execute("SELECT count(*) FROM city")
+        row = cursor.fetchone()
+        if row is None or row[0]:
+            raise BadBackup("the store already holds a city; restore needs an empty one")
+        cursor.execute("DELETE FROM registry_version")
+        for table, weeks in manifest["weeks"].items():
+            Partitions().cover(cursor, table, [datetime.fromisoformat(week) for week in weeks])
+        rows = {table: _load(cursor, archive, table, found) for table, found in manifest["tables"].items()}
+        _set_sequences(cursor, manifest["incident_numbers"])
+        if not same_bus:
+            _start_anew(cursor, first_offsets())
+    return rows
+
+
+def _load(cursor: Cursor, archive: zipfile.ZipFile, table: str, found: Mapping[str, Any]) -> int:
+    if table not in TABLES:
+        raise BadBackup(f"{table}: this version knows no such table")
+    known = set(_columns(cursor, table))
+    strange = [column for column in found["columns"] if column not in known]
+    if strange:
+        raise BadBackup(f"{table}: this version knows no column {strange[0]}")
+    with archive.open(f"{table}.copy") as file:
+        hashed = _Hashed(file)
+        cursor.copy_expert(f"COPY {table} ({', '.join(found['columns'])}) FROM STDIN", hashed)
+    if hashed.digest.hexdigest() != found["sha256"] or cursor.rowcount != found["rows"]:
+        raise BadBackup(f"{table}: the archive is damaged ({cursor.rowcount} of {found['rows']} rows)")
+    return int(cursor.rowcount)
+
+
+def _set_sequences(cursor: Cursor, numbers: list[Any]) -> None:
+    """Identity columns go on after what was loaded."""
+    cursor.execute("SELECT setval('incident_numbers', %s, %s)", numbers)
+    cursor.execute(
+        "SELECT c.relname, a.attname, pg_get_serial_sequence(quote_ident(c.relname), a.attname) FROM pg_attribute a"
+        " JOIN pg_class c ON c.oid = a.attrelid WHERE a.attidentity <> '' AND c.relname = ANY(%s)",
+        (list(TABLES),),
+    )
+    for table, column, sequence in cursor.fetchall():
+        cursor.execute(
+            f'SELECT setval(%s, coalesce((SELECT max("{column}") FROM {table}), 0) + 1, false)', (sequence,)
+        )
+
+
+def _start_anew(cursor: Cursor, first: Mapping[TopicPartition, int]) -> None:
+    """Another bus: read each partition from its first message; what was counted before stays counted."""
+    cursor.execute(
+        "SELECT p.topic, p.partition, coalesce(sum(l.stored + l.rejected + l.duplicate + l.held), 0)::bigint"
+        " FROM partition_positions p LEFT JOIN ledger l USING (topic, partition) GROUP BY 1, 2"
+    )
+    for topic, partition, counted in cursor.fetchall():
+        position = first.get(TopicPartition(topic, partition), 0)
+        cursor.execute(
+            "UPDATE partition_positions SET position = %s, start = %s WHERE topic = %s AND partition = %s",
+            (position, position - counted, topic, partition),
+        )
