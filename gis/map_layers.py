@@ -26,6 +26,8 @@ LAYERS: Final = BASE_LAYERS + POINT_LAYERS
 _AREA_ZOOM: Final = {"district": 0, "town": 8, "village": 11}
 _PLACE_ZOOM: Final = {"district": 0, "town": 8, "village": 12}
 _ROAD_ZOOM: Final = {"arterial": 0, "secondary": 10, "local": 12}
+_SHAPE_PROPERTIES: Final = frozenset({"class", "kind", "bridge"})
+"""What the map styles shapes by; the rest (road graph, lengths) would only make tiles heavier."""
 _GRIDS_ZOOM: Final = 11
 _CELLS_ZOOM: Final = 12
 _COMPONENTS_ZOOM: Final = 12
@@ -91,7 +93,8 @@ def shape_layer(version: str, name: str, rows: Iterable[ShapeRow]) -> TileLayer:
     """A base layer: 'land', 'water' or 'roads'. Roads appear by class, arterials first."""
     features = []
     for row in rows:
-        properties: dict[str, Value] = {**row.properties, "name": row.name, "name_en": row.name_en}
+        kept = {k: v for k, v in row.properties.items() if k in _SHAPE_PROPERTIES}
+        properties: dict[str, Value] = {**kept, "name": row.name, "name_en": row.name_en}
         zoom = _ROAD_ZOOM.get(str(row.properties.get("class", "")), 0) if name == "roads" else 0
         features.append(TileFeature(row.geometry, properties, "", zoom))
     return TileLayer(version, features)
