@@ -177,7 +177,7 @@ def parse_time(text: str, zone: tzinfo) -> datetime:
                 raise
             year, month, day, hour, minute, second = (int(x or 0) for x in match.groups()[:6])
             micro = round(float(match[7] or 0) * 1_000_000)
-            found = datetime(year, month, day, hour, minute, second, micro)
+            found = datetime(year, month, day, hour, minute, second, micro, tzinfo=zone)
         return (found if found.tzinfo else found.replace(tzinfo=zone)).astimezone(UTC)
     except (ValueError, OverflowError):
         raise ValueError(f"{text!r} is not a time") from None

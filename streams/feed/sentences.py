@@ -198,7 +198,15 @@ def _fits(pattern: str, kind: str) -> bool:
 
 
 def _moments(hour: float) -> tuple[str, ...]:
-    parts = ((5, "凌晨"), (7.5, "清早"), (9, "早上"), (11.5, "上午"), (14, "中午"), (17.5, "下午"), (19, "傍晚"))
+    parts = (
+        (5, "凌晨"),
+        (7.5, "清早"),
+        (9, "早上"),
+        (11.5, "上午"),
+        (14, "中午"),
+        (17.5, "下午"),
+        (19, "傍晚"),
+    )
     now = next((word for until, word in parts if hour < until), "晚上")
     return ("刚才", "刚刚", f"今天{now}", "今晚" if now == "晚上" else f"今天{now}", "十几分钟前")
 
