@@ -50,6 +50,7 @@ export function icon(name) {
  * the same element (focus, scroll and a finger that is about to tap are not disturbed).
  */
 export function reconcile(parent, rows) {
+  for (const element of [...parent.childNodes]) if (!element.dataset?.row) element.remove(); // "loading" and the like
   const before = new Map([...parent.children].map((element) => [element.dataset.row, element]));
   let at = parent.firstElementChild;
   for (const {key, mark, build} of rows) {

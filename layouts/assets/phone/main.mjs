@@ -5,7 +5,7 @@ import {ago, t} from '../text.mjs';
 import {fill, h, icon} from './dom.mjs';
 import {duty} from './duty.mjs';
 import {facts} from './facts.mjs';
-import {settleFonts} from './fonts.mjs';
+import {keepFonts, settleFonts} from './fonts.mjs';
 import {mePage} from './me_page.mjs';
 import {tasks} from './my_tasks.mjs';
 import {myReportsPage} from './my_reports.mjs';
@@ -200,6 +200,10 @@ queue.addEventListener('tried', ({detail}) => {
   if (detail.outcome === 'done' && detail.entry.waited) toast(t('phone.sent_later', {what: detail.entry.title || detail.answer?.number || ''}));
 });
 tasks.addEventListener('change', () => { drawCounts(); drawLink(); });
+tasks.addEventListener('arrived', ({detail}) => {
+  toast(t('phone.arrived', {title: detail[0].title}));
+  navigator.vibrate?.([200, 100, 200]); // the phone is in a pocket
+});
 duty.addEventListener('change', drawLink);
 live.addEventListener('status', ({detail}) => {
   drawLink();
@@ -223,5 +227,5 @@ if ('serviceWorker' in navigator && window.isSecureContext) {
     byId('ph-banner-new').hidden = !had; // never reload by itself: someone may be writing
   });
   byId('ph-reload').addEventListener('click', () => location.reload());
-  navigator.serviceWorker.register('/phone/sw.js', {scope: '/phone'}).catch(() => {}); // works without, only with signal
+  navigator.serviceWorker.register('/phone/sw.js', {scope: '/phone'}).then(keepFonts, () => {}); // works without, only with signal
 }

@@ -14,14 +14,19 @@ export function mePage(page, {queue}) {
   const dutyBlock = h('section', {class: 'ph-block'});
   const outbox = h('section', {class: 'ph-block'});
 
+  const dutyName = h('strong');
+  const dutyWords = h('span', {'aria-live': 'polite'});
+  const dutySwitch = h('button', {class: 'ph-switch', type: 'button', role: 'switch', onclick: () => (duty.on ? duty.end() : duty.begin())},
+    h('span', {class: 'ph-switch-words'}, dutyName, dutyWords), h('span', {class: 'ph-switch-knob', 'aria-hidden': 'true'}));
+  fill(dutyBlock, dutySwitch, h('p', {class: 'cy-faint'}, t('phone.duty.rule')));
   const drawDuty = () => {
     const words = duty.fault ? t(`phone.duty.${duty.fault}`)
       : !duty.on ? t('phone.duty.off.words')
       : duty.sharedAt ? t('phone.duty.shared', {age: ago((Date.now() - duty.sharedAt) / 1000)}) : t('phone.locating');
-    fill(dutyBlock, h('button', {class: `ph-switch${duty.on ? ' is-on' : ''}`, type: 'button', role: 'switch', 'aria-checked': String(duty.on), onclick: () => (duty.on ? duty.end() : duty.begin())},
-      h('span', {class: 'ph-switch-words'}, h('strong', {}, t(duty.on ? 'phone.duty.on' : 'phone.duty.off')), h('span', {}, words)),
-      h('span', {class: 'ph-switch-knob', 'aria-hidden': 'true'})),
-    h('p', {class: 'cy-faint'}, t('phone.duty.rule')));
+    dutySwitch.classList.toggle('is-on', duty.on);
+    dutySwitch.setAttribute('aria-checked', String(duty.on));
+    dutyName.textContent = t(duty.on ? 'phone.duty.on' : 'phone.duty.off');
+    if (dutyWords.textContent !== words) dutyWords.textContent = words;
   };
   const drawOutbox = () => {
     fill(outbox, h('h3', {}, t('phone.outbox')),

@@ -4,7 +4,7 @@ import {live} from '../live.mjs';
 import {t} from '../text.mjs';
 import {SessionOver, ask} from './api.mjs';
 import {classWords, classes} from './catalogue.mjs';
-import {fill, h, icon} from './dom.mjs';
+import {fill, h, icon, reconcile} from './dom.mjs';
 import {remembered, shaped} from './my_tasks.mjs';
 import {emptyState, levelBadge, outboxNotice, stageChip, when} from './parts.mjs';
 
@@ -25,6 +25,12 @@ function road(stage) {
     ROAD.map(([name], n) => h('li', {class: n < at ? 'is-past' : n === at ? 'is-now' : ''}, h('span', {}, t(`stage.${name}`)))));
 }
 
+const card = (r) => h('a', {class: 'ph-card', href: `#/task/${r.id}`},
+  h('span', {class: 'ph-card-top'}, levelBadge(r.level), h('span', {class: 'ph-card-class cy-num'}, r.number), h('span', {class: 'cy-faint cy-num'}, when(r.reported_at))),
+  h('span', {class: 'ph-card-title'}, r.title),
+  road(r.stage) ?? h('span', {class: 'ph-card-foot'}, stageChip(r.stage)),
+  h('span', {class: 'ph-card-foot'}, h('span', {class: 'cy-faint cy-clip'}, [classWords(r), r.unit_name].filter(Boolean).join(' · ')), h('span', {class: 'ph-card-next'}, icon('chevron-right'))));
+
 export function myReportsPage(page, {queue}) {
   page.title(t('phone.mine'));
   const notices = h('div', {class: 'ph-notices'});
@@ -36,18 +42,17 @@ export function myReportsPage(page, {queue}) {
   let failed = false;
 
   const draw = () => {
-    fill(notices, queue.entries.filter((e) => e.name === 'report_incident').map((e) => outboxNotice(e, queue, {link: true})));
+    const mine = queue.entries.filter((e) => e.name === 'report_incident');
+    reconcile(notices, mine.map((e) => ({key: e.seq, mark: e.state, build: () => outboxNotice(e, queue, {link: true})})));
     if (reports === null) {
       fill(summary, failed ? t('phone.mine.unknown') : t('ui.loading'));
       return;
     }
     const open = reports.filter((r) => !['closed', 'refused', 'void'].includes(r.stage)).length;
     fill(summary, h('strong', {class: 'cy-num'}, t('phone.mine.count', {n: open})), h('span', {class: 'cy-faint'}, t('phone.as_of', {time: when(at)})));
-    fill(list, reports.length === 0 && emptyState('flag', t('phone.mine.none')), reports.map((r) => h('a', {class: 'ph-card', href: `#/task/${r.id}`},
-      h('span', {class: 'ph-card-top'}, levelBadge(r.level), h('span', {class: 'ph-card-class cy-num'}, r.number), h('span', {class: 'cy-faint cy-num'}, when(r.reported_at))),
-      h('span', {class: 'ph-card-title'}, r.title),
-      road(r.stage) ?? h('span', {class: 'ph-card-foot'}, stageChip(r.stage)),
-      h('span', {class: 'ph-card-foot'}, h('span', {class: 'cy-faint cy-clip'}, [classWords(r), r.unit_name].filter(Boolean).join(' · ')), h('span', {class: 'ph-card-next'}, icon('chevron-right'))))));
+    const rows = reports.map((r) => ({key: r.id, mark: [r.version, r.stage, r.unit_name, classWords(r)].join('|'), build: () => card(r)}));
+    if (!rows.length) rows.push({key: 'none', mark: '', build: () => emptyState('flag', t('phone.mine.none'))});
+    reconcile(list, rows);
   };
   const load = async () => {
     try {

@@ -113,7 +113,10 @@ class MyTasks extends EventTarget {
   async #load() {
     try {
       const {value, at, fresh} = await remembered('tasks', async () => (await ask('my_tasks')).rows.map(shaped));
+      const known = new Set(this.list.map((task) => task.id));
+      const arrived = this.at === null || !fresh ? [] : value.filter((task) => !known.has(task.id));
       this.list = value;
+      if (arrived.length) this.dispatchEvent(new CustomEvent('arrived', {detail: arrived}));
       this.at = at;
       if (fresh) this.#keepDetails();
     } catch (error) {

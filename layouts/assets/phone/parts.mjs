@@ -30,7 +30,7 @@ export function when(ms) {
 export const named = (thing, field = 'name') => (lang === 'en' && thing[`${field}_en`]) || thing[field] || '';
 
 export const metresText = (m) =>
-  m < 1000 ? t('phone.metres', {n: Math.max(1, Math.round(m / 10) * 10)}) : t('phone.kilometres', {n: (m / 1000).toFixed(m < 9950 ? 1 : 0)});
+  m < 1000 ? t('phone.metres', {n: Math.max(10, Math.round(m / 10) * 10)}) : t('phone.kilometres', {n: (m / 1000).toFixed(m < 9950 ? 1 : 0)});
 
 /** A line of words that goes away by itself; what must be read is a notice instead. */
 export function toast(words, kind = '') {

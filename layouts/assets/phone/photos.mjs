@@ -36,15 +36,28 @@ function stamp(canvas, lines) {
   });
 }
 
+/** An <img>, not createImageBitmap: every browser turns it the way the camera was held. */
+async function decoded(file) {
+  const url = URL.createObjectURL(file);
+  try {
+    const image = new Image();
+    image.src = url;
+    await image.decode();
+    return image;
+  } finally {
+    URL.revokeObjectURL(url);
+  }
+}
+
 /** Shrink and stamp an image file → JPEG Blob. Throws when the file is not an image this browser can read. */
 export async function shrink(file, number = '') {
-  const image = await createImageBitmap(file, {imageOrientation: 'from-image'});
-  const scale = Math.min(1, LONGEST_PX / Math.max(image.width, image.height));
+  const image = await decoded(file);
+  const {naturalWidth: width, naturalHeight: height} = image;
+  const scale = Math.min(1, LONGEST_PX / Math.max(width, height));
   const canvas = document.createElement('canvas');
-  canvas.width = Math.max(1, Math.round(image.width * scale));
-  canvas.height = Math.max(1, Math.round(image.height * scale));
+  canvas.width = Math.max(1, Math.round(width * scale));
+  canvas.height = Math.max(1, Math.round(height * scale));
   canvas.getContext('2d').drawImage(image, 0, 0, canvas.width, canvas.height);
-  image.close();
   stamp(canvas, await stampLines(number));
   let blob = null;
   for (const quality of QUALITIES) {

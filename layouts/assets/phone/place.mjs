@@ -11,7 +11,7 @@ const MAPLIBRE = '../vendor/maplibre-gl/maplibre-gl.mjs';
 const STYLES = '/assets/vendor/maplibre-gl/maplibre-gl.css';
 const SHOWN_SOURCES = ['base', 'grids'];
 const CITY = {lon: 113.9, lat: 21.9, zoom: 10};
-const STREET_ZOOM = 15;
+const STREET_ZOOM = 14.5;
 const SYSTEM_FONTS = ['system-ui', 'PingFang SC', 'HarmonyOS Sans SC', 'Noto Sans CJK SC', 'Microsoft YaHei'];
 
 async function fonts() {

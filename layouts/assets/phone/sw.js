@@ -28,6 +28,7 @@ self.addEventListener('activate', (event) => {
 
 self.addEventListener('message', (event) => {
   if (event.data === 'forget') event.waitUntil(caches.open(CACHE).then((cache) => cache.delete(PAGE)));
+  if (event.data.keep) event.waitUntil(caches.open(CACHE).then((cache) => cache.addAll(event.data.keep)));
 });
 
 async function keepPage(reply) {
@@ -65,5 +66,5 @@ self.addEventListener('fetch', (event) => {
   const url = new URL(request.url);
   if (request.method !== 'GET' || url.origin !== self.location.origin) return;
   if (request.mode === 'navigate' && url.pathname === PAGE) event.respondWith(page(request));
-  else if (SHELL.files.includes(url.pathname)) event.respondWith(asset(request));
+  else if (SHELL.files.includes(url.pathname) || url.pathname.startsWith('/assets/fonts/')) event.respondWith(asset(request));
 });

@@ -5,6 +5,7 @@ import {t} from '../text.mjs';
 import {classWords, classes} from './catalogue.mjs';
 import {fill, h, icon, reconcile} from './dom.mjs';
 import {duty, lastPosition, metres} from './duty.mjs';
+import {facts} from './facts.mjs';
 import {NEXT, tasks} from './my_tasks.mjs';
 import {dueTime, emptyState, levelBadge, metresText, outboxNotice, stageChip, when} from './parts.mjs';
 
@@ -30,6 +31,7 @@ function card(task, stage, waiting) {
     h('span', {class: 'ph-card-foot'},
       stageChip(stage),
       waiting > 0 && h('span', {class: 'cy-chip ph-waiting'}, icon('clock'), t('phone.waiting')),
+      facts.role === 'unit_handler' && task.worker_name && h('span', {class: 'cy-chip'}, task.worker_name),
       task.sources > 1 && h('span', {class: 'cy-chip'}, t('phone.sources', {n: task.sources})),
       h('span', {class: 'ph-card-next'}, NEXT[stage] ? t(`phone.next.${NEXT[stage]}`) : t('phone.next.none'), icon('chevron-right'))));
 }

@@ -3,7 +3,7 @@
 import {has, t} from '../text.mjs';
 import {Refused, photoUrl} from './api.mjs';
 import {classOf, classWords, classes} from './catalogue.mjs';
-import {fill, h, icon} from './dom.mjs';
+import {fill, h, icon, reconcile} from './dom.mjs';
 import {duty, locateOnce} from './duty.mjs';
 import {NEXT, incidentOf, tasks} from './my_tasks.mjs';
 import {dueTime, emptyState, levelBadge, outboxNotice, stageChip, toast, when} from './parts.mjs';
@@ -19,6 +19,8 @@ export function taskPage(page, {queue}, id) {
   let detail = null;
   let shownMap = null;
   let busy = '';
+  let oldAt = null;
+  let footMark = '';
   page.title(t('phone.task'));
   const body = h('div', {class: 'ph-task'}, h('p', {class: 'cy-empty'}, t('ui.loading')));
   fill(page.main, body);
@@ -28,15 +30,17 @@ export function taskPage(page, {queue}, id) {
     try {
       const {value, at, fresh} = await incidentOf(id);
       if (!page.open) return;
-      detail = value;
       await catalogue;
       if (!page.open) return;
-      draw(fresh ? null : at);
+      detail = value;
+      oldAt = fresh ? null : at;
+      draw();
     } catch (error) {
       if (!page.open) return;
       detail = null;
       const words = error instanceof Refused ? error.words : t('phone.task.unknown');
       fill(body, queue.of(id).map((e) => outboxNotice(e, queue)), emptyState('wifi-off', words));
+      footMark = '';
       page.foot();
     }
   };
@@ -66,50 +70,57 @@ export function taskPage(page, {queue}, id) {
     return (shownMap = host);
   };
 
-  const draw = (oldAt = null) => {
+  const headOf = (incident, stage) => h('section', {class: 'ph-head'},
+    h('div', {class: 'ph-card-top'}, levelBadge(incident.level), h('span', {class: 'ph-card-class'}, classWords(incident)), stageChip(stage)),
+    h('h2', {}, incident.title),
+    h('p', {class: 'ph-number-line cy-num'}, incident.number),
+    NEXT[stage] && h('div', {class: 'ph-due-line'}, icon('timer'), dueTime(incident.handle_due_at),
+      incident.handle_due_at && h('span', {class: 'cy-faint cy-num'}, t('phone.until', {time: when(incident.handle_due_at)}))));
+
+  const placeBlock = (incident, far, closing) => h('section', {class: 'ph-block'},
+    h('p', {class: 'ph-card-place'}, icon('map-pin'), h('span', {}, placeOf(incident)), far && h('span', {class: 'ph-far cy-num'}, far)),
+    incident.text && incident.text !== incident.title && h('p', {class: 'ph-text'}, incident.text),
+    closing && h('p', {class: 'ph-closing'}, icon('clipboard-check'), h('span', {}, h('strong', {}, t('phone.closing')), closing)),
+    h('p', {class: 'cy-faint'}, t('phone.reported', {time: when(incident.reported_at)}), incident.sources > 1 && ` · ${t('phone.sources', {n: incident.sources})}`),
+    mapBlock(incident));
+
+  const photoBlock = (photos) => h('section', {class: 'ph-block'},
+    h('h3', {}, t('word.photos')),
+    h('div', {class: 'cy-photos'}, photos.map((p, n) => h('figure', {},
+      h('a', {href: photoUrl(p.sha256), target: '_blank', rel: 'noopener'}, h('img', {src: photoUrl(p.sha256), loading: 'lazy', alt: t('phone.photo.alt', {n: n + 1})})),
+      h('figcaption', {}, t(`phone.photo.${p.purpose}`))))));
+
+  /** Part by part: what has not changed stays the same element, under the finger and for the screen reader. */
+  const draw = () => {
     if (!detail) return;
-    const incident = detail;
-    const pending = queue.of(id);
-    const waiting = pending.filter((e) => e.state === 'waiting');
-    const stage = tasks.stageOf(incident);
-    const far = distance(incident);
-    const closing = classOf(incident)?.closing_condition;
-    page.title(t('phone.task'));
-    fill(body,
-      oldAt && h('p', {class: 'ph-old', role: 'status'}, icon('history'), t('phone.old', {time: when(oldAt)})),
-      pending.map((e) => outboxNotice(e, queue)),
-      h('section', {class: 'ph-head'},
-        h('div', {class: 'ph-card-top'}, levelBadge(incident.level),
-          h('span', {class: 'ph-card-class'}, classWords(incident)),
-          stageChip(stage)),
-        h('h2', {}, incident.title),
-        h('p', {class: 'ph-number-line cy-num'}, incident.number),
-        h('div', {class: 'ph-due-line'}, icon('timer'), dueTime(incident.handle_due_at),
-          incident.handle_due_at && h('span', {class: 'cy-faint cy-num'}, t('phone.until', {time: when(incident.handle_due_at)})))),
-      h('section', {class: 'ph-block'},
-        h('p', {class: 'ph-card-place'}, icon('map-pin'), h('span', {}, placeOf(incident)), far && h('span', {class: 'ph-far cy-num'}, far)),
-        incident.text && incident.text !== incident.title && h('p', {class: 'ph-text'}, incident.text),
-        closing && NEXT[stage] && h('p', {class: 'ph-closing'}, icon('clipboard-check'), h('span', {}, h('strong', {}, t('phone.closing')), closing)),
-        h('p', {class: 'cy-faint'}, t('phone.reported', {time: when(incident.reported_at)}), incident.sources > 1 && ` · ${t('phone.sources', {n: incident.sources})}`),
-        mapBlock(incident)),
-      detail.photos?.length > 0 && h('section', {class: 'ph-block'},
-        h('h3', {}, t('word.photos')),
-        h('div', {class: 'cy-photos'}, detail.photos.map((p, n) => h('figure', {},
-          h('a', {href: photoUrl(p.sha256), target: '_blank', rel: 'noopener'}, h('img', {src: photoUrl(p.sha256), loading: 'lazy', alt: t('phone.photo.alt', {n: n + 1})})),
-          h('figcaption', {}, t(`phone.photo.${p.purpose}`)))))),
-      h('section', {class: 'ph-block'}, h('h3', {}, t('word.timeline')), timeline(detail.timeline ?? [])));
-    foot(incident, stage, waiting);
+    const stage = tasks.stageOf(detail);
+    const far = distance(detail);
+    const closing = NEXT[stage] ? classOf(detail)?.closing_condition : '';
+    const photos = detail.photos ?? [];
+    const parts = [
+      oldAt && ['old', oldAt, () => h('p', {class: 'ph-old', role: 'status'}, icon('history'), t('phone.old', {time: when(oldAt)}))],
+      ...queue.of(id).map((e) => [`queue${e.seq}`, e.state, () => outboxNotice(e, queue)]),
+      ['head', [detail.version, stage, classWords(detail)], () => headOf(detail, stage)],
+      ['place', [detail.version, far, closing], () => placeBlock(detail, far, closing)],
+      photos.length > 0 && ['photos', photos.map((p) => p.sha256), () => photoBlock(photos)],
+      ['timeline', [detail.version, detail.timeline?.length], () => h('section', {class: 'ph-block'}, h('h3', {}, t('word.timeline')), timeline(detail.timeline ?? []))],
+    ];
+    reconcile(body, parts.filter(Boolean).map(([key, mark, build]) => ({key, mark: JSON.stringify(mark), build})));
+    foot(detail, stage, queue.of(id).some((e) => e.state === 'waiting'));
   };
 
   const foot = (incident, stage, waiting) => {
-    const allowed = detail.actions;
-    const can = (action) => waiting.length > 0 || !allowed || allowed.includes(action);
+    const mark = JSON.stringify([incident.version, incident.actions, stage, waiting, busy]);
+    if (mark === footMark) return;
+    footMark = mark;
+    // With steps that wait to be sent the answer's list is out of date: the life-cycle's order is what counts then.
+    const can = (action) => waiting || !incident.actions || incident.actions.includes(action);
     const next = NEXT[stage];
-    const phone = detail.unit_phone;
+    const phone = incident.unit_phone;
     const second = [];
     if (next && can('return')) second.push(h('a', {class: 'cy-button', href: `#/task/${id}/return`}, icon('return'), t('action.return')));
     if (can('note')) second.push(h('a', {class: 'cy-button', href: `#/task/${id}/note`}, icon('note'), t('action.note')));
-    if (phone) second.push(h('a', {class: 'cy-button', href: `tel:${phone}`, 'aria-label': t('phone.call.whom', {name: detail.unit_name || detail.unit})}, icon('phone'), t('phone.call')));
+    if (phone) second.push(h('a', {class: 'cy-button', href: `tel:${phone}`, 'aria-label': t('phone.call.whom', {name: incident.unit_name || incident.unit})}, icon('phone'), t('phone.call')));
     if (!next || !can(ACTION[next])) {
       page.foot(second.length > 0 && h('div', {class: 'ph-second'}, second));
       return;
