@@ -1,0 +1,33 @@
+"""What the store holds, asked directly — only benches and drills do this, to compare it with the producer's file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import psycopg2
+
+
+class Store:
+    """A connection beside the product."""
+
+    def __init__(self, dsn: str) -> None:
+        self._dsn = dsn
+
+    def rows(self, sql: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Rows of one statement on a connection of its own (the server may have been killed in between)."""
+        connection = psycopg2.connect(self._dsn)
+        try:
+            with connection, connection.cursor() as cursor:
+                cursor.execute(sql, params or None)
+                return cursor.fetchall() if cursor.description else []
+        finally:
+            connection.close()
+
+    def one(self, sql: str, params: Sequence[Any] = ()) -> Any:
+        """First column of the first row."""
+        return self.rows(sql, params)[0][0]
+
+    def accounted(self) -> int:
+        """Messages the ledger accounts for."""
+        return int(self.one("SELECT coalesce(sum(stored + rejected + duplicate + held), 0) FROM ledger"))
