@@ -39,7 +39,7 @@ def admin(view: View) -> Component:
 
 
 def _form_head(view: View) -> Component:
-    return html.Div([html.H2("", className="cy-h2 cy-grow", **{"data-form-title": ""}), pieces.button(pieces.icon("close"), kind="ghost icon small", title=view.t("ui.close"), **{"data-side-close": ""})], className="cy-row")
+    return html.Div([html.H2("", className="cy-h2 cy-grow", **{"data-form-title": ""}), pieces.button(pieces.icon("x"), kind="ghost icon small", title=view.t("ui.close"), **{"data-side-close": ""})], className="cy-row")
 
 
 def _text(view: View, id_: str, label: str, *, required: bool = False, hint: str = "", **more: Any) -> Component:

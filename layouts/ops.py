@@ -187,7 +187,7 @@ def dead(view: View, answer: Row, asked: Row) -> list[Component]:
 def letter(view: View, r: Row) -> list[Component]:
     """One dead letter in the side sheet; its text goes into the editor below."""
     return [
-        html.Div([html.H2(view.t("ops.dead.one"), className="cy-h2 cy-grow"), pieces.button(pieces.icon("close"), kind="ghost icon small", title=view.t("ui.close"), **{"data-side-close": ""})], className="cy-row"),
+        html.Div([html.H2(view.t("ops.dead.one"), className="cy-h2 cy-grow"), pieces.button(pieces.icon("x"), kind="ghost icon small", title=view.t("ui.close"), **{"data-side-close": ""})], className="cy-row"),
         pieces.facts(
             (
                 (view.t("word.reason"), html.Span(view.word("ops.why", r.get("reason")), className="lamp lamp--wrong")),

@@ -61,7 +61,7 @@ def parts(view: View, incident: Row) -> tuple[Any, ...]:
 
 def nothing(view: View, text: str) -> tuple[Any, ...]:
     """The drawer when the incident cannot be shown, with the reason."""
-    close = pieces.button(pieces.icon("close"), kind="ghost icon small", title="Esc", **{"data-drawer-close": ""})
+    close = pieces.button(pieces.icon("x"), kind="ghost icon small", title="Esc", **{"data-drawer-close": ""})
     return ([html.Div(className="cy-grow"), close], [pieces.fault(text)], [], [], [], [])
 
 
@@ -72,7 +72,7 @@ def head(view: View, incident: Row) -> list[Component]:
             [
                 pieces.level_badge(view, incident["level"]),
                 html.H2(str(incident["title"]), className="cy-h2 cy-clip-2"),
-                pieces.button(pieces.icon("close"), kind="ghost icon small", title="Esc", **{"data-drawer-close": "", "aria-label": view.t("ui.close")}),
+                pieces.button(pieces.icon("x"), kind="ghost icon small", title="Esc", **{"data-drawer-close": "", "aria-label": view.t("ui.close")}),
             ],
             className="detail__title",
         ),
@@ -205,7 +205,7 @@ def sources(view: View, incident: Row) -> list[Component]:
                 pieces.icon(marks.get(str(s.get("kind")), "info")),
                 html.Div(
                     [
-                        html.Div([html.Span(view.word("source", s.get("kind")), className="cy-strong"), html.Span(view.word("channel", s["channel"]), className="cy-chip") if s.get("channel") and s.get("kind") == "report" else None], className="cy-row"),
+                        html.Div([html.Span(view.word("source", s.get("kind")), className="cy-strong"), html.Span(channel(view, s["channel"]), className="cy-chip") if s.get("channel") and s.get("kind") == "report" else None], className="cy-row"),
                         html.Div(str(s.get("text") or s.get("title") or ""), className="detail__text"),
                         html.Div(" · ".join(str(x) for x in (s.get("device") or s.get("camera"), s.get("address"), s.get("source_time")) if x), className="cy-faint"),
                     ],
@@ -228,6 +228,12 @@ def timeline(view: View, incident: Row) -> list[Component]:
     return [html.H3(view.t("desk.part.timeline"), className="detail__h"), html.Ol(lines, className="cy-timeline")]
 
 
+def channel(view: View, code: object) -> str:
+    """Through what something came: a channel of reports, or one of our own."""
+    known = view.word("channel", code)
+    return known if known != str(code) else view.word("desk.channel", code)
+
+
 def _line(view: View, e: Row) -> list[Component | None]:
     who = view.word("role", "system") if e.get("role") == "system" else f"{e.get('actor_name')}"
     role = "" if e.get("role") == "system" else view.word("role", e.get("role"))
@@ -245,7 +251,7 @@ def _line(view: View, e: Row) -> list[Component | None]:
             ],
             className="line",
         ),
-        html.Div(" · ".join(x for x in (who, role, view.word("channel", e.get("channel"))) if x), className="cy-faint"),
+        html.Div(" · ".join(x for x in (who, role, channel(view, e.get("channel"))) if x), className="cy-faint"),
         html.Div(why, className="cy-timeline__why") if why else None,
     ]
 

@@ -53,7 +53,7 @@ def intake(view: View) -> Component:
                     html.Span(view.t("intake.title"), className="cy-panel__title"),
                     html.Span("", className="cy-num intake__clock", title=view.t("intake.clock"), **{"data-intake-clock": ""}),
                     html.Div(className="cy-grow"),
-                    pieces.button(pieces.icon("close"), kind="ghost icon small", title="Esc", **{"data-intake-close": ""}),
+                    pieces.button(pieces.icon("x"), kind="ghost icon small", title="Esc", **{"data-intake-close": ""}),
                 ],
                 className="cy-panel__head",
             ),
@@ -108,7 +108,7 @@ def places(view: View, rows: Sequence[Row]) -> list[Component]:
             [
                 pieces.icon("map-pin"),
                 html.Span(view.named(dict(r)), className="cy-item__title"),
-                html.Span(str(r.get("where") or r.get("road") or view.word("area", r.get("kind", ""))), className="cy-faint cy-clip"),
+                html.Span(str(r.get("where") or r.get("road") or view.word("intake.kind", r.get("kind", ""))), className="cy-faint cy-clip"),
             ],
             className="suggestion",
             type="button",

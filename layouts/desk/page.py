@@ -105,15 +105,15 @@ def _grid(view: View) -> Component:
         return {"field": field, "colId": field, "headerName": head, "cellRenderer": renderer, **more}
 
     columns = [
-        column("level", view.t("word.level"), "CyLevel", width=52, maxWidth=60, resizable=False, cellClass="is-centre"),
+        column("level", "", "CyLevel", headerTooltip=view.t("word.level"), width=46, maxWidth=60, resizable=False, cellClass="is-centre"),
         column("title", view.t("word.incident"), "CyTitle", flex=1, minWidth=160),
         column("number", view.t("word.number"), "CyText", width=150, hide=True, cellClass="cy-num"),
         column("class_name", view.t("word.class"), "CyText", width=120, hide=True),
-        column("stage", view.t("word.stage"), "CyStage", width=112, valueGetter={"function": "cyStageRank(params)"}),
+        column("stage", view.t("word.stage"), "CyStage", width=98, valueGetter={"function": "cyStageRank(params)"}),
         column("unit_name", view.t("word.unit"), "CyText", width=130, hide=True),
-        column("due", view.t("word.due"), "CyDue", width=104, valueGetter={"function": "cyDue(params)"}),
+        column("due", view.t("word.due"), "CyDue", width=100, valueGetter={"function": "cyDue(params)"}),
         column("reported_at", view.t("desk.column.age"), "CyAge", width=84, hide=True),
-        column("sources", view.t("desk.column.sources"), "CySources", width=50, maxWidth=60, resizable=False, cellClass="is-centre"),
+        column("sources", view.t("desk.column.sources"), "CySources", width=42, maxWidth=60, resizable=False, cellClass="is-centre"),
     ]
     return dag.AgGrid(
         id=ids.DESK_GRID,
@@ -135,7 +135,6 @@ def _grid(view: View) -> Component:
             "doesExternalFilterPass": {"function": "cyFilterPass(params)"},
             "rowClassRules": {"is-ringing": "params.data && params.data.level <= 2 && !params.data.acknowledged"},
             "localeText": {"noRowsToShow": view.t("desk.list.empty")},
-            "overlayNoRowsTemplate": f'<span class="cy-faint">{view.t("desk.list.empty")}</span>',
         },
         style={"height": "100%", "width": "100%"},
     )
@@ -204,7 +203,7 @@ def _records(view: View) -> Component:
     """The records behind a figure, and a device or camera of the map."""
     return html.Dialog(
         [
-            html.Div([html.Span("", className="cy-clip", **{"data-records-title": ""}), html.Div(className="cy-grow"), pieces.button(pieces.icon("close"), kind="ghost icon small", title=view.t("ui.close"), **{"data-records-close": ""})], className="cy-dialog__head"),
+            html.Div([html.Span("", className="cy-clip", **{"data-records-title": ""}), html.Div(className="cy-grow"), pieces.button(pieces.icon("x"), kind="ghost icon small", title=view.t("ui.close"), **{"data-records-close": ""})], className="cy-dialog__head"),
             html.Div([html.Div(className="formula", **{"data-formula": ""}), html.Div(id=ids.RECORDS_BODY), html.Div(id=ids.DEVICE_BODY)], className="cy-dialog__body"),
         ],
         id=ids.RECORDS,

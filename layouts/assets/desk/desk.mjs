@@ -167,7 +167,7 @@ document.addEventListener('keydown', (event) => {
     intake.start();
   } else if (event.key === '/' && !typing) {
     event.preventDefault();
-    document.querySelector('.search__input').focus();
+    document.getElementById('desk-search').focus();
   } else if (event.key === 'Escape' && !typing && !dialog().open && !intake.open) {
     if (!document.getElementById('desk-act').hidden) act(null);
     else if (selected) select(null);
@@ -226,7 +226,7 @@ list = new IncidentList(document.querySelector('.list'), role);
 startTiles(document.getElementById('desk-tiles'), openIndicator);
 map = await createMap(host, {lang, center: centre(), remember: '/desk'});
 intake = await intakeForm(map);
-startSearch(document.querySelector('.search__input'));
+startSearch(document.getElementById('desk-search'));
 startSplitter(document.querySelector('[data-splitter]'));
 list.addEventListener('select', ({detail}) => select(detail.key, 'list'));
 list.addEventListener('enter', () => document.querySelector('#desk-actions .cy-button, #desk-dispatch .cy-button')?.focus());
@@ -239,7 +239,7 @@ host.addEventListener('moved', ({detail}) => list.bounds(detail.bounds));
 await list.start();
 if (map) {
   layerPanel(host, map);
-  map.setIncidentFilter((item) => list.passes(item, {but: 'inview'}));
+  map.ready.then(() => map.setIncidentFilter((item) => list.passes(item, {but: 'inview'})));
 }
 document.documentElement.dataset.ready = 'desk';
 const wanted = new URLSearchParams(location.hash.slice(1)).get('incident') ?? memory.read('desk.selected');

@@ -48,6 +48,10 @@ export class IncidentList extends EventTarget {
       this.#selected = event.data.key;
       this.#say('select', {key: event.data.key});
     });
+    this.#api.addEventListener('cellFocused', ({rowIndex}) => { // the arrow keys choose, as a click does
+      const node = rowIndex === null ? null : this.#api.getDisplayedRowAtIndex(rowIndex);
+      if (node && !node.isSelected()) node.setSelected(true, true);
+    });
     this.#api.addEventListener('cellKeyDown', ({event, node}) => {
       if (event.key !== 'Enter' || !node) return;
       node.setSelected(true, true);
@@ -158,7 +162,7 @@ export class IncidentList extends EventTarget {
   }
 
   #controls() {
-    const search = this.#host.querySelector('.search__input');
+    const search = this.#host.querySelector('#desk-search');
     search.value = this.#filter.text;
     const typed = throttle(() => this.#change({text: search.value.trim()}), 120);
     search.addEventListener('input', typed);

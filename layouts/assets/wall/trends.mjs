@@ -19,6 +19,10 @@ const nameOf = (prefix, item, key) => (has(`${prefix}.${key}`) ? t(`${prefix}.${
 const cityDates = (times) => times.map((ms) => local.format(ms));
 
 function traces(item) {
+  const [first] = item.series;
+  if (first?.x) { // categories: lying bars, the greatest on top
+    return [{type: 'bar', orientation: 'h', x: [...first.v].reverse(), y: [...first.x].reverse(), text: [...first.v].reverse(), textposition: 'outside', cliponaxis: false, marker: {color: '#8f98a1'}, textfont: {size: 17, color: '#f2f4f5'}}];
+  }
   return item.series.map((series, n) => ({
     type: 'scatter', mode: 'lines', name: nameOf('trend.series', series, series.name),
     x: cityDates(series.t), y: series.v, line: {...LINES[n % LINES.length], shape: 'spline', smoothing: 0.5},
@@ -30,22 +34,37 @@ async function paint(host, item) {
   const graph = host.querySelector('.js-plotly-plot');
   if (!graph || !window.Plotly) return false;
   const panel = host.closest('.wp');
-  put(panel.querySelector('.cy-panel__title'), nameOf('trend', item, item.key));
+  put(panel.querySelector('.cy-panel__title'), nameOf('trend', item, item.key.split('@')[0]));
   const age = panel.querySelector('.age');
-  age.dataset.asOf = item.as_of ?? Math.max(...item.series.flatMap((s) => s.t.slice(-1)));
+  age.dataset.asOf = item.as_of ?? '';
   age.dataset.limitS = item.limit_s ?? STALE_S;
   touch(age);
   const several = item.series.length > 1;
+  const bars = Boolean(item.series[0]?.x);
   const layout = {
     ...graph.layout,
     showlegend: several,
     legend: {orientation: 'h', x: 1, xanchor: 'right', y: 1.16, font: {size: 15, color: '#ccd1d6'}, bgcolor: 'rgba(0,0,0,0)'},
     margin: {l: 6, r: 10, t: several ? 22 : 8, b: 4},
-    yaxis: {...graph.layout.yaxis, rangemode: 'tozero'},
-    xaxis: {...graph.layout.xaxis, tickformat: '%H:%M'},
+    yaxis: bars ? {...graph.layout.yaxis, showgrid: false, tickfont: {size: 17, color: '#ccd1d6'}} : {...graph.layout.yaxis, rangemode: 'tozero'},
+    xaxis: bars ? {...graph.layout.xaxis, visible: false} : {...graph.layout.xaxis, tickformat: '%H:%M'},
   };
   await window.Plotly.react(graph, traces(item), layout, {displayModeBar: false, staticPlot: true, responsive: true});
   return true;
+}
+
+const ORDER = ['incidents_per_hour', 'readings_per_minute', 'open_incidents', 'classes_24h'];
+
+/** The trends there are, by name: of the widest area this account sees, in the order of the wall. */
+function shown() {
+  const byName = new Map();
+  for (const item of live.items('trend').values()) {
+    const [name] = item.key.split('@');
+    const known = byName.get(name);
+    if (item.series?.length && (!known || (item.area ?? '').length < (known.area ?? '').length)) byName.set(name, item);
+  }
+  const rank = (name) => (ORDER.includes(name) ? ORDER.indexOf(name) : ORDER.length);
+  return [...byName].sort(([a], [b]) => rank(a) - rank(b) || a.localeCompare(b)).map(([, item]) => item);
 }
 
 /** Paint every trend there is into the charts of the page, in the order of their keys; again when one changes. */
@@ -53,7 +72,7 @@ export function startTrends() {
   const hosts = [...document.querySelectorAll('[id^="wall-trend-"]')];
   const done = new Map();
   const draw = async () => {
-    const items = [...live.items('trend').values()].filter((i) => i.series?.length).sort((a, b) => (a.order ?? 99) - (b.order ?? 99) || a.key.localeCompare(b.key));
+    const items = shown();
     for (const [n, host] of hosts.entries()) {
       const item = items[n];
       if (item && done.get(host.id) !== item && (await paint(host, item))) done.set(host.id, item);

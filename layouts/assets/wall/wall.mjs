@@ -140,5 +140,5 @@ legend(document.querySelector('[data-legend]'));
 draw();
 date();
 const map = await createMap(mapHost, {interactive: false, center: centre(), remember: '', counts: false, zoom: 10.35, lang});
-map?.setIncidentFilter((item) => !FINAL.has(item.stage));
+map?.ready.then(() => map.setIncidentFilter((item) => !FINAL.has(item.stage)));
 document.documentElement.dataset.ready = 'wall';
