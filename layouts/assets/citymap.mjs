@@ -4,7 +4,7 @@
 //   const map = await createMap(container, {bounds: [113.65, 21.66, 114.15, 22.14], interactive: true});
 //
 // options  bounds         [w, s, e, n] where it opens and where home() returns (default: the sample city)
-//          center, zoom   instead of bounds              padding  pixels kept free of panels {top, right, bottom, left}
+//          center, zoom   instead of bounds (a centre alone shows 26 km around it)    padding  pixels kept free of panels {top, right, bottom, left}
 //          lang           'zh' | 'en' (default the page's)
 //          interactive    false on the wall: shows, never commands    scale  symbols and words × (wall 1.35)
 //          remember       key under which view and layers survive a reload (default the page's path; '' = not)
@@ -27,6 +27,8 @@ import {lang as pageLang, t} from './text.mjs';
 const MAPLIBRE = './vendor/maplibre-gl/maplibre-gl.mjs';
 const MAPLIBRE_CSS = 'vendor/maplibre-gl/maplibre-gl.css';
 const CITY_BOUNDS = [113.65, 21.66, 114.15, 22.14];
+const CITY_REACH = [0.25, 0.24]; // degrees around a centre given without a zoom: about 26 km
+const FINAL = new Set(['closed', 'refused', 'void']);
 const REDRAW_MS = 250; // moving things are redrawn at most this often
 const STALE_WORKER_MS = 5 * 60_000; // a position older than this fades
 const COUNTS_URL = '/api/v1/queries/layer_counts';
@@ -125,8 +127,10 @@ class CityMap {
 
   #opening() {
     const {center, zoom, bounds, padding} = this.#options;
-    if (center) return {center, zoom: zoom ?? 11};
-    const [west, south, east, north] = bounds;
+    if (center && Number.isFinite(zoom)) return {center, zoom};
+    const [west, south, east, north] = center
+      ? [center[0] - CITY_REACH[0], center[1] - CITY_REACH[1], center[0] + CITY_REACH[0], center[1] + CITY_REACH[1]]
+      : bounds;
     return {bounds: [[west, south], [east, north]], fitBoundsOptions: {padding: padding ?? 16}};
   }
 
@@ -236,10 +240,11 @@ class CityMap {
     const features = [];
     const open = new Map();
     for (const [key, item] of live.items('incident')) {
+      const final = FINAL.has(item.stage);
       const town = item.area?.split('/')[2];
-      if (town) open.set(town, (open.get(town) ?? 0) + 1);
+      if (town && !final) open.set(town, (open.get(town) ?? 0) + 1);
       if (!Number.isFinite(item.lon) || !Number.isFinite(item.lat)) continue;
-      if (this.#filter && !this.#filter(item)) continue;
+      if (this.#filter ? !this.#filter(item) : final) continue;
       features.push({
         type: 'Feature',
         geometry: {type: 'Point', coordinates: [item.lon, item.lat]},
@@ -310,7 +315,7 @@ class CityMap {
     for (const layer of GROUPS[id]) this.#map.setLayoutProperty(layer, 'visibility', visible ? 'visible' : 'none');
   }
 
-  /** Show only incidents that `accept(item)` says yes to; null shows all: the map follows the list's filter. */
+  /** Show only incidents that `accept(item)` says yes to; null shows the open ones: the map follows the list's filter. */
   setIncidentFilter(accept) {
     this.#filter = accept;
     this.#redraw('incidents');
