@@ -433,10 +433,15 @@ class LiveHub:
             return self._delta(client, client.position, b'"set":[],"del":[]') + frame
         return frame
 
-    async def stream(self, actor: Actor, session: bytes, epoch: str, n: int) -> AsyncIterator[bytes]:
-        """The frames of one stream from version (epoch, n) on, for as long as the session stands."""
+    async def stream(
+        self, actor: Actor, session: bytes, epoch: str, n: int, task: asyncio.Task[object] | None = None
+    ) -> AsyncIterator[bytes]:
+        """The frames of one stream from version (epoch, n) on, for as long as the session stands.
+
+        `task`: what to cancel when the session is over and the client does not read.
+        """
         client = Client(self.view_of(actor), session, epoch, n)
-        client.task = asyncio.current_task()
+        client.task = task
         self._clients.add(client)
         loop = asyncio.get_running_loop()
         try:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Final
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response, StreamingResponse
 from starlette.concurrency import run_in_threadpool
+from starlette.types import Receive, Scope, Send
 
 from callbacks.http.errors import Problem
 from callbacks.http.login import session_of
@@ -43,10 +45,23 @@ def live_router(hub: LiveHub) -> APIRouter:
         found = _SINCE.fullmatch(request.headers.get("last-event-id", "") or since)
         if found is None:
             return StreamingResponse(_reset(), media_type="text/event-stream", headers=_SILENT)
-        frames = hub.stream(session.actor, session.token_hash, found[1], int(found[2]))
-        return StreamingResponse(frames, media_type="text/event-stream", headers=_SILENT)
+        # The task of the whole request: what Starlette runs the stream in cannot be cancelled from outside.
+        task = asyncio.current_task()
+        frames = hub.stream(session.actor, session.token_hash, found[1], int(found[2]), task)
+        return _Closing(frames, media_type="text/event-stream", headers=_SILENT)
 
     return router
+
+
+class _Closing(StreamingResponse):
+    """Closes its frames at the end, however it comes: a cut-off stream must not linger until garbage is collected."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            if isinstance(self.body_iterator, AsyncGenerator):
+                await self.body_iterator.aclose()
 
 
 async def _reset() -> AsyncIterator[bytes]:

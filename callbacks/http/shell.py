@@ -15,6 +15,7 @@ from urllib.parse import quote, urlsplit
 import structlog
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.requests import cookie_parser
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -58,9 +59,11 @@ _QUIET: Final = ("/healthz", "/readyz", "/metrics", "/assets/", "/tiles/", "/_da
 log = structlog.get_logger()
 
 
-class _TooLarge(Exception):
+class _TooLarge(HTTPException):
+    """Raised out of `receive`; an HTTPException, because FastAPI takes any other for malformed JSON."""
+
     def __init__(self, limit: int) -> None:
-        super().__init__(limit)
+        super().__init__(413, f"body: must be at most {limit} bytes")
         self.limit = limit
 
 

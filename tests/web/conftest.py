@@ -189,8 +189,7 @@ def place_of(lon: float, lat: float) -> Place:
 
 def check(topic: str, value: bytes) -> str:
     """As app.py joins it."""
-    envelope, data = decode(topic, value, 1024 * 1024)
-    return key_of(topic, data, envelope)
+    return key_of(topic, decode(topic, value, 1024 * 1024))
 
 
 def a_dash() -> Flask:
