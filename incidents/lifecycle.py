@@ -120,7 +120,7 @@ def advance(
         last_actor=actor.name,
     )
     changed = _effects(changed, incident, step, actor, now)
-    if target is not incident.stage:
+    if transition.target is not None:
         changed = _start_stage_clock(changed, now)
     entry = TimelineEntry(
         at=now,
@@ -139,7 +139,8 @@ def advance(
         DomainEvent(f"incident.{step.action}", incident.id, {"version": changed.version}),
     )
     if changed.stage is Stage.DISPATCHED and (
-        incident.stage is not Stage.DISPATCHED or incident.unit != changed.unit
+        incident.stage is not Stage.DISPATCHED
+        or (incident.unit, incident.worker) != (changed.unit, changed.worker)
     ):
         order = {"unit": changed.unit, "worker": changed.worker}
         events = (*events, DomainEvent("order.issued", incident.id, order))
@@ -259,7 +260,8 @@ def escalation_due(incident: Incident, now: datetime) -> str:
     if (
         incident.stage_due_at is not None
         and now > incident.stage_due_at
-        and incident.escalated_stage != str(incident.stage)
+        # Once per deadline: a later one (another unit, the stage entered again) is escalated again.
+        and (incident.escalated_at is None or incident.escalated_at <= incident.stage_due_at)
     ):
         return "stage_overdue"
     if (
