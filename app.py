@@ -18,6 +18,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import structlog
 
@@ -492,11 +493,59 @@ def restore(s: Settings, args: argparse.Namespace) -> int:
     return 0
 
 
-def feed(s: Settings, args: argparse.Namespace) -> int:
-    """Simulate or replay."""
-    from streams.feed.cli import run
+def bench(s: Settings, args: argparse.Namespace) -> int:
+    """Run a bench; its last line on stdout is one JSON object."""
+    from tests.bench import frame
 
-    return run(args, feed_deps(s))
+    if args.list:
+        print("\n".join(frame.BENCHES))
+        return 0
+    if not args.name:
+        print("bench: which one? `python app.py bench --list`", file=sys.stderr)
+        return 2
+    return frame.main(args.name, quick=args.quick, data=args.data, profile=args.profile, out=args.out)
+
+
+def feed(s: Settings, args: argparse.Namespace) -> int:
+    """Simulate or replay: a client of the bus like any other."""
+    from data.feed_registry import FeedRegistry, city_rows
+    from streams import topics
+    from streams.feed import city as view
+    from streams.feed.cli import FeedDeps, run
+
+    parts = Parts(s, "feed")
+    facts, finder = parts.city()
+    makers: dict[str, Callable[..., Any]] = {
+        "devices": view.Device,
+        "cameras": view.Camera,
+        "alarm_kinds": view.AlarmKind,
+        "workers": view.Worker,
+        "places": view.Place,
+        "classes": view.EventClass,
+        "roads": view.Road,
+    }
+
+    def city() -> view.CityView:
+        rows = city_rows(parts.database)
+        made: dict[str, Any] = {
+            name: tuple(make(*(tuple(v) if isinstance(v, list) else v for v in row)) for row in rows[name])
+            for name, make in makers.items()
+        }
+        return view.CityView(
+            *facts.centre, **made, feeds=dict.fromkeys(topics.INPUT_TOPICS, view.DEFAULT_FEED)
+        )
+
+    return run(
+        args,
+        FeedDeps(
+            producer=parts.bus.producer,
+            city=city,
+            registrar=lambda: FeedRegistry(parts.database, finder.locate),
+            clock=clock,
+            zone=ZoneInfo(s.timezone),
+            stop=stop_on_signals(),
+        ),
+    )
 
 
 def parser() -> argparse.ArgumentParser:
@@ -525,6 +574,17 @@ def parser() -> argparse.ArgumentParser:
     sub = add("restore", restore)
     sub.add_argument("file")
     sub.add_argument("--same-bus", action="store_true", help="the bus of the backup is still there: read on")
+    from streams.feed.cli import add_arguments
+
+    add_arguments(commands)
+    commands.choices["feed"].set_defaults(run=feed)
+    sub = add("bench", bench)
+    sub.add_argument("name", nargs="?", default="")
+    sub.add_argument("--list", action="store_true", help="name the benches")
+    sub.add_argument("--quick", action="store_true", help="at most five minutes")
+    sub.add_argument("--data", default="", help="a file of real data, where the bench takes one")
+    sub.add_argument("--profile", choices=("auto", "embedded", "real"), default="auto")
+    sub.add_argument("--out", default="", help="folder for the result file")
     sub = add("deadletter", deadletter)
     sub.add_argument("what", choices=("list", "replay"))
     sub.add_argument("--topic", default="")

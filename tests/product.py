@@ -25,7 +25,7 @@ from deploy.processes import free_ports
 ROOT = Path(__file__).resolve().parents[1]
 
 SERVICE_NAMES = {
-    "embedded": {"store": "postgresql", "bus": "redis-bus", "live": "redis-live"},
+    "embedded": {"store": "postgres", "bus": "redis-bus", "live": "redis-live"},
     "real": {"store": "timescale", "bus": "kafka", "live": "redis-live"},
 }
 
@@ -146,10 +146,17 @@ class Product:
     def run(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """`python app.py WORDS` to its end."""
         done = subprocess.run(
-            [sys.executable, "app.py", *words], cwd=ROOT, env=self.env, capture_output=True, text=True, timeout=900
+            [sys.executable, "app.py", *words],
+            cwd=ROOT,
+            env=self.env,
+            capture_output=True,
+            text=True,
+            timeout=900,
         )
         if check and done.returncode:
-            raise NotReady(f"app.py {' '.join(words)}: {done.returncode}\n{done.stdout[-1000:]}{done.stderr[-2000:]}")
+            raise NotReady(
+                f"app.py {' '.join(words)}: {done.returncode}\n{done.stdout[-1000:]}{done.stderr[-2000:]}"
+            )
         return done
 
     def start(self, name: str, *words: str) -> subprocess.Popen[bytes]:

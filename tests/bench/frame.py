@@ -90,7 +90,7 @@ def main(name: str, *, quick: bool, data: str, profile: str, out: str) -> int:
     run: Callable[[Bench], Figures] = module.run
     chosen = choose_profile(profile)
     with tempfile.TemporaryDirectory(prefix=f"chengyun-bench-{name}-") as folder:
-        os.chmod(folder, 0o755)  # noqa: S103 — the embedded servers' account must reach its data below
+        os.chmod(folder, 0o755)
         bench = Bench(name, quick, chosen, Path(folder), Path(data) if data else None)
         figures = run(bench)
     result = {
