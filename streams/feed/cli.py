@@ -44,8 +44,10 @@ class FeedDeps:
     stop: Stop
 
 
-def add_arguments(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add `feed` with its `simulate` and `replay` to the command line of the product."""
+def add_arguments(
+    subparsers: argparse._SubParsersAction[argparse.ArgumentParser],
+) -> argparse.ArgumentParser:
+    """Add `feed` with its `simulate` and `replay` to the command line of the product; return its parser."""
     feed = subparsers.add_parser("feed", help="send simulated or recorded data to the bus")
     kinds = feed.add_subparsers(dest="feed_command", required=True)
 
@@ -75,6 +77,7 @@ def add_arguments(subparsers: argparse._SubParsersAction[argparse.ArgumentParser
         parser.add_argument("--record", type=Path, metavar="FILE", help="write what was sent, as JSON lines")
         parser.add_argument("--url", default="", help="send over HTTP to this address instead of to the bus")
         parser.add_argument("--token-file", type=Path, help="file with the feed's token, for --url")
+    return feed
 
 
 def run(args: argparse.Namespace, deps: FeedDeps) -> int:
@@ -100,7 +103,8 @@ def run(args: argparse.Namespace, deps: FeedDeps) -> int:
 
 def say(line: str) -> None:
     """Print a line for the person who started the feed: on stderr, at once."""
-    print(line, file=sys.stderr, flush=True)
+    sys.stderr.write(line + "\n")
+    sys.stderr.flush()
 
 
 def _sink(args: argparse.Namespace, deps: FeedDeps) -> ClosableSink:

@@ -47,14 +47,14 @@ class Mistakes:
                 self._endless,
                 self._old,
                 self._ahead,
-                self._no_time,
+                self._no_zone,
                 self._strange_metric,
                 self._old_version,
             ]
         if cameras and kinds:
             self._makers += [self._short_code, self._strange_kind]
         if workers:
-            self._makers += [self._far_worker]
+            self._makers += [self._far_worker, self._strange_worker]
 
     def make(self, rng: Random, now: datetime, id: str, source: str) -> tuple[str, str, bytes, str]:
         """(topic, key, value, reason) of one wrong message sent at `now`."""
@@ -73,8 +73,9 @@ class Mistakes:
             "data": data,
             **head,
         }
+        endless = message.pop("endless", None) is not None
         value = msgspec.json.encode(message)
-        if reason == "not_finite":
+        if endless:
             value = value.replace(b'"value":0', b'"value":1e999', 1)
         return topic, key or id, value, reason
 
@@ -90,7 +91,7 @@ class Mistakes:
 
     def _endless(self, rng: Random, now: datetime) -> tuple[str, str, Data, Data, str]:
         topic, key, data = self._reading(rng, 0)
-        return topic, key, {}, data, "not_finite"
+        return topic, key, {"endless": ""}, data, "invalid"
 
     def _old(self, rng: Random, now: datetime) -> tuple[str, str, Data, Data, str]:
         topic, key, data = self._reading(rng, 1.0)
@@ -106,7 +107,7 @@ class Mistakes:
             "in_future",
         )
 
-    def _no_time(self, rng: Random, now: datetime) -> tuple[str, str, Data, Data, str]:
+    def _no_zone(self, rng: Random, now: datetime) -> tuple[str, str, Data, Data, str]:
         topic, key, data = self._reading(rng, 1.0)
         wrong = rng.choice(
             (now.strftime("%Y-%m-%d %H:%M:%S"), now.strftime("%Y年%m月%d日"), "0000-00-00T00:00:00Z")
@@ -172,6 +173,11 @@ class Mistakes:
             {"worker": login, "point": {"lon": 0.0, "lat": 0.0}},
             "outside_city",
         )
+
+    def _strange_worker(self, rng: Random, now: datetime) -> tuple[str, str, Data, Data, str]:
+        login, (lon, lat) = f"gw{rng.randint(90_000, 99_999)}", self._centre
+        data = {"worker": login, "point": {"lon": lon, "lat": lat}}
+        return topics.POSITION, login, {}, data, "unknown_worker"
 
 
 def _text(moment: datetime) -> str:
