@@ -69,7 +69,7 @@ LEADER_REASON: Final = "leader-reason"
 
 # wall
 WALL_MAP: Final = "wall-map"
-WALL_TRENDS: Final = tuple(f"wall-trend-{n}" for n in range(4))
+WALL_TRENDS: Final = tuple(f"wall-trend-{n}" for n in range(3))
 
 # ops
 OPS_TAB: Final = "ops-tab"

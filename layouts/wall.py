@@ -54,8 +54,10 @@ def _left(view: View) -> Component:
         className="totals",
     )
     levels = html.Div(
-        [html.Div([pieces.level_badge(view, n), html.Span(view.word("level", n), className="bar__name"), html.Span(className="bar__track", **{"data-bar": str(n)}), html.Span("–", className="bar__n cy-num", **{"data-level-n": str(n)})], className="bar") for n in (1, 2, 3, 4)],
-        className="bars",
+        [
+            html.Div([html.Span(className=f"share share--{n}", **{"data-bar": str(n)}) for n in (1, 2, 3, 4)], className="shares"),
+            html.Div([html.Div([pieces.level_badge(view, n), html.Span("–", className="cy-num", **{"data-level-n": str(n)})], className="share__n") for n in (1, 2, 3, 4)], className="share__row"),
+        ]
     )
     trends = [
         _panel(
@@ -64,7 +66,7 @@ def _left(view: View) -> Component:
             name="trend",
             note=html.Span("", className="age"),
         )
-        for name in ids.WALL_TRENDS[:2]
+        for name in ids.WALL_TRENDS
     ]
     return html.Div([_panel(view.t("wall.counts"), [counts, levels], name="counts", note=html.Span("", className="age", **{"data-counts-age": ""})), *trends], className="wall__side")
 

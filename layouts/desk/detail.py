@@ -267,7 +267,7 @@ def actions(view: View, incident: Row) -> list[Component]:
         if action == "dispatch" or (action == "acknowledge" and int(incident["level"]) <= 2):
             continue  # the dispatch panel and the ring have their own buttons
         kind = "primary" if action == leading else ("danger" if action in WRONG else "")
-        needs = [p for p in PARTICULARS.get(action, ()) if p == "reason" or not incident.get("class_code")]
+        needs = [p for p in PARTICULARS.get(action, ()) if p == "reason" or not incident.get("class")]
         buttons.append(
             pieces.button([pieces.icon(ICONS[action]), view.word("action", action)], kind=kind, act={"action": action, "needs": needs})
         )

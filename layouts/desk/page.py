@@ -109,9 +109,9 @@ def _grid(view: View) -> Component:
         column("title", view.t("word.incident"), "CyTitle", flex=1, minWidth=160),
         column("number", view.t("word.number"), "CyText", width=150, hide=True, cellClass="cy-num"),
         column("class_name", view.t("word.class"), "CyText", width=120, hide=True),
-        column("stage", view.t("word.stage"), "CyStage", width=98, valueGetter={"function": "cyStageRank(params)"}),
+        column("stage", view.t("word.stage"), "CyStage", width=92, valueGetter={"function": "cyStageRank(params)"}),
         column("unit_name", view.t("word.unit"), "CyText", width=130, hide=True),
-        column("due", view.t("word.due"), "CyDue", width=100, valueGetter={"function": "cyDue(params)"}),
+        column("due", view.t("word.due"), "CyDue", width=96, valueGetter={"function": "cyDue(params)"}),
         column("reported_at", view.t("desk.column.age"), "CyAge", width=84, hide=True),
         column("sources", view.t("desk.column.sources"), "CySources", width=42, maxWidth=60, resizable=False, cellClass="is-centre"),
     ]

@@ -4,7 +4,7 @@ import {live} from '../live.mjs';
 import {createMap} from '../citymap.mjs';
 import {lang, t} from '../text.mjs';
 import {startBell} from './bell.mjs';
-import {centre, memory, put, ready, show, tell, throttle} from './dom.mjs';
+import {centre, memory, put, ready, show, tell, throttle, whenLoaded} from './dom.mjs';
 import {intakeForm} from './intake.mjs';
 import {layerPanel} from './layers.mjs';
 import {IncidentList} from './list.mjs';
@@ -239,7 +239,7 @@ host.addEventListener('moved', ({detail}) => list.bounds(detail.bounds));
 await list.start();
 if (map) {
   layerPanel(host, map);
-  map.ready.then(() => map.setIncidentFilter((item) => list.passes(item, {but: 'inview'})));
+  whenLoaded(map, () => map.setIncidentFilter((item) => list.passes(item, {but: 'inview'})));
 }
 document.documentElement.dataset.ready = 'desk';
 const wanted = new URLSearchParams(location.hash.slice(1)).get('incident') ?? memory.read('desk.selected');

@@ -69,7 +69,10 @@ function draw() {
     put(document.querySelector(`[data-count="${name}"]`), live.ready ? all.length : '');
     const none = host.querySelector('.cy-empty');
     if (all.length) none?.remove();
-    else if (!none) host.replaceChildren(el('div.cy-empty', {}, icon('circle-check'), t(live.ready ? `leader.${name}.none` : 'ui.loading')));
+    else {
+      const text = t(live.ready ? `leader.${name}.none` : 'ui.loading');
+      if (none?.textContent !== text) host.replaceChildren(el('div.cy-empty', {}, icon(live.ready ? 'circle-check' : 'ellipsis'), text));
+    }
     if (all.length) reconcile(host, all.slice(0, MOST), (i) => i.key, make, update);
   }
   ring();

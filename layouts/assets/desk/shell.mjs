@@ -26,6 +26,7 @@ drawIcons(document.documentElement);
 export function brokenLinks(now = live.now()) {
   const ill = [];
   for (const [key, item] of live.items('link')) {
+    if (key === 'demo') continue; // says what the data are, not how a link is
     const state = item.status ?? (item.ok === false ? 'down' : 'up');
     const heard = item.t ?? item.as_of;
     if (!['up', 'ok', 'live', 'online'].includes(state) || (heard && now - heard > LINK_LATE_MS)) ill.push(key);
@@ -52,7 +53,7 @@ function second() {
 }
 
 function demo() {
-  const shown = [...live.items('feed').values()].some((feed) => feed.demo && !feed.disabled);
+  const shown = Boolean(live.get('link', 'demo')?.on);
   for (const tag of document.querySelectorAll('[data-demo]')) show(tag, shown);
 }
 
@@ -93,7 +94,7 @@ export function startShell() {
   started = true;
   live.start();
   live.addEventListener('applied', ({detail}) => {
-    if (detail.replaced || detail.changed.some(([kind]) => kind === 'feed')) demo();
+    if (detail.replaced || detail.changed.some(([kind]) => kind === 'link')) demo();
   });
   live.addEventListener('status', second);
   setInterval(second, 1000);

@@ -10,6 +10,7 @@ const LINES = [
   {color: '#f2f4f5', width: 2.5}, {color: '#9ba3ab', width: 2.5, dash: 'dot'}, {color: '#6f7780', width: 2, dash: 'dash'}, {color: '#c3c8ce', width: 1.5},
 ];
 const STALE_S = 900;
+const MOST = 5; // bars that can be read from metres
 const zone = document.documentElement.dataset.timezone || 'Asia/Shanghai';
 const local = new Intl.DateTimeFormat('sv-SE', {timeZone: zone, dateStyle: 'short', timeStyle: 'medium'});
 
@@ -21,7 +22,8 @@ const cityDates = (times) => times.map((ms) => local.format(ms));
 function traces(item) {
   const [first] = item.series;
   if (first?.x) { // categories: lying bars, the greatest on top
-    return [{type: 'bar', orientation: 'h', x: [...first.v].reverse(), y: [...first.x].reverse(), text: [...first.v].reverse(), textposition: 'outside', cliponaxis: false, marker: {color: '#8f98a1'}, textfont: {size: 17, color: '#f2f4f5'}}];
+    const [names, counts] = [first.x, first.v].map((list) => list.slice(0, MOST).reverse());
+    return [{type: 'bar', orientation: 'h', x: counts, y: names, text: counts, textposition: 'outside', cliponaxis: false, marker: {color: '#8f98a1'}, textfont: {size: 17, color: '#f2f4f5'}}];
   }
   return item.series.map((series, n) => ({
     type: 'scatter', mode: 'lines', name: nameOf('trend.series', series, series.name),
@@ -53,7 +55,7 @@ async function paint(host, item) {
   return true;
 }
 
-const ORDER = ['incidents_per_hour', 'readings_per_minute', 'open_incidents', 'classes_24h'];
+const ORDER = ['incidents_per_hour', 'classes_24h', 'readings_per_minute', 'open_incidents'];
 
 /** The trends there are, by name: of the widest area this account sees, in the order of the wall. */
 function shown() {
@@ -69,15 +71,16 @@ function shown() {
 
 /** Paint every trend there is into the charts of the page, in the order of their keys; again when one changes. */
 export function startTrends() {
-  const hosts = [...document.querySelectorAll('[id^="wall-trend-"]')];
   const done = new Map();
+  const panels = document.querySelectorAll('.wp--trend').length;
   const draw = async () => {
     const items = shown();
-    for (const [n, host] of hosts.entries()) {
+    for (let n = 0; n < panels; n += 1) {
+      const host = document.getElementById(`wall-trend-${n}`); // Dash draws a graph only once Plotly is there
       const item = items[n];
-      if (item && done.get(host.id) !== item && (await paint(host, item))) done.set(host.id, item);
+      if (host && item && done.get(host.id) !== item && (await paint(host, item))) done.set(host.id, item);
     }
   };
   live.addEventListener('applied', ({detail}) => { if (detail.replaced || detail.changed.some(([kind]) => kind === 'trend')) draw(); });
-  const wait = setInterval(() => { draw(); if (done.size === hosts.length) clearInterval(wait); }, 500); // Plotly arrives late
+  const wait = setInterval(() => { draw(); if (done.size === panels) clearInterval(wait); }, 500);
 }

@@ -2,7 +2,7 @@
 
 import {touch} from '../age.mjs';
 import {createMap} from '../citymap.mjs';
-import {FINAL, NUMERALS, centre, dueOf, el, icon, isLate, put, ready, reconcile, rings, show, throttle} from '../desk/dom.mjs';
+import {FINAL, NUMERALS, centre, dueOf, el, icon, isLate, put, ready, reconcile, rings, show, throttle, whenLoaded} from '../desk/dom.mjs';
 import {linkText, startShell} from '../desk/shell.mjs';
 import {startTiles} from '../desk/tiles.mjs';
 import {live} from '../live.mjs';
@@ -10,7 +10,7 @@ import {cityTime, lang, t} from '../text.mjs';
 import {startTrends} from './trends.mjs';
 
 const DESIGN = {width: 1920, height: 1080};
-const ROWS = {worst: 6, newest: 6};
+const ROWS = {worst: 5, newest: 5};
 
 // ------------------------------------------------------------------ one size, scaled, never stretched
 
@@ -36,10 +36,9 @@ function totals() {
   put_('overdue', rows.filter((i) => isLate(i, now)).length);
   put_('closed', all.filter((i) => i.stage === 'closed' && i.closed_at && cityTime(i.closed_at).date === today).length);
   const byLevel = [1, 2, 3, 4].map((n) => rows.filter((i) => i.level === n).length);
-  const most = Math.max(1, ...byLevel);
   byLevel.forEach((n, i) => {
     put(document.querySelector(`[data-level-n="${i + 1}"]`), live.ready ? n : '–');
-    document.querySelector(`[data-bar="${i + 1}"]`).style.setProperty('--share', n / most);
+    document.querySelector(`[data-bar="${i + 1}"]`).style.flexGrow = n;
   });
   document.querySelector('.total--overdue').classList.toggle('is-bad', rows.some((i) => isLate(i, now)));
 }
@@ -139,6 +138,6 @@ startTrends();
 legend(document.querySelector('[data-legend]'));
 draw();
 date();
-const map = await createMap(mapHost, {interactive: false, center: centre(), remember: '', counts: false, zoom: 10.35, lang});
-map?.ready.then(() => map.setIncidentFilter((item) => !FINAL.has(item.stage)));
+const map = await createMap(mapHost, {interactive: false, center: centre(), remember: '', counts: false, zoom: 10.15, lang});
+if (map) whenLoaded(map, () => map.setIncidentFilter((item) => !FINAL.has(item.stage)));
 document.documentElement.dataset.ready = 'wall';

@@ -1,0 +1,393 @@
+"""The Dash pages: ids that callbacks name exist, words exist in both languages, bodies stay short, no polling."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from dash import Dash
+from dash.development.base_component import Component
+
+from callbacks.dash_app import PAGES, make_dash
+from callbacks.dash_view import DashDeps
+from callbacks.desk_press import COMMAND_OF, command_of
+from incidents.access import RIGHTS, ROLES
+from incidents.model import Actor, Rejected
+from layouts import leader as leader_layout
+from layouts import ops as ops_layout
+from layouts.desk import detail, intake, lists
+from layouts.shell import frame
+from layouts.shell.rejection import rejection
+from layouts.shell.view import View, epoch_ms
+from layouts.text import LANGUAGES, catalogue, slots
+
+ROOT = Path(__file__).resolve().parents[2]
+CALLBACK_FILES = sorted(p for p in (ROOT / "callbacks").glob("*.py") if re.match(r"dash|desk|leader|ops|admin", p.name))
+LAYOUT_FILES = sorted(
+    p
+    for folder in ("layouts/shell", "layouts/desk")
+    for p in (ROOT / folder).glob("*.py")
+) + [ROOT / "layouts" / f"{name}.py" for name in ("leader", "wall", "ops", "admin", "figures")]
+SCRIPTS = sorted([*(ROOT / "layouts/assets/desk").glob("*.*js"), *(ROOT / "layouts/assets/wall").glob("*.*js")])
+MOST_LINES = 12
+
+
+class NoService:
+    """Building the app asks nothing of the service; whoever does fails the test."""
+
+    def handle(self, command: object, actor: Actor, channel: str) -> dict[str, Any]:
+        raise AssertionError(f"{command} while building")
+
+    def ask(self, query: object, actor: Actor) -> Any:
+        raise AssertionError(f"{query} while building")
+
+
+@pytest.fixture(scope="module")
+def app() -> Dash:
+    return make_dash(DashDeps(NoService(), "临澜市", "Linlan", (113.9, 21.9)))
+
+
+def view(lang: str = "zh", role: str = "operator") -> View:
+    return View(lang, "Asia/Shanghai", Actor(7, "op", "林晓", role, "", ("990100/",)), "临澜市")
+
+
+def walk(node: Any) -> Iterator[Component]:
+    if isinstance(node, Component):
+        yield node
+        yield from walk(getattr(node, "children", None))
+    elif isinstance(node, list | tuple):
+        for child in node:
+            yield from walk(child)
+
+
+def ids_of(node: Any) -> list[str]:
+    return [str(c.id) for c in walk(node) if getattr(c, "id", None) is not None]
+
+
+def text_of(node: Any) -> str:
+    if node is None:
+        return ""
+    if isinstance(node, Component):
+        return " ".join(filter(None, (text_of(getattr(node, "children", None)), str(getattr(node, "data-act", "") or ""))))
+    if isinstance(node, list | tuple):
+        return " ".join(text_of(x) for x in node)
+    return str(node)
+
+
+# ------------------------------------------------------------------ ids and callbacks
+
+
+def named_ids(app: Dash) -> set[str]:
+    """Ids that registered callbacks name. The one place that touches Dash's private list."""
+    names: set[str] = set()
+    for entry in app._callback_list:
+        for dependency in (*entry["inputs"], *entry["state"]):
+            names.add(dependency["id"])
+        names |= {part.rsplit(".", 1)[0].split("@")[0] for part in entry["output"].strip(".").split("...")}
+    return names
+
+
+def test_every_id_in_a_callback_is_in_the_layouts(app: Dash) -> None:
+    known = set(ids_of(app.validation_layout))
+    assert len(app._callback_list) >= 20
+    assert named_ids(app) - known == set()
+
+
+def test_a_misspelt_id_would_be_found(app: Dash) -> None:
+    assert "desk-selectd" not in set(ids_of(app.validation_layout))
+    assert "desk-selected" in named_ids(app)
+
+
+@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_pages_build_in_both_languages_with_unique_ids(name: str, lang: str) -> None:
+    for role in ROLES:
+        page = PAGES[name](view(lang, role))
+        found = ids_of(page)
+        assert len(found) == len(set(found)), sorted(i for i in found if found.count(i) > 1)
+        json.dumps(page.to_plotly_json(), default=lambda c: c.to_plotly_json())
+
+
+def test_two_apps_in_one_process_do_not_share_callbacks(app: Dash) -> None:
+    other = make_dash(DashDeps(NoService(), "甲市", "A", (100.0, 30.0)))
+    assert len(other._callback_list) == len(app._callback_list)
+
+
+def test_nothing_polls() -> None:
+    for path in (*CALLBACK_FILES, *LAYOUT_FILES):
+        assert "Interval(" not in path.read_text(encoding="utf-8"), path.name
+
+
+def test_callbacks_are_registered_inside_register_only() -> None:
+    for path in CALLBACK_FILES:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        for node in tree.body:
+            for decorator in getattr(node, "decorator_list", []):
+                assert "callback" not in ast.unparse(decorator), f"{path.name}: module-level callback"
+        assert not re.search(r"from dash import[^\n]*\bcallback\b", path.read_text(encoding="utf-8"))
+
+
+def _callback_bodies() -> Iterator[tuple[str, ast.FunctionDef]]:
+    for path in CALLBACK_FILES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef) and any("app.callback" in ast.unparse(d) for d in node.decorator_list):
+                yield path.name, node
+
+
+def test_callback_bodies_are_short() -> None:
+    bodies = list(_callback_bodies())
+    assert len(bodies) >= 18
+    long = [f"{f}:{n.name}" for f, n in bodies if (n.end_lineno or 0) - n.body[0].lineno + 1 > MOST_LINES]
+    assert long == []
+
+
+def test_no_exceptions_are_suppressed(app: Dash) -> None:
+    assert not app.config.suppress_callback_exceptions
+
+
+# ------------------------------------------------------------------ words
+
+_PY_KEY = re.compile(r"""view\.t\(\s*"([a-z_0-9.]+)"|\bt\(lang,\s*"([a-z_0-9.]+)\"""")
+_JS_KEY = re.compile(r"""\bt\('([a-z_0-9.]+)'""")
+_CHINESE = re.compile(r"[\u4e00-\u9fff]")
+
+
+def used_keys() -> set[str]:
+    """Keys written out in layouts, callbacks and browser modules."""
+    keys: set[str] = set()
+    for path in (*CALLBACK_FILES, *LAYOUT_FILES):
+        keys |= {a or b for a, b in _PY_KEY.findall(path.read_text(encoding="utf-8"))}
+    for path in SCRIPTS:
+        keys |= set(_JS_KEY.findall(path.read_text(encoding="utf-8")))
+    return keys
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_every_word_used_is_in_the_catalogue(lang: str) -> None:
+    assert len(used_keys()) > 150
+    assert {k for k in used_keys() if k not in catalogue(lang)} == set()
+
+
+def test_both_languages_have_the_same_words_and_slots() -> None:
+    zh, en = catalogue("zh"), catalogue("en")
+    assert set(zh) == set(en)
+    assert [k for k in zh if slots(zh[k]) != slots(en[k])] == []
+
+
+def test_no_words_outside_of_the_catalogue() -> None:
+    for path in (*LAYOUT_FILES, *CALLBACK_FILES):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and _CHINESE.search(node.value):
+                allowed = node.value in ("、", "chengyun 城运")
+                assert allowed or _is_docstring(path, node), f"{path.name}:{node.lineno}: {node.value!r}"
+    for path in SCRIPTS:
+        code = re.sub(r"//[^\n]*|/\*.*?\*/", "", path.read_text(encoding="utf-8"), flags=re.S)
+        left = _CHINESE.sub("", code) != code
+        chinese = sorted(set("".join(_CHINESE.findall(code))))
+        assert not left or set(chinese) <= set("年月日城"), f"{path.name}: {chinese}"
+
+
+def _is_docstring(path: Path, node: ast.Constant) -> bool:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for owner in ast.walk(tree):
+        for statement in getattr(owner, "body", []) if isinstance(getattr(owner, "body", []), list) else []:
+            if isinstance(statement, ast.Expr) and statement.value.__class__ is ast.Constant:
+                constant = statement.value
+                assert isinstance(constant, ast.Constant)
+                if constant.lineno == node.lineno and constant.value == node.value:
+                    return True
+    return False
+
+
+# ------------------------------------------------------------------ rights only hide, and hide right
+
+
+def links(page: Component) -> list[str]:
+    return [c.href for c in walk(page) if getattr(c, "className", "").startswith("nav__link")]
+
+
+def test_navigation_shows_only_what_the_role_may_open() -> None:
+    assert links(PAGES["desk"](view(role="operator"))) == ["/desk", "/wall", "/ops"]
+    assert "/leader" in links(PAGES["leader"](view(role="duty_leader")))
+    assert links(PAGES["admin"](view(role="administrator"))) == ["/wall", "/ops", "/admin"]
+
+
+def test_every_terminal_asks_for_a_right_that_some_role_has() -> None:
+    rights = frozenset().union(*RIGHTS.values())
+    assert {x.right for x in frame.TERMINALS} <= rights
+
+
+def test_a_refused_page_names_the_page_and_the_role() -> None:
+    shown = text_of(frame.refused(view(role="grid_worker"), "admin"))
+    assert "系统管理" in shown and "网格员" in shown
+
+
+# ------------------------------------------------------------------ the detail of an incident
+
+
+def incident(**more: Any) -> dict[str, Any]:
+    base: dict[str, Any] = {
+        "id": 12,
+        "number": "LL2026112100012",
+        "class": "C0101",
+        "class_name": "井盖缺损",
+        "title": "井盖缺失",
+        "text": "<script>alert(1)</script>",
+        "stage": "accepted",
+        "level": 2,
+        "cell": "990101001001001",
+        "address": "建设路 1 号",
+        "area_names": ["临澜市", "望海区"],
+        "reported_at": 1_700_000_000_000,
+        "stage_due_at": 1_700_000_900_000,
+        "handle_due_at": None,
+        "version": 3,
+        "acknowledged": False,
+        "overdue": False,
+        "actions": ["dispatch", "void", "acknowledge", "note"],
+        "timeline": [
+            {"at": 1_700_000_000_000, "action": "report", "to_stage": "reported", "actor_name": "x", "role": "system", "channel": "phone"},
+            {"at": 1_700_000_060_000, "action": "accept", "to_stage": "accepted", "actor_name": "林晓", "role": "operator", "channel": "desk", "reason": ""},
+        ],
+        "source_list": [{"kind": "warning", "device": "MC-1", "text": "倾角", "time": 1_700_000_000_000, "channel": "sensor"}],
+        "photos": [],
+        "may_unmask": True,
+    }
+    return {**base, **more}
+
+
+def test_detail_offers_exactly_the_legal_actions() -> None:
+    buttons = [json.loads(getattr(c, "data-act")) for c in walk(list(detail.parts(view(), incident()))) if getattr(c, "data-act", None)]
+    assert {b["action"] for b in buttons} == {"acknowledge", "void", "note"}
+    sent = [json.loads(getattr(c, "data-act")) for c in walk(detail.dispatch(view(), ROUTE)) if getattr(c, "data-act", None)]
+    assert sent[0] == {"action": "dispatch", "unit": "U1"}
+    assert sent[1] == {"action": "dispatch", "unit": "U1", "worker": "gw1"}
+    assert sent[-1] == {"action": "dispatch", "unit": "U2"}
+
+
+ROUTE: dict[str, Any] = {
+    "unit": "U1",
+    "unit_name": "市政所",
+    "reason": "望海区的“井盖缺损”由市政所负责",
+    "reason_en": "responsibility table",
+    "candidates": [{"unit": "U1", "unit_name": "市政所", "reason": ""}],
+    "units": [{"code": "U1", "name": "市政所", "kind": "市政"}, {"code": "U2", "name": "供水", "kind": "供水"}],
+    "workers": [{"login": "gw1", "name": "张三", "unit": "U1", "on_duty": True, "open_tasks": 0, "distance_m": 420.0, "position_age_s": 30.0, "reasons": ["own_grid", "near", "free"]}],
+}
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_dispatch_says_why(lang: str) -> None:
+    shown = text_of(detail.dispatch(view(lang), ROUTE))
+    assert ("由市政所负责" if lang == "zh" else "responsibility table") in shown
+    assert "420" in shown and view(lang).t("desk.worker.own_grid") in shown
+
+
+def test_an_incident_without_class_asks_for_one_before_it_is_accepted() -> None:
+    def needs(**more: Any) -> list[str]:
+        parts = detail.actions(view(), incident(stage="reported", actions=["accept"], **more))
+        return list(json.loads(getattr(parts[0], "data-act"))["needs"])
+
+    assert needs(**{"class": ""}) == ["class", "level"]
+    assert needs() == []
+
+
+def test_stepper_marks_what_was_reached_with_its_time() -> None:
+    steps = [c for c in walk(detail.stepper(view(), incident())) if getattr(c, "className", "").startswith("step ")]
+    assert [s.className for s in steps][:3] == ["step is-done", "step is-now", "step "]
+    assert "06:14" in text_of(steps[1])  # 2023-11-14T22:14:20Z in Shanghai
+
+
+def test_refused_and_void_incidents_have_no_present_step() -> None:
+    shown = detail.stepper(view(), incident(stage="void"))
+    assert "作废" in text_of(shown)
+    assert not any("is-now" in str(getattr(c, "className", "")) for c in walk(shown))
+
+
+def test_masked_reporter_has_a_button_only_for_who_may_unmask() -> None:
+    masked = [{"kind": "report", "reporter_name": "林**", "reporter_phone": "********123", "time": 1}]
+    assert "unmask" in text_of(detail.reporter(view(), incident(source_list=masked)))
+    assert "unmask" not in text_of(detail.reporter(view(), incident(source_list=masked, may_unmask=False)))
+    whole = [{"kind": "report", "reporter_name": "林晓", "reporter_phone": "13800000123", "time": 1}]
+    assert "unmask" not in text_of(detail.reporter(view(), incident(source_list=whole)))
+
+
+def test_what_people_wrote_is_text_never_markup() -> None:
+    kinds = {type(c).__name__ for c in walk(list(detail.parts(view(), incident())))}
+    assert not kinds & {"Markdown", "DangerouslySetInnerHTML", "Iframe", "Script"}
+
+
+# ------------------------------------------------------------------ presses
+
+
+def test_a_press_becomes_its_command_with_only_the_particulars_it_names() -> None:
+    press = {"action": "accept", "id": 5, "version": 2, "with": ["class"]}
+    command = command_of(press, "typed for something else", "C0101", 1)
+    assert (command.id, command.class_code, command.level, command.version) == (5, "C0101", None, 2)  # type: ignore[attr-defined]
+    void = command_of({"action": "void", "id": 5, "with": ["reason"]}, "重复")
+    assert void.reason == "重复"  # type: ignore[attr-defined]
+
+
+def test_an_unknown_press_is_refused() -> None:
+    for action in ("__class__", "create_account", "", None):
+        with pytest.raises(Rejected, match="no such button"):
+            command_of({"action": action, "id": 1})
+
+
+def test_every_action_on_the_desk_has_a_command() -> None:
+    assert set(detail.ON_DESK) == set(COMMAND_OF)
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_a_stale_button_says_who_was_first(lang: str) -> None:
+    error = Rejected("stale", "version=1", first="周宁", first_action="dispatch")
+    shown = rejection(view(lang), error)
+    assert "周宁" in shown and catalogue(lang)["action.dispatch"] in shown
+    assert rejection(view(lang), Rejected("stale", "version=1")) == catalogue(lang)["error.stale"]
+    assert "text=''" in rejection(view(lang), Rejected("field", "text='': say what happened", field="text"))
+
+
+# ------------------------------------------------------------------ lists, ledger, leader
+
+
+def test_ledger_shows_a_mismatch_in_red_and_a_balance_in_words() -> None:
+    whole = {"rows": [], "partitions": [{"topic": "t", "partition": 0, "received": 10, "stored": 9, "rejected": 1, "duplicate": 0, "held": 0, "in_flight": 0, "difference": 0}], "mismatches": []}
+    assert "verdict--wrong" not in str(ops_layout.ledger(view(), whole, {}))
+    broken = {**whole, "mismatches": [{"kind": "missing", "topic": "t", "partition": 0, "feed": "f", "minute": None, "expected": 10, "found": 8, "found_at": 1, "resolved_at": None}]}
+    shown = ops_layout.ledger(view(), broken, {})
+    assert any("verdict--wrong" in str(getattr(c, "className", "")) for c in walk(shown))
+    assert "-2" in text_of(shown)
+
+
+def test_settled_mismatches_are_no_longer_red() -> None:
+    settled = {"rows": [], "partitions": [], "mismatches": [{"kind": "x", "topic": "t", "partition": 0, "expected": 1, "found": 0, "found_at": 1, "resolved_at": 2}]}
+    assert not any("verdict--wrong" in str(getattr(c, "className", "")) for c in walk(ops_layout.ledger(view(), settled, {})))
+
+
+def test_leader_sees_each_unknown_thing_with_its_way() -> None:
+    rows = leader_layout.unknown_rows({"ledger_mismatches": 2, "silent_feeds": ["simulation"], "unresolved_places": {"rows": [{"id": 4, "title": "t", "number": "n", "reported_at": 1}]}})
+    page = leader_layout.unknown(view(), rows)
+    assert [c.href for c in walk(page) if getattr(c, "href", None)] == ["/ops#ledger", "/ops#feeds", "/desk#incident=4"]
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_empty_lists_are_said_in_words(lang: str) -> None:
+    v = view(lang)
+    for shown in (lists.found(v, []), lists.records(v, [], 0), ops_layout.dead(v, {"rows": []}, {}), leader_layout.waiting(v, [])):
+        assert any("cy-empty" in str(getattr(c, "className", "")) for c in walk(shown))
+
+
+def test_class_options_are_found_by_name_code_and_keywords() -> None:
+    [option] = intake.class_options(view(), [{"code": "C0101", "name": "井盖缺损", "name_en": "Manhole cover", "big_class": "公用设施", "keywords": "窨井"}])
+    assert option["value"] == "C0101" and all(w in option["search"] for w in ("C0101", "Manhole", "窨井"))
+
+
+def test_moments_are_shown_in_city_time() -> None:
+    assert view().moment("2026-11-21T08:00:00Z", "%H:%M") == "16:00"
+    assert epoch_ms("2026-11-21T08:00:00Z") == epoch_ms(1795248000000)
+    assert view().moment(None) == ""
