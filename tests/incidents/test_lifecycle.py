@@ -168,7 +168,7 @@ steps = st.builds(
     wrong_field=st.sampled_from(["", *WRONG_FIELDS, "weather"]),
     evidence=st.sampled_from([(), ("a" * 64,)]),
     policy=st.sampled_from([None, policy(60), policy(30, needs_photo=True)]),
-    level=st.sampled_from([None, 1, 2, 3, 4, 0, 5]),
+    level=st.sampled_from([*[None] * 20, 1, 2, 3, 4, 0, 5]),
     cause_id=st.sampled_from(["", "m-1"]),
     detail=st.sampled_from([(), (("level", 1),), (("level", 4),)]),
 )
@@ -330,6 +330,21 @@ def test_story_failed_check_goes_back_to_the_unit() -> None:
     assert incident.returned_result_at is None
     again = run(incident, *TO_STAGE[Stage.CHECKED][2:])
     assert again.stage is Stage.CHECKED and again.reworks == 1
+
+
+def test_story_late_once_then_in_time_at_another_unit() -> None:
+    incident = run(at_stage(Stage.ON_SITE), ("handle", WORKER), ("feed_back", WORKER), minutes=100)
+    assert incident.overdue
+    anew = Step("reassign", "desk", unit="U2", reason="换单位")
+    incident = run(incident, ("fail_check", OPERATOR), (anew, DISPATCHER), *TO_STAGE[Stage.CLOSED][2:])
+    assert incident.stage is Stage.CLOSED and incident.overdue, "it was late: it stays told"
+
+
+@pytest.mark.parametrize(("had", "joins", "becomes"), [(3, 1, 1), (1, 3, 1), (2, 2, 2)])
+def test_story_a_further_source_joins(had: int, joins: int, becomes: int) -> None:
+    step = Step("join", "sensor", cause_id="m-2", detail=(("level", joins),))
+    incident = run(reported(level=had), (step, person(0, "system")))
+    assert (incident.sources, incident.level, incident.stage) == (2, becomes, Stage.REPORTED)
 
 
 def test_who_handled_it_may_not_check_it() -> None:
