@@ -49,7 +49,7 @@ EXPECTED: dict[str, dict[str, str]] = {
     "pass_check": {"returned_result": "checked"},
     "fail_check": {"returned_result": "dispatched"},
     "close": {"checked": "closed"},
-    "void": {s: "void" for s in ("reported", "accepted", "dispatched", "taken", "on_site")},
+    "void": dict.fromkeys(("reported", "accepted", "dispatched", "taken", "on_site"), "void"),
     "correct": {"reported": "reported", "accepted": "accepted"},
     **{
         action: {

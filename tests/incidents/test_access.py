@@ -1,0 +1,160 @@
+"""`may`, against a matrix written by hand: every command and query × every role × own, child, parent, sibling area.
+
+MATRIX is not computed from `incidents/access.py`: it is what ARCHITECTURE §9 gives each role. What a role's line
+does not name is refused everywhere.
+"""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from incidents.access import ANYWHERE, RIGHTS, ROLES, Thing, covers, may
+from incidents.commands import ACTION_OF, COMMANDS, QUERIES
+from incidents.model import Actor
+from incidents.service import HANDLERS
+from tests.small_city import CELL, CITY, DISTRICT, NEXT_VILLAGE, TOWN, VILLAGE
+
+NAMES = {**COMMANDS, **QUERIES}
+
+# What everybody who looks at the city's picture may ask.
+LOOK = (
+    "incident incidents my_tasks my_reports leader_board classes suggest_class units locate find_place areas"
+    " layer_counts device device_series camera indicators status"
+)
+CALLS = "similar_incidents search_incident workers feeds ledger"
+
+MATRIX: dict[str, str] = {
+    "operator": f"{LOOK} {CALLS} report_incident accept_incident refuse_incident acknowledge_incident"
+    " check_incident close_incident note_incident",
+    "dispatcher": f"{LOOK} {CALLS} report_incident accept_incident refuse_incident dispatch_incident"
+    " void_incident acknowledge_incident note_incident route_incident",
+    "duty_leader": f"{LOOK} {CALLS} acknowledge_incident dispatch_incident void_incident note_incident"
+    " route_incident dead_letters held",
+    "unit_handler": f"{LOOK} take_incident arrive_incident finish_incident return_incident note_incident"
+    " route_incident workers",
+    "grid_worker": LOOK.replace(" indicators", "")
+    + " report_incident take_incident arrive_incident finish_incident return_incident note_incident",
+    "evaluator": f"{LOOK} search_incident ledger",
+    "theme_owner": f"{LOOK} feeds ledger",
+    "administrator": "classes suggest_class units locate find_place areas layer_counts device device_series"
+    " indicators status feeds ledger dead_letters held accounts create_account change_account reset_password"
+    " save_unit save_area replay_dead_letter drop_dead_letter",
+    "auditor": "incident incidents my_tasks my_reports leader_board status ledger dead_letters held accounts"
+    " audit_log",
+    "wall": LOOK,
+}
+
+ASSIGNED = frozenset(
+    {"take_incident", "arrive_incident", "finish_incident", "return_incident", "note_incident"}
+)
+"""What field staff (unit_handler, grid_worker) do by assignment, wherever the place is."""
+
+AREAS = {"own": VILLAGE, "child": CELL, "parent": TOWN, "sibling": NEXT_VILLAGE}
+"""The actor's area is VILLAGE."""
+
+
+def actor(role: str, unit: str = "", area: str = VILLAGE) -> Actor:
+    return Actor(5, "me", "我", role, unit, (area,))
+
+
+def test_the_matrix_is_whole() -> None:
+    assert set(MATRIX) == set(ROLES)
+    assert set(ACTION_OF) == set(NAMES), "a command or query without a right is refused for all"
+    assert set(HANDLERS) == set(COMMANDS.values())
+    named = {name for line in MATRIX.values() for name in line.split()}
+    assert named == set(NAMES), "every command and query is somebody's"
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("name", sorted(NAMES))
+def test_every_command_and_query(name: str, role: str) -> None:
+    listed = name in MATRIX[role].split()
+    action = ACTION_OF[name]
+    assert bool(may(actor(role), action, ANYWHERE)) is listed
+    staff = role in ("unit_handler", "grid_worker")
+    by_order = staff and name in ASSIGNED
+    for relation, area in AREAS.items():
+        covered = listed and relation in ("own", "child")
+        nobodys, others = Thing(area), Thing(area, "U2", "somebody")
+        mine = Thing(area, "U1", "me")
+        if by_order:
+            expected = (False, False, listed)
+        elif staff:
+            expected = (covered, covered, covered or (listed and name in LOOK.split()))
+        else:
+            expected = (covered, covered, covered)
+        who = actor(role, "U1")
+        assert tuple(bool(may(who, action, thing)) for thing in (nobodys, others, mine)) == expected, relation
+
+
+@pytest.mark.parametrize("name", sorted(ASSIGNED))
+def test_a_worker_does_not_touch_a_colleagues_task(name: str) -> None:
+    action = ACTION_OF[name]
+    assert may(actor("grid_worker", "U1"), action, Thing(VILLAGE, "U1", "me"))
+    assert may(actor("grid_worker", "U1"), action, Thing(VILLAGE, "U1", "")), "to the unit: whoever takes it"
+    assert not may(actor("grid_worker", "U1"), action, Thing(VILLAGE, "U1", "colleague"))
+    assert may(actor("unit_handler", "U1"), action, Thing(VILLAGE, "U1", "colleague"))
+    assert not may(actor("unit_handler", ""), action, Thing(VILLAGE, "", "")), "no unit holds nothing"
+
+
+@pytest.mark.parametrize("role", ["", "root", "Operator", "operator "])
+@pytest.mark.parametrize("name", sorted(NAMES))
+def test_an_unknown_role_is_refused(role: str, name: str) -> None:
+    assert not may(actor(role, "U1", CITY), ACTION_OF[name], ANYWHERE)
+    assert not may(actor(role, "U1", CITY), ACTION_OF[name], Thing(CITY, "U1", "me"))
+
+
+@given(st.sampled_from(ROLES), st.text(max_size=20))
+def test_an_unlisted_action_is_refused(role: str, action: str) -> None:
+    if action not in set(ACTION_OF.values()):
+        assert not may(actor(role, "U1", CITY), action, ANYWHERE)
+
+
+def test_what_is_no_command_is_nobodys() -> None:
+    """Rights that no command or query asks for are listed here by name, so that none creeps in."""
+    beside = {
+        "operator": {
+            "live.see",
+            "incident.export",
+            "photo.see",
+            "photo.add",
+            "person.unmask",
+            "incident.correct",
+        },
+        "wall": {"live.see"},
+        "administrator": {"live.see"},
+        "auditor": set(),
+        "evaluator": {"live.see", "photo.see", "incident.export"},
+    }
+    asked = set(ACTION_OF.values())
+    for role, names in beside.items():
+        assert set(RIGHTS[role]) - asked == names, role
+
+
+@pytest.mark.parametrize(
+    ("areas", "path", "expected"),
+    [
+        ((CITY,), "", True),
+        ((DISTRICT,), "", False),
+        ((), CITY, False),
+        ((VILLAGE,), VILLAGE, True),
+        ((VILLAGE,), CELL, True),
+        ((VILLAGE,), TOWN, False),
+        ((NEXT_VILLAGE, VILLAGE), CELL, True),
+        (("990100/990101/",), "990100/9901012/", False),
+    ],
+)
+def test_covers(areas: tuple[str, ...], path: str, expected: bool) -> None:
+    """A place not resolved belongs to the city; a code that only begins alike is another area."""
+    assert covers(areas, path) is expected
+
+
+codes = st.lists(st.sampled_from(["1", "12", "2"]), min_size=1, max_size=4)
+
+
+@given(codes, codes)
+def test_covers_is_being_below(actor_area: list[str], area: list[str]) -> None:
+    below = area[: len(actor_area)] == actor_area
+    assert covers(("/".join(actor_area) + "/",), "/".join(area) + "/") is below
