@@ -1,0 +1,256 @@
+"""Every command and query × every role × own, parent, sibling area and assigned from afar, over REST.
+
+What REST answers must be what `may` says of the very thing; docs/rights.md is the table, printed by this test
+(`UPDATE_DOCS=1 pytest tests/web/test_rights_table.py` writes it after a wanted change).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from incidents.access import ACTIONS, ANYWHERE, RIGHTS, ROLES, Thing, may
+from incidents.commands import ACTION_OF, COMMANDS, QUERIES
+from incidents.model import Actor
+from tests.web.conftest import CITY, GRID, NEXT_GRID, TOWN, VILLAGE, Stage, make
+
+PLACES = ("own", "parent", "sibling", "assigned")
+AREA = {"own": GRID, "parent": TOWN, "sibling": NEXT_GRID, "assigned": NEXT_GRID}
+NUMBER = {place: 900_001 + index for index, place in enumerate(PLACES)}
+PAGE = Path(__file__).parents[2] / "docs" / "rights.md"
+
+Body = Callable[[str], dict[str, Any]]
+
+
+def on_incident(**more: Any) -> Body:
+    return lambda place: {"id": NUMBER[place], **more}
+
+
+def always(**given: Any) -> Body:
+    return lambda place: given
+
+
+LETTER = {"topic": "city.reading.v1", "partition": 0, "offset": 123_456_789}
+
+CASES: dict[str, Body] = {
+    # A wrong field after the right is asked keeps the things as they are: refused as 422, not as 403.
+    "report_incident": lambda place: {
+        "text": "",
+        "lon": 113.85 if place in ("own", "parent") else 113.95,
+        "lat": 21.9,
+    },
+    "accept_incident": on_incident(class_code="0101"),
+    "refuse_incident": on_incident(reason="r"),
+    "void_incident": on_incident(reason="r"),
+    "dispatch_incident": on_incident(unit="U1"),
+    "take_incident": on_incident(),
+    "arrive_incident": on_incident(),
+    "finish_incident": on_incident(text="done"),
+    "return_incident": on_incident(wrong_field="class", reason="r"),
+    "check_incident": on_incident(passed=True),
+    "close_incident": on_incident(),
+    "acknowledge_incident": on_incident(),
+    "note_incident": on_incident(text="n"),
+    "create_account": lambda place: {"login": "!", "name": "n", "role": "operator", "areas": [AREA[place]]},
+    "change_account": lambda place: {"login": f"target-{place}"},
+    "reset_password": lambda place: {"login": f"target-{place}"},
+    "save_unit": lambda place: {"code": "", "name": "n", "kind": "k", "area_path": AREA[place]},
+    "save_area": lambda place: {
+        "code": "a/b",
+        "name": "n",
+        "parent": AREA[place].split("/")[-2],
+        "level": "cell",
+    },
+    "replay_dead_letter": always(**LETTER),
+    "drop_dead_letter": always(**LETTER, reason="r"),
+    "incident": on_incident(),
+    "incidents": always(),
+    "my_tasks": always(),
+    "my_reports": always(),
+    "search_incident": always(number="2026"),
+    "similar_incidents": always(text="积水"),
+    "route_incident": on_incident(),
+    "classes": always(),
+    "suggest_class": always(text="积水"),
+    "locate": always(lon=113.85, lat=21.9),
+    "find_place": always(text="x"),
+    "layer_counts": always(),
+    "device": lambda place: {"device": f"dev-{place}"},
+    "device_series": lambda place: {"device": f"dev-{place}", "metric": "level"},
+    "camera": lambda place: {"camera": f"cam-{place}"},
+    "indicators": lambda place: {"area": AREA[place]},
+    "leader_board": always(),
+    "feeds": always(),
+    "ledger": always(),
+    "dead_letters": always(),
+    "held": always(),
+    "accounts": always(),
+    "units": always(),
+    "areas": lambda place: {"parent": AREA[place].split("/")[-2]},
+    "workers": always(),
+    "audit_log": always(),
+    "status": always(),
+}
+CITY_WIDE = {"feeds", "ledger", "dead_letters", "held", "audit_log", "replay_dead_letter", "drop_dead_letter"}
+PLACED = {name for name, body in CASES.items() if body("own") != body("sibling")}
+
+
+def thing(name: str, actor: Actor, place: str) -> Thing:
+    """What the right is asked about."""
+    if name in CITY_WIDE:
+        return Thing(CITY)
+    if name not in PLACED:
+        return ANYWHERE
+    area = AREA[place]
+    if name == "report_incident":
+        # A grid worker reports from where he stands, and it stays his village's.
+        return Thing(actor.areas[0] if actor.role == "grid_worker" else GRID if place == "parent" else area)
+    if "id" in CASES[name](place) and place == "assigned":
+        return Thing(area, "U1", "grid-worker")
+    return Thing(area)
+
+
+@pytest.fixture(scope="module")
+def things(stage: Stage) -> Iterator[None]:
+    """An incident, a device, a camera and an account at each place."""
+    with stage.db.transaction() as cursor:
+        cursor.execute("INSERT INTO device_types (id, name) VALUES ('gauge', '水位计')")
+        cursor.execute("INSERT INTO metrics (id, device_type) VALUES ('level', 'gauge')")
+        for place in PLACES:
+            held = ("U1", "grid-worker") if place == "assigned" else ("", "")
+            cursor.execute(
+                "INSERT INTO incidents (id, number, title, stage, level, area_path, reported_at, version, unit, worker)"
+                " VALUES (%s, %s, 'table', 'closed', 3, %s, now(), 1, %s, %s)",
+                (NUMBER[place], f"TABLE-{place}", AREA[place], *held),
+            )
+            cursor.execute(
+                "INSERT INTO devices (id, type, area_path) VALUES (%s, 'gauge', %s)",
+                (f"dev-{place}", AREA[place]),
+            )
+            cursor.execute(
+                "INSERT INTO cameras (code, name, area_path) VALUES (%s, 'c', %s)",
+                (f"cam-{place}", AREA[place]),
+            )
+            make(stage.accounts, cursor, f"target-{place}", "operator", AREA[place], "", stage.clock())
+    yield
+    with stage.db.transaction() as cursor:
+        cursor.execute("DELETE FROM incidents WHERE title = 'table'")
+
+
+def answer(client: httpx.Client, name: str, place: str) -> httpx.Response:
+    given = CASES[name](place)
+    if name in COMMANDS:
+        return client.post(f"/api/v1/commands/{name}", json=given)
+    return client.get(f"/api/v1/queries/{name}", params=given)
+
+
+def test_every_command_and_query_is_in_the_table() -> None:
+    assert set(CASES) == set(COMMANDS) | set(QUERIES) == set(ACTION_OF)
+    assert set(ACTION_OF.values()) <= ACTIONS
+
+
+def test_rest_answers_what_may_says(stage: Stage, things: None) -> None:
+    wrong: list[str] = []
+    table: dict[str, dict[str, str]] = {name: {} for name in CASES}
+    for role in ROLES:
+        client = stage.login(role.replace("_", "-"))
+        me = client.get("/api/v1/me").json()
+        actor = Actor(0, me["login"], me["name"], role, me["unit"], tuple(me["areas"]))
+        assert actor.areas == (VILLAGE,)
+        city = replace(actor, areas=(CITY,))
+        for name in CASES:
+            cell = ""
+            for place in PLACES:
+                reply = answer(client, name, place)
+                assert reply.status_code < 500, (name, role, place, reply.text)
+                found = reply.status_code != 403
+                expected = bool(may(actor, ACTION_OF[name], ANYWHERE)) and bool(
+                    may(actor, ACTION_OF[name], thing(name, actor, place))
+                )
+                if found != expected:
+                    wrong.append(
+                        f"{role} {name} {place}: REST {reply.status_code} {reply.text[:90]}, may says {expected}"
+                    )
+                cell += place[0].upper() if expected else "·"
+            wide = bool(may(city, ACTION_OF[name], thing(name, city, "own")))
+            if name in CITY_WIDE:
+                cell = "city" if wide else "—"
+            elif name not in PLACED:
+                cell = "✓" if wide else "—"
+            table[name][role] = cell if wide or cell.strip("·") else "—"
+    text = page(table)
+    if os.environ.get("UPDATE_DOCS"):
+        PAGE.write_text(text, encoding="utf-8")
+    assert not wrong, "\n".join(wrong)
+    assert PAGE.read_text(encoding="utf-8") == text, "docs/rights.md differs: UPDATE_DOCS=1 writes it anew"
+
+
+def test_lists_hold_nothing_of_the_next_village(stage: Stage, things: None) -> None:
+    """Queries without a place of their own answer with what lies in the actor's areas, whatever is asked."""
+    looked = 0
+    for role in ROLES:
+        client = stage.login(role.replace("_", "-"))
+        for name, given in (
+            ("incidents", {"scope": "all", "limit": 1000}),
+            ("incidents", {"scope": "all", "area": NEXT_GRID, "limit": 1000}),
+            ("search_incident", {"number": "TABLE"}),
+            ("my_tasks", {}),
+            ("leader_board", {}),
+            ("workers", {}),
+            ("accounts", {}),
+            ("find_place", {"text": "区域990101001002"}),
+        ):
+            reply = client.get(f"/api/v1/queries/{name}", params=given)
+            if reply.status_code == 403:
+                continue
+            looked += 1
+            assert "TABLE-sibling" not in reply.text, (role, name)
+            assert "TABLE-parent" not in reply.text, (role, name)
+            assert "neighbour" not in reply.text and "target-sibling" not in reply.text, (role, name)
+            if role not in ("grid_worker", "unit_handler"):
+                assert "TABLE-assigned" not in reply.text, (role, name)
+    assert looked > 30
+
+
+def page(table: dict[str, dict[str, str]]) -> str:
+    """docs/rights.md."""
+    letters = {
+        "operator": "坐席", "dispatcher": "派遣员", "duty_leader": "值班领导", "unit_handler": "处置单位",
+        "grid_worker": "网格员", "evaluator": "考评员", "theme_owner": "专题", "administrator": "管理员",
+        "auditor": "审计员", "wall": "大屏",
+    }  # fmt: skip
+    lines = [
+        "# Rights: every command and query × role × area",
+        "",
+        "Printed by `tests/web/test_rights_table.py`, which asks every one of them over REST as an account of one",
+        "village: `O` allowed in its **o**wn village, `P` on a thing of the **p**arent (the town), `S` of a **s**ibling",
+        "(the next village), `A` of a sibling but **a**ssigned to this account; `·` refused there; `—` refused",
+        "everywhere, also to an account of the whole city. What is not listed in `incidents/access.py` is refused.",
+        "`✓` allowed by role; a list holds only what lies in the account's areas. `city`: only for accounts of the",
+        "whole city.",
+        "",
+        "| command or query | right | " + " | ".join(f"{letters[r]} {r}" for r in ROLES) + " |",
+        "|---|---|" + "---|" * len(ROLES),
+    ]
+    for name in CASES:
+        kind = "" if name in COMMANDS else "? "
+        lines.append(
+            f"| {kind}`{name}` | `{ACTION_OF[name]}` | " + " | ".join(table[name][r] for r in ROLES) + " |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def test_unlisted_is_refused() -> None:
+    nobody = Actor(1, "x", "", "no such role", "", (CITY,))
+    for action in ACTIONS:
+        assert not may(nobody, action, ANYWHERE)
+    for role in ROLES:
+        for action in ACTIONS - RIGHTS[role]:
+            assert not may(Actor(1, "x", "", role, "U1", (CITY,)), action, Thing(CITY, "U1", "x"))
+        assert not may(Actor(1, "x", "", role, "U1", (CITY,)), "made.up", ANYWHERE)
