@@ -14,6 +14,9 @@ from incidents.model import Actor
 _SEEN_EVERY = timedelta(seconds=30)
 """`last_seen` is written at most this often: a screen asks many times a second."""
 
+_KEPT = timedelta(days=30)
+"""Ended sessions are kept for so long: who was logged in, from where (the audit log has it for good)."""
+
 _STANDS = """
     s.ended_at IS NULL AND s.expires_at > %(now)s AND NOT a.disabled AND s.rights_version = a.rights_version
     AND (a.role = 'wall' OR s.last_seen > %(now)s - %(idle)s)
@@ -57,6 +60,7 @@ class Sessions:
     def open(self, account: int, *, address: str, now: datetime) -> tuple[str, str]:
         """A new session of an account: (token for the cookie, csrf token)."""
         token, csrf = secrets.token_urlsafe(32), secrets.token_urlsafe(24)
+        self._db.query("DELETE FROM sessions WHERE expires_at < %s", (now - _KEPT,))
         self._db.query(
             "INSERT INTO sessions (token_hash, account, csrf, rights_version, created_at, last_seen, expires_at,"
             " address) SELECT %s, id, %s, rights_version, %s, %s, %s, %s FROM accounts WHERE id = %s",

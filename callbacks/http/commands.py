@@ -16,6 +16,7 @@ from pydantic import Field as Rule
 
 from callbacks.http.deps import Deps
 from callbacks.http.login import actor_of
+from callbacks.http.rights import audit_refusal
 from incidents.commands import ACTION_OF, COMMANDS, QUERIES
 from incidents.model import Rejected
 
@@ -157,15 +158,8 @@ def _query_route(deps: Deps, name: str, kind: type) -> Callable[..., Any]:
         except Rejected as refused:
             if refused.code == "forbidden":
                 # Commands are audited inside their transaction; a question has none.
-                deps.audit.append(
-                    actor=actor.login,
-                    role=actor.role,
-                    action=ACTION_OF.get(name, name),
-                    thing=f"{name}:{request.url.query[:200]}",
-                    allowed=False,
-                    now=deps.now(),
-                    detail={"why": str(refused)},
-                )
+                thing = f"{name}:{request.url.query[:200]}"
+                audit_refusal(deps, actor, ACTION_OF.get(name, name), thing, str(refused))
             raise
 
     route.__annotations__["asked"] = Annotated[model, Query()]

@@ -20,9 +20,9 @@ from callbacks.http.commands import model_of, plain
 from callbacks.http.deps import Deps
 from callbacks.http.errors import Problem
 from callbacks.http.login import actor_of
-from incidents.access import ANYWHERE, may
+from callbacks.http.rights import require
 from incidents.commands import IncidentList
-from incidents.model import Actor, Rejected
+from incidents.model import Actor
 from layouts.text import COOKIE, language_of, t
 
 MOST_ROWS: Final = 50_000
@@ -54,24 +54,19 @@ def export_router(deps: Deps) -> APIRouter:
     def export(request: Request, asked: BaseModel) -> Response:
         """The incidents that this account may see and that fit the filters, newest first, as XLSX."""
         actor = actor_of(request)
-        decision = may(actor, "incident.export", ANYWHERE)
-        rows = 0
-        try:
-            if not decision:
-                raise Rejected("forbidden", f"incident.export: {decision.reason}", field="actor")
-            lang = language_of(request.cookies.get(COOKIE), request.headers.get("accept-language", ""))
-            query = IncidentList(**plain(asked))
-            content, rows = _workbook(_rows(deps, actor, query), lang, zone)
-        finally:
-            deps.audit.append(
-                actor=actor.login,
-                role=actor.role,
-                action="incident.export",
-                thing=f"incidents:{request.url.query[:200]}",
-                allowed=bool(decision),
-                now=deps.now(),
-                detail={"rows": rows},
-            )
+        require(deps, actor, "incident.export", f"incidents:{request.url.query[:200]}")
+        lang = language_of(request.cookies.get(COOKIE), request.headers.get("accept-language", ""))
+        query = IncidentList(**plain(asked))
+        content, rows = _workbook(_rows(deps, actor, query), lang, zone)
+        deps.audit.append(
+            actor=actor.login,
+            role=actor.role,
+            action="incident.export",
+            thing=f"incidents:{request.url.query[:200]}",
+            allowed=True,
+            now=deps.now(),
+            detail={"rows": rows},
+        )
         day = deps.now().astimezone(zone).strftime("%Y%m%d-%H%M")
         name = quote(f"{t(lang, 'export.file')}-{day}.xlsx")
         disposition = f"attachment; filename=\"incidents-{day}.xlsx\"; filename*=UTF-8''{name}"

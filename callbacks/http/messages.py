@@ -17,8 +17,7 @@ from callbacks.http.deps import BadMessage, Deps, FeedRow
 from callbacks.http.errors import Problem, shown
 from callbacks.http.login import actor_of
 from callbacks.http.measures import Measures
-from incidents.access import ANYWHERE, may
-from incidents.model import Rejected
+from callbacks.http.rights import require
 from incidents.ports import BusRefused, BusUnavailable, Outgoing, Position
 
 MOST: Final = 1000
@@ -108,9 +107,7 @@ def messages_router(deps: Deps, measures: Measures) -> APIRouter:
     def position(request: Request, body: PhonePosition) -> dict[str, int]:
         """The place of the logged-in worker: becomes a message on `city.position.v1`."""
         actor = actor_of(request)
-        decision = may(actor, "position.report", ANYWHERE)
-        if not decision:
-            raise Rejected("forbidden", f"position.report: {decision.reason}", field="actor")
+        require(deps, actor, "position.report", "position")
         data = {"worker": actor.login, "point": {"lon": body.lon, "lat": body.lat}}
         event = {
             "specversion": "1.0",

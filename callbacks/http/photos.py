@@ -14,8 +14,9 @@ from callbacks.http.deps import Deps
 from callbacks.http.errors import Problem
 from callbacks.http.login import actor_of
 from callbacks.http.picture import MAX_BYTES, BadPicture, remake
-from incidents.access import ANYWHERE, may
-from incidents.model import Actor, Rejected
+from callbacks.http.rights import audit_refusal, require
+from incidents.access import may
+from incidents.model import Actor
 
 _NAME: Final = re.compile(r"[0-9a-f]{64}")
 _AT_ONCE: Final = 2  # a decoded photo of 40 megapixels takes 120 MB
@@ -33,9 +34,7 @@ def photos_router(deps: Deps) -> APIRouter:
         It is re-encoded; EXIF time and place are kept beside it and stripped from the picture.
         """
         actor = actor_of(request)
-        decision = may(actor, "photo.add", ANYWHERE)
-        if not decision:
-            raise Rejected("forbidden", f"photo.add: {decision.reason}", field="actor")
+        await run_in_threadpool(require, deps, actor, "photo.add", "photo")
         content = await file.read(MAX_BYTES + 1)
         if len(content) > MAX_BYTES:
             raise Problem(413, "too_large", f"file: must be at most {MAX_BYTES} bytes", field="file")
@@ -66,6 +65,10 @@ def photos_router(deps: Deps) -> APIRouter:
         found = deps.photos.load(sha256) if _NAME.fullmatch(sha256) else None
         # One answer for what does not exist and for what is not for this account: names tell nothing.
         if found is None or not _shown_to(deps, actor, sha256, found.stored_by):
+            if found is not None:
+                audit_refusal(
+                    deps, actor, "photo.see", f"photo:{sha256}", "carried by nothing this account may see"
+                )
             raise Problem(404, "not_found", f"sha256={sha256[:64]!r}: no such photo here", field="sha256")
         headers = {"Cache-Control": "private, max-age=3600", "Content-Disposition": "inline"}
         return Response(found.bytes, media_type=found.mime, headers=headers)
