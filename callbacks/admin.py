@@ -27,7 +27,9 @@ QUESTION: Final[dict[str, Callable[[Data], object]]] = {
 PICTURE: Final[dict[str, Callable[[View, Any, Data], list[Any]]]] = {
     "accounts": lambda view, answer, _: layout.accounts(view, answer),
     "units": lambda view, answer, _: layout.units(view, answer),
-    "areas": lambda view, answer, a: layout.areas(view, answer, str(a.get("parent") or ""), a.get("trail") or []),
+    "areas": lambda view, answer, a: layout.areas(
+        view, answer, str(a.get("parent") or ""), a.get("trail") or []
+    ),
 }
 FIELDS: Final = (
     ids.ADMIN_LOGIN,
@@ -60,7 +62,9 @@ def register(app: Dash, deps: DashDeps) -> None:
         except Rejected as refusal:
             return pieces.fault(rejection(view, refusal))
 
-    @app.callback(*(Output(f, "value") for f in FIELDS), Input(ids.ADMIN_EDIT, "data"), prevent_initial_call=True)
+    @app.callback(
+        *(Output(f, "value") for f in FIELDS), Input(ids.ADMIN_EDIT, "data"), prevent_initial_call=True
+    )
     def fill_form(row: Data | None) -> Any:
         if not row:
             raise PreventUpdate
@@ -75,7 +79,9 @@ def register(app: Dash, deps: DashDeps) -> None:
     )
     def fill_choices(_row: Data | None) -> Any:
         view = view_of(deps)
-        units = [{"label": r["name"], "value": r["code"]} for r in deps.service.ask(c.Units(), view.actor)["rows"]]
+        units = [
+            {"label": r["name"], "value": r["code"]} for r in deps.service.ask(c.Units(), view.actor)["rows"]
+        ]
         areas = area_choices(lambda parent: deps.service.ask(c.Areas(parent), view.actor)["rows"])
         return units, areas, areas
 
@@ -104,7 +110,10 @@ def area_choices(children: Callable[[str], list[Data]]) -> list[Data]:
         out.append({"label": city["name"], "value": city["path"]})
         for district in children(city["code"]):
             out.append({"label": f"　{district['name']}", "value": district["path"]})
-            out += [{"label": f"　　{district['name']} › {x['name']}", "value": x["path"]} for x in children(district["code"])]
+            out += [
+                {"label": f"　　{district['name']} › {x['name']}", "value": x["path"]}
+                for x in children(district["code"])
+            ]
     return out
 
 
@@ -124,22 +133,31 @@ def change_of(pressed: Data, form: Data) -> object:
     login = str(form[ids.ADMIN_LOGIN] or "")
     match pressed.get("save"):
         case "account" if pressed.get("new"):
-            return c.CreateAccount(login, str(form[ids.ADMIN_NAME] or ""), str(form[ids.ADMIN_ROLE] or ""), str(form[ids.ADMIN_UNIT] or ""), list(form[ids.ADMIN_AREAS] or []))
+            return c.CreateAccount(
+                login,
+                str(form[ids.ADMIN_NAME] or ""),
+                str(form[ids.ADMIN_ROLE] or ""),
+                str(form[ids.ADMIN_UNIT] or ""),
+                list(form[ids.ADMIN_AREAS] or []),
+            )
         case "account":
-            return c.ChangeAccount(login, form[ids.ADMIN_ROLE], str(form[ids.ADMIN_UNIT] or ""), list(form[ids.ADMIN_AREAS] or []))
+            return c.ChangeAccount(
+                login,
+                form[ids.ADMIN_ROLE],
+                str(form[ids.ADMIN_UNIT] or ""),
+                list(form[ids.ADMIN_AREAS] or []),
+            )
         case "disable" | "enable" as how:
             return c.ChangeAccount(login, disabled=how == "disable")
         case "reset":
             return c.ResetPassword(login)
         case "unit" | "unit-disable" as how:
-            return c.SaveUnit(
-                *(str(form[f] or "") for f in (ids.ADMIN_CODE, f"{ids.ADMIN_NAME}-unit", ids.ADMIN_KIND, ids.ADMIN_AREA, ids.ADMIN_PHONE)),
-                disabled=how == "unit-disable",
-            )
+            unit = (ids.ADMIN_CODE, f"{ids.ADMIN_NAME}-unit", ids.ADMIN_KIND, ids.ADMIN_AREA, ids.ADMIN_PHONE)
+            code, name, kind, area, phone = (str(form[f] or "") for f in unit)
+            return c.SaveUnit(code, name, kind, area, phone, how == "unit-disable")
         case "area" | "area-disable" as how:
-            return c.SaveArea(
-                *(str(form[f] or "") for f in (f"{ids.ADMIN_CODE}-area", f"{ids.ADMIN_NAME}-area", ids.ADMIN_PARENT, ids.ADMIN_LEVEL)),
-                disabled=how == "area-disable",
-            )
+            fields = (f"{ids.ADMIN_CODE}-area", f"{ids.ADMIN_NAME}-area", ids.ADMIN_PARENT, ids.ADMIN_LEVEL)
+            code, name, parent, level = (str(form[f] or "") for f in fields)
+            return c.SaveArea(code, name, parent, level, how == "area-disable")
         case other:
             raise Rejected("field", f"save={other!r}: no such button", field="save")

@@ -67,12 +67,20 @@ class CityDash(Dash):
 
     deps: DashDeps
 
-    def interpolate_index(self, **parts: Any) -> str:
+    def interpolate_index(self, *_: Any, **parts: Any) -> str:
         """The HTML of the terminal at the request's path."""
         lang = language()
         terminal = frame.terminal_of(request.path)
         city = self.deps.city_name(lang)
-        title = " · ".join(x for x in (t(lang, f"shell.page.{terminal.name}") if terminal else "", city, t(lang, "product.name")) if x)
+        title = " · ".join(
+            x
+            for x in (
+                t(lang, f"shell.page.{terminal.name}") if terminal else "",
+                city,
+                t(lang, "product.name"),
+            )
+            if x
+        )
         return _INDEX.format(
             lang="zh-CN" if lang == "zh" else "en",
             zone=escape(self.deps.timezone, quote=True),
@@ -80,8 +88,12 @@ class CityDash(Dash):
             centre=",".join(f"{x:.5f}" for x in self.deps.centre),
             title=escape(title),
             theme=terminal.theme if terminal else "theme-desk",
-            styles="\n".join(f'<link rel="stylesheet" href="/assets/{s}">' for s in (terminal.styles if terminal else ())),
-            early="\n".join(f'<script src="/assets/{s}"></script>' for s in (terminal.scripts if terminal else ())),
+            styles="\n".join(
+                f'<link rel="stylesheet" href="/assets/{s}">' for s in (terminal.styles if terminal else ())
+            ),
+            early="\n".join(
+                f'<script src="/assets/{s}"></script>' for s in (terminal.scripts if terminal else ())
+            ),
             module=f'<script type="module" src="/assets/{terminal.module}"></script>' if terminal else "",
             entry=parts["app_entry"],
             config=parts["config"],
@@ -101,13 +113,14 @@ def make_dash(deps: DashDeps) -> Dash:
         serve_locally=True,
         update_title="",
         title="Chengyun",
-        csrf_token_name="chengyun_csrf",
+        csrf_token_name="chengyun_csrf",  # noqa: S106 - the name of a cookie
         csrf_header_name="X-CSRF-Token",
         on_error=_refuse(deps),
     )
     app.deps = deps
     app.layout = html.Div([dcc.Location(id=ids.URL, refresh=False), html.Div(id=ids.PAGE)])
-    app.validation_layout = html.Div([app.layout, *(page(_nobody()) for page in PAGES.values())])
+    everything: Any = html.Div([app.layout, *(page(_nobody()) for page in PAGES.values())])
+    app.validation_layout = everything
     register(app, deps)
     for page in (desk, leader, ops, admin):
         page.register(app, deps)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-from uuid import uuid4
+from typing import Any, Final
 
 from dash import ClientsideFunction, Dash, Input, Output, State
 from dash.exceptions import PreventUpdate
 
 from callbacks.dash_view import DashDeps, view_of
-from callbacks.desk_press import command_of
+from callbacks.desk_press import command_of, report_of
 from callbacks.desk_records import readings_of, records_of
 from incidents import commands as c
 from incidents.model import Rejected
@@ -19,6 +18,16 @@ from layouts.shell import pieces
 from layouts.shell.rejection import rejection
 
 Data = dict[str, Any]
+
+INTAKE_FIELDS: Final = (
+    ids.INTAKE_TEXT,
+    ids.INTAKE_CLASS,
+    ids.INTAKE_ADDRESS,
+    ids.INTAKE_NAME,
+    ids.INTAKE_PHONE,
+    ids.INTAKE_LEVEL,
+)
+"""The form's fields, in the order of `report_of`'s parameters; point and key follow."""
 
 
 def register(app: Dash, deps: DashDeps) -> None:
@@ -30,7 +39,14 @@ def register(app: Dash, deps: DashDeps) -> None:
 
 
 def _show(app: Dash, deps: DashDeps) -> None:
-    parts = (ids.DESK_HEAD, ids.DESK_FACTS, ids.DESK_PHOTOS, ids.DESK_SOURCES, ids.DESK_TIMELINE, ids.DESK_ACTIONS)
+    parts = (
+        ids.DESK_HEAD,
+        ids.DESK_FACTS,
+        ids.DESK_PHOTOS,
+        ids.DESK_SOURCES,
+        ids.DESK_TIMELINE,
+        ids.DESK_ACTIONS,
+    )
 
     @app.callback(
         Output(ids.DESK_SHOWN, "data"),
@@ -43,26 +59,33 @@ def _show(app: Dash, deps: DashDeps) -> None:
             return None, *([None] * len(parts))
         view = view_of(deps)
         try:
-            incident = deps.service.ask(c.IncidentDetail(int(selected["id"]), bool(selected.get("unmask"))), view.actor)
+            incident = deps.service.ask(
+                c.IncidentDetail(int(selected["id"]), bool(selected.get("unmask"))), view.actor
+            )
         except Rejected as refusal:
             return None, *detail.nothing(view, rejection(view, refusal))
         return detail.shown(incident), *detail.parts(view, incident)
 
-    @app.callback(Output(ids.DESK_DISPATCH, "children"), Input(ids.DESK_SHOWN, "data"), prevent_initial_call=True)
+    @app.callback(
+        Output(ids.DESK_DISPATCH, "children"), Input(ids.DESK_SHOWN, "data"), prevent_initial_call=True
+    )
     def show_dispatch(shown: Data | None) -> Any:
         if not shown or "dispatch" not in shown["actions"]:
             return []
         view = view_of(deps)
         return detail.dispatch(view, deps.service.ask(c.RouteIncident(shown["id"]), view.actor))
 
-    @app.callback(Output(ids.DESK_CHART, "children"), Input(ids.DESK_SHOWN, "data"), prevent_initial_call=True)
+    @app.callback(
+        Output(ids.DESK_CHART, "children"), Input(ids.DESK_SHOWN, "data"), prevent_initial_call=True
+    )
     def show_chart(shown: Data | None) -> Any:
         if not shown or not shown["device"]:
             return []
         view = view_of(deps)
         return detail.chart(view, readings_of(shown["device"], deps.service, view))
 
-    app.clientside_callback(
+    react: Any = app.clientside_callback  # Dash does not type it
+    react(
         ClientsideFunction("chengyun_desk", "follow"),
         Output(ids.DESK_DRAWER, "title"),
         Input(ids.DESK_FOLLOW, "data"),
@@ -91,7 +114,9 @@ def _press(app: Dash, deps: DashDeps) -> None:
         done = view.t("desk.done", action=view.word("action", pressed["action"]))
         return [pieces.toast(done)], {"id": pressed["id"], "done": pressed["action"]}, ""
 
-    @app.callback(Output(ids.DESK_ACT_CLASS, "options"), Output(ids.INTAKE_CLASS, "options"), Input(ids.DESK_GRID, "id"))
+    @app.callback(
+        Output(ids.DESK_ACT_CLASS, "options"), Output(ids.INTAKE_CLASS, "options"), Input(ids.DESK_GRID, "id")
+    )
     def fill_classes(_grid: str) -> Any:
         view = view_of(deps)
         options = intake.class_options(view, deps.service.ask(c.Classes(), view.actor)["rows"])
@@ -99,18 +124,24 @@ def _press(app: Dash, deps: DashDeps) -> None:
 
 
 def _look_up(app: Dash, deps: DashDeps) -> None:
-    @app.callback(Output(ids.DESK_FOUND, "children"), Input(ids.DESK_SEARCH_ASK, "data"), prevent_initial_call=True)
+    @app.callback(
+        Output(ids.DESK_FOUND, "children"), Input(ids.DESK_SEARCH_ASK, "data"), prevent_initial_call=True
+    )
     def find(asked: Data | None) -> Any:
         if not asked or not asked.get("text"):
             return []
         view = view_of(deps)
         return lists.found(view, deps.service.ask(c.SearchIncident(asked["text"]), view.actor)["rows"])
 
-    @app.callback(Output(ids.RECORDS_BODY, "children"), Input(ids.RECORDS_ASK, "data"), prevent_initial_call=True)
+    @app.callback(
+        Output(ids.RECORDS_BODY, "children"), Input(ids.RECORDS_ASK, "data"), prevent_initial_call=True
+    )
     def show_records(asked: Data | None) -> Any:
         return records_of(asked, deps.service, view_of(deps)) if asked else []
 
-    @app.callback(Output(ids.DEVICE_BODY, "children"), Input(ids.DEVICE_ASK, "data"), prevent_initial_call=True)
+    @app.callback(
+        Output(ids.DEVICE_BODY, "children"), Input(ids.DEVICE_ASK, "data"), prevent_initial_call=True
+    )
     def show_thing(asked: Data | None) -> Any:
         if not asked:
             return []
@@ -118,25 +149,34 @@ def _look_up(app: Dash, deps: DashDeps) -> None:
         if asked.get("camera"):
             return lists.camera(view, deps.service.ask(c.CameraDetail(asked["camera"]), view.actor))
         known = deps.service.ask(c.DeviceDetail(asked["device"]), view.actor)
-        return [*lists.device(view, known), *lists.series(view, readings_of(asked["device"], deps.service, view))]
+        return [
+            *lists.device(view, known),
+            *lists.series(view, readings_of(asked["device"], deps.service, view)),
+        ]
 
 
 def _intake(app: Dash, deps: DashDeps) -> None:
-    @app.callback(Output(ids.INTAKE_SUGGEST, "children"), Input(ids.INTAKE_TYPED, "data"), prevent_initial_call=True)
+    @app.callback(
+        Output(ids.INTAKE_SUGGEST, "children"), Input(ids.INTAKE_TYPED, "data"), prevent_initial_call=True
+    )
     def suggest(typed: Data | None) -> Any:
         if not typed or not typed.get("text"):
             return []
         view = view_of(deps)
         return intake.suggestions(view, deps.service.ask(c.SuggestClass(typed["text"]), view.actor)["rows"])
 
-    @app.callback(Output(ids.INTAKE_PLACES, "children"), Input(ids.INTAKE_ADDRESS, "value"), prevent_initial_call=True)
+    @app.callback(
+        Output(ids.INTAKE_PLACES, "children"), Input(ids.INTAKE_ADDRESS, "value"), prevent_initial_call=True
+    )
     def find_places(text: str | None) -> Any:
         if not text or len(text.strip()) < 2:
             return []
         view = view_of(deps)
         return intake.places(view, deps.service.ask(c.FindPlace(text.strip(), 6), view.actor)["rows"])
 
-    @app.callback(Output(ids.INTAKE_WHERE, "children"), Input(ids.INTAKE_POINT, "data"), prevent_initial_call=True)
+    @app.callback(
+        Output(ids.INTAKE_WHERE, "children"), Input(ids.INTAKE_POINT, "data"), prevent_initial_call=True
+    )
     def locate(point: Data | None) -> Any:
         if not point:
             return ""
@@ -154,37 +194,34 @@ def _intake(app: Dash, deps: DashDeps) -> None:
         if not point and not class_code:
             return []
         view, at = view_of(deps), point or {}
-        question = c.SimilarIncidents((typed or {}).get("text", ""), class_code or "", at.get("lon"), at.get("lat"))
+        question = c.SimilarIncidents(
+            (typed or {}).get("text", ""), class_code or "", at.get("lon"), at.get("lat")
+        )
         return intake.similar(view, deps.service.ask(question, view.actor)["rows"])
 
     _file(app, deps)
 
 
 def _file(app: Dash, deps: DashDeps) -> None:
-    fields = (ids.INTAKE_TEXT, ids.INTAKE_CLASS, ids.INTAKE_ADDRESS, ids.INTAKE_NAME, ids.INTAKE_PHONE, ids.INTAKE_LEVEL)
-
     @app.callback(
         Output(ids.INTAKE_FILED, "data"),
         Output(ids.TOASTS, "children", allow_duplicate=True),
         Input(ids.INTAKE_SUBMIT, "n_clicks"),
-        *(State(f, "value") for f in fields),
+        *(State(f, "value") for f in INTAKE_FIELDS),
         State(ids.INTAKE_POINT, "data"),
         State(ids.INTAKE_KEY, "data"),
         prevent_initial_call=True,
     )
-    def file_report(_n: int, text: str, class_code: str, address: str, name: str, phone: str, level: int, point: Data, key: str) -> Any:
-        view, at = view_of(deps), point or {}
-        command = c.ReportIncident(
-            text or "", "desk", class_code or "", "", at.get("lon"), at.get("lat"), address or "", level or None, name or "", phone or "", [], key or uuid4().hex
-        )
-        answer = deps.service.handle(command, view.actor, "desk")
-        return {"id": answer["id"], "number": answer["number"]}, [pieces.toast(view.t("intake.filed", number=answer["number"]))]
+    def file_report(_n: int, *values: Any) -> Any:
+        view = view_of(deps)
+        answer = deps.service.handle(report_of(*values), view.actor, "desk")
+        told = pieces.toast(view.t("intake.filed", number=answer["number"]))
+        return {"id": answer["id"], "number": answer["number"]}, [told]
 
-    app.clientside_callback(
+    react: Any = app.clientside_callback  # Dash does not type it
+    react(
         ClientsideFunction("chengyun_desk", "filed"),
         Output(ids.INTAKE, "title"),
         Input(ids.INTAKE_FILED, "data"),
         prevent_initial_call=True,
     )
-
-

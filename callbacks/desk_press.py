@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
+from uuid import uuid4
 
 from incidents import commands as c
 from incidents.model import Rejected
@@ -37,7 +38,9 @@ COMMAND_OF: Final[dict[str, Callable[[Press], object]]] = {
 }
 
 
-def command_of(pressed: Mapping[str, Any], reason: str = "", class_code: str = "", level: int | None = None) -> object:
+def command_of(
+    pressed: Mapping[str, Any], reason: str = "", class_code: str = "", level: int | None = None
+) -> object:
     """The command of a press {action, id, version, unit?, worker?, with: [names of particulars]}.
 
     Particulars count only when the press names them in `with`: the form keeps what was typed for another action.
@@ -58,4 +61,30 @@ def command_of(pressed: Mapping[str, Any], reason: str = "", class_code: str = "
             unit=str(pressed.get("unit") or ""),
             worker=str(pressed.get("worker") or ""),
         )
+    )
+
+
+def report_of(
+    text: str | None,
+    class_code: str | None,
+    address: str | None,
+    name: str | None,
+    phone: str | None,
+    level: int | None,
+    point: Mapping[str, Any] | None,
+    key: str | None,
+) -> c.ReportIncident:
+    """The command of a filled intake form; level 0 = the class decides; without a key every press is its own."""
+    at = point or {}
+    return c.ReportIncident(
+        text=text or "",
+        channel="desk",
+        class_code=class_code or "",
+        lon=at.get("lon"),
+        lat=at.get("lat"),
+        address=address or "",
+        level=level or None,
+        reporter_name=name or "",
+        reporter_phone=phone or "",
+        key=key or uuid4().hex,
     )

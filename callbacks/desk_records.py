@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from incidents import commands as c
 from callbacks.http.deps import Service
+from incidents import commands as c
 from layouts.desk import lists
 from layouts.shell.view import View
+
 
 def records_of(asked: Mapping[str, Any], service: Service, view: View) -> list[Any]:
     """The records of an indicator {of, part, records: incidents | devices | feeds}, or of a filter {levels, overdue}."""

@@ -51,7 +51,10 @@ def register(app: Dash, deps: DashDeps) -> None:
             return pieces.fault(rejection(view, refusal))
 
     @app.callback(
-        Output(ids.OPS_SIDE, "children"), Output(ids.OPS_VALUE, "value"), Input(ids.OPS_DETAIL_ASK, "data"), prevent_initial_call=True
+        Output(ids.OPS_SIDE, "children"),
+        Output(ids.OPS_VALUE, "value"),
+        Input(ids.OPS_DETAIL_ASK, "data"),
+        prevent_initial_call=True,
     )
     def show_letter(asked: Data | None) -> Any:
         if not asked:
@@ -75,7 +78,10 @@ def register(app: Dash, deps: DashDeps) -> None:
             raise PreventUpdate
         view = view_of(deps)
         deps.service.handle(settlement(pressed, value or "", reason or ""), view.actor, "desk")
-        return [pieces.toast(view.t(f"ops.dead.done.{pressed['how']}"))], {**asked, "after": pressed["offset"]}
+        return [pieces.toast(view.t(f"ops.dead.done.{pressed['how']}"))], {
+            **asked,
+            "after": pressed["offset"],
+        }
 
 
 def letter_at(rows: list[Data], asked: Data) -> Data:

@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 
 from layouts.shell.view import View
 
-CONFIG: Final[dict[str, Any]] = {"displayModeBar": False, "scrollZoom": False, "responsive": True}
+CONFIG: Final[Any] = {"displayModeBar": False, "scrollZoom": False, "responsive": True}
 FONT: Final = '"Chengyun Latin", "Chengyun Sans", "PingFang SC", "Microsoft YaHei", sans-serif'
 LINE: Final = "#e9ecee"
 GRID: Final = "#2b2f35"
@@ -21,7 +21,14 @@ LEVELS: Final = {1: "#ff4438", 2: "#ff9417", 3: "#ffd426", 4: "#4b93ff"}
 
 def dress(size: int = 11, height: int | None = 180) -> dict[str, Any]:
     """Layout common to all charts; `size` in px, `height` None fills its host."""
-    axis = {"gridcolor": GRID, "zeroline": False, "linecolor": GRID, "tickcolor": GRID, "automargin": True, "fixedrange": True}
+    axis = {
+        "gridcolor": GRID,
+        "zeroline": False,
+        "linecolor": GRID,
+        "tickcolor": GRID,
+        "automargin": True,
+        "fixedrange": True,
+    }
     layout: dict[str, Any] = {
         "font": {"family": FONT, "size": size, "color": TEXT},
         "paper_bgcolor": "rgba(0,0,0,0)",
@@ -29,7 +36,11 @@ def dress(size: int = 11, height: int | None = 180) -> dict[str, Any]:
         "margin": {"l": 8, "r": 12, "t": 8, "b": 4},
         "showlegend": False,
         "hovermode": "x unified",
-        "hoverlabel": {"bgcolor": "#24282d", "bordercolor": "#454b53", "font": {"color": "#f2f4f5", "family": FONT}},
+        "hoverlabel": {
+            "bgcolor": "#24282d",
+            "bordercolor": "#454b53",
+            "font": {"color": "#f2f4f5", "family": FONT},
+        },
         "xaxis": {**axis, "showgrid": False, "nticks": 6},
         "yaxis": {**axis, "nticks": 5},
     }
@@ -41,16 +52,33 @@ def dress(size: int = 11, height: int | None = 180) -> dict[str, Any]:
 def device_series(view: View, series: Mapping[str, Any]) -> go.Figure:
     """Readings of one metric {t: [ms], v: [value], unit, name, thresholds: [{value, level}]} over time."""
     zone = ZoneInfo(view.timezone)
-    times = [datetime.fromtimestamp(ms / 1000, UTC).astimezone(zone).replace(tzinfo=None) for ms in series["t"]]
+    times = [
+        datetime.fromtimestamp(ms / 1000, UTC).astimezone(zone).replace(tzinfo=None) for ms in series["t"]
+    ]
     figure = go.Figure(layout=dress())
     name = str(series.get("name_en" if view.lang == "en" else "name") or series.get("metric") or "")
     unit = str(series.get("unit") or "")
     figure.add_trace(
-        go.Scatter(x=times, y=series["v"], mode="lines", line={"color": LINE, "width": 1.6}, name=name, hovertemplate=f"%{{y:.4g}} {unit}<extra></extra>")
+        go.Scatter(
+            x=times,
+            y=series["v"],
+            mode="lines",
+            line={"color": LINE, "width": 1.6},
+            name=name,
+            hovertemplate=f"%{{y:.4g}} {unit}<extra></extra>",
+        )
     )
     for limit in series.get("thresholds", []):
         level = int(limit.get("level", 3))
-        figure.add_hline(y=limit["value"], line={"color": LEVELS[level], "width": 1.2, "dash": "dash"}, annotation={"text": view.word("level", level), "font": {"color": LEVELS[level], "size": 11}, "xanchor": "right"})
+        figure.add_hline(
+            y=limit["value"],
+            line={"color": LEVELS[level], "width": 1.2, "dash": "dash"},
+            annotation={
+                "text": view.word("level", level),
+                "font": {"color": LEVELS[level], "size": 11},
+                "xanchor": "right",
+            },
+        )
     figure.update_yaxes(title={"text": f"{name} {unit}".strip(), "font": {"size": 11}})
     return figure
 

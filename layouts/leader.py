@@ -10,12 +10,26 @@ from dash.development.base_component import Component
 
 from layouts import ids
 from layouts.shell import frame, pieces
+from layouts.shell.pieces import attrs
 from layouts.shell.view import View
 
 Row = Mapping[str, Any]
 
-COLUMNS: Final = (("waiting", "escalate"), ("wrong", "triangle-alert"), ("late", "timer"), ("unknown", "circle-help"))
-UNKNOWN_ICONS: Final = {"feed": "unlink", "device": "device", "indicator": "gauge", "place": "map-pin", "ledger": "database", "held": "inbox", "camera": "camera"}
+COLUMNS: Final = (
+    ("waiting", "escalate"),
+    ("wrong", "triangle-alert"),
+    ("late", "timer"),
+    ("unknown", "circle-help"),
+)
+UNKNOWN_ICONS: Final = {
+    "feed": "unlink",
+    "device": "device",
+    "indicator": "gauge",
+    "place": "map-pin",
+    "ledger": "database",
+    "held": "inbox",
+    "camera": "camera",
+}
 
 
 def leader(view: View) -> Component:
@@ -25,7 +39,12 @@ def leader(view: View) -> Component:
         html.Section(
             [
                 html.Div(
-                    [pieces.icon(mark), html.H2(view.t(f"leader.{name}"), className="cy-panel__title"), html.Span("", className="cy-count", **{"data-count": name}), html.Span(view.t(f"leader.{name}.note"), className="cy-panel__note cy-clip")],
+                    [
+                        pieces.icon(mark),
+                        html.H2(view.t(f"leader.{name}"), className="cy-panel__title"),
+                        html.Span("", className="cy-count", **attrs({"data-count": name})),
+                        html.Span(view.t(f"leader.{name}.note"), className="cy-panel__note cy-clip"),
+                    ],
                     className="cy-panel__head",
                 ),
                 html.Div(id=_LISTS.get(name, f"leader-{name}"), className="cy-panel__body column__list"),
@@ -37,7 +56,7 @@ def leader(view: View) -> Component:
     body = html.Main(
         [
             html.Section(id=ids.DESK_TILES, className="tiles"),
-            html.Div(className="ringing", hidden=True, **{"data-ringing": "", "role": "alert"}),
+            html.Div(className="ringing", hidden=True, **attrs({"data-ringing": "", "role": "alert"})),
             html.Div(columns, className="columns"),
             *stores,
         ],
@@ -51,7 +70,9 @@ _LISTS: Final = {"unknown": ids.LEADER_UNKNOWN, "waiting": ids.LEADER_WAITING}
 
 def board(view: View, answer: Row) -> tuple[list[Component], list[Component]]:
     """The columns 'unknown' and 'waiting' from the answer of LeaderBoard."""
-    return unknown(view, unknown_rows(answer.get("unknown", {}))), waiting(view, answer.get("waiting", {}).get("rows", []))
+    return unknown(view, unknown_rows(answer.get("unknown", {}))), waiting(
+        view, answer.get("waiting", {}).get("rows", [])
+    )
 
 
 def unknown_rows(found: Row) -> list[Row]:
@@ -61,7 +82,13 @@ def unknown_rows(found: Row) -> list[Row]:
         rows.append({"kind": "ledger", "n": found["ledger_mismatches"]})
     rows += [{"kind": "feed", "name": feed} for feed in found.get("silent_feeds", [])]
     rows += [
-        {"kind": "place", "id": r["id"], "name": r["title"], "detail": r.get("address") or r["number"], "since": r["reported_at"]}
+        {
+            "kind": "place",
+            "id": r["id"],
+            "name": r["title"],
+            "detail": r.get("address") or r["number"],
+            "since": r["reported_at"],
+        }
         for r in found.get("unresolved_places", {}).get("rows", [])
     ]
     return rows
@@ -76,11 +103,23 @@ def unknown(view: View, rows: Sequence[Row]) -> list[Component]:
 
 def _unknown(view: View, r: Row) -> Component:
     kind = str(r.get("kind"))
-    where = {"incident": f"/desk#incident={r.get('id')}", "place": f"/desk#incident={r.get('id')}", "ledger": "/ops#ledger", "feed": "/ops#feeds", "held": "/ops#held"}.get(kind)
+    where = {
+        "incident": f"/desk#incident={r.get('id')}",
+        "place": f"/desk#incident={r.get('id')}",
+        "ledger": "/ops#ledger",
+        "feed": "/ops#feeds",
+        "held": "/ops#held",
+    }.get(kind)
     count = r.get("n")
     text = html.Div(
         [
-            html.Div([view.word("leader.kind", kind), html.Span(f" × {count}", className="cy-num") if count else ""], className="cy-item__sub"),
+            html.Div(
+                [
+                    view.word("leader.kind", kind),
+                    html.Span(f" × {count}", className="cy-num") if count else "",
+                ],
+                className="cy-item__sub",
+            ),
             html.Div(str(r.get("name") or r.get("title") or r.get("key") or ""), className="cy-item__title"),
             html.Div(str(r.get("detail") or ""), className="cy-item__sub") if r.get("detail") else None,
         ],
@@ -100,26 +139,65 @@ def waiting(view: View, rows: Sequence[Row]) -> list[Component]:
 
 def _waiting(view: View, r: Row) -> Component:
     press = {"id": r["id"], "version": r.get("version")}
-    buttons = [html.A(view.t("leader.open"), href=f"/desk#incident={r['id']}", className="cy-button cy-button--small")]
+    buttons: list[Component] = [
+        html.A(
+            view.t("leader.open"), href=f"/desk#incident={r['id']}", className="cy-button cy-button--small"
+        )
+    ]
     if not r.get("acknowledged") and int(r["level"]) <= 2:
-        buttons.append(pieces.button(view.word("action", "acknowledge"), kind="small primary", act={**press, "action": "acknowledge"}))
+        buttons.append(
+            pieces.button(
+                view.word("action", "acknowledge"),
+                kind="small primary",
+                act={**press, "action": "acknowledge"},
+            )
+        )
     if r.get("stage") == "accepted":
-        buttons.append(pieces.button(view.word("action", "dispatch"), kind="small primary", act={**press, "action": "route"}))
+        buttons.append(
+            pieces.button(
+                view.word("action", "dispatch"), kind="small primary", act={**press, "action": "route"}
+            )
+        )
     else:
-        buttons.append(pieces.button(view.t("leader.urge"), kind="small", act={**press, "action": "note", "reason": view.t("leader.urge.text")}))
+        buttons.append(
+            pieces.button(
+                view.t("leader.urge"),
+                kind="small",
+                act={**press, "action": "note", "reason": view.t("leader.urge.text")},
+            )
+        )
     return html.Div(
         [
             pieces.level_badge(view, r.get("level")),
             html.Div(
                 [
                     html.Div(str(r.get("title")), className="cy-item__title"),
-                    html.Div(f"{r.get('number')} · {r.get('class_name') or ''} · {r.get('unit_name') or view.t('leader.no_unit')}", className="cy-item__sub cy-num"),
-                    html.Div([html.Span(view.t("leader.why.unacknowledged" if not r.get("acknowledged") and int(r["level"]) <= 2 else "leader.why.overdue"), className="lamp lamp--wrong"), pieces.stage_chip(view, r.get("stage"))], className="cy-row"),
+                    html.Div(
+                        f"{r.get('number')} · {r.get('class_name') or ''} · {r.get('unit_name') or view.t('leader.no_unit')}",
+                        className="cy-item__sub cy-num",
+                    ),
+                    html.Div(
+                        [
+                            html.Span(
+                                view.t(
+                                    "leader.why.unacknowledged"
+                                    if not r.get("acknowledged") and int(r["level"]) <= 2
+                                    else "leader.why.overdue"
+                                ),
+                                className="lamp lamp--wrong",
+                            ),
+                            pieces.stage_chip(view, r.get("stage")),
+                        ],
+                        className="cy-row",
+                    ),
                     html.Div(buttons, className="cy-row card__acts"),
                 ],
                 className="cy-item__main",
             ),
-            html.Div([pieces.due_of(r.get("stage_due_at")), pieces.age_of(r.get("reported_at"))], className="cy-item__side"),
+            html.Div(
+                [pieces.due_of(r.get("stage_due_at")), pieces.age_of(r.get("reported_at"))],
+                className="cy-item__side",
+            ),
         ],
         className="cy-item card",
     )

@@ -12,6 +12,7 @@ from dash.development.base_component import Component
 from layouts import figures, ids
 from layouts.desk.lists import feeds as feed_table
 from layouts.shell import frame, pieces
+from layouts.shell.pieces import attrs
 from layouts.shell.view import View
 
 Row = Mapping[str, Any]
@@ -31,15 +32,46 @@ COUNTS: Final = ("received", "stored", "rejected", "duplicate", "held", "in_flig
 def ops(view: View) -> Component:
     """The page: tabs left, the asked table, and a side sheet for one row."""
     tabs = [
-        html.Button([pieces.icon(mark), view.t(f"ops.tab.{name}")], type="button", className="tab", **{"data-tab": name, "role": "tab", "aria-selected": "false"})
+        html.Button(
+            [pieces.icon(mark), view.t(f"ops.tab.{name}")],
+            type="button",
+            className="tab",
+            **attrs({"data-tab": name, "role": "tab", "aria-selected": "false"}),
+        )
         for name, right, mark in TABS
         if view.may(right)
     ]
     fix = html.Div(
         [
-            pieces.field(view.t("ops.dead.value"), dcc.Textarea(id=ids.OPS_VALUE, className="cy-textarea code", spellCheck="false")),
-            pieces.field(view.t("word.reason"), dcc.Input(id=ids.OPS_REASON, type="text", className="cy-input", placeholder=view.t("ops.dead.drop_reason"), maxLength=500)),
-            html.Div([pieces.button([pieces.icon("x"), view.t("ops.dead.drop")], kind="danger", **{"data-settle": "drop"}), pieces.button([pieces.icon("redo-2"), view.t("ops.dead.replay")], kind="primary", **{"data-settle": "replay"})], className="cy-row cy-row--between"),
+            pieces.field(
+                view.t("ops.dead.value"),
+                dcc.Textarea(id=ids.OPS_VALUE, className="cy-textarea code", spellCheck=False),
+            ),
+            pieces.field(
+                view.t("word.reason"),
+                dcc.Input(
+                    id=ids.OPS_REASON,
+                    type="text",
+                    className="cy-input",
+                    placeholder=view.t("ops.dead.drop_reason"),
+                    maxLength=500,
+                ),
+            ),
+            html.Div(
+                [
+                    pieces.button(
+                        [pieces.icon("x"), view.t("ops.dead.drop")],
+                        kind="danger",
+                        **attrs({"data-settle": "drop"}),
+                    ),
+                    pieces.button(
+                        [pieces.icon("redo-2"), view.t("ops.dead.replay")],
+                        kind="primary",
+                        **attrs({"data-settle": "replay"}),
+                    ),
+                ],
+                className="cy-row cy-row--between",
+            ),
         ],
         id=ids.OPS_FIX,
         hidden=True,
@@ -47,9 +79,28 @@ def ops(view: View) -> Component:
     )
     body = html.Main(
         [
-            html.Nav([*tabs, html.Div(className="cy-grow"), pieces.button([pieces.icon("refresh-cw"), view.t("ui.refresh")], kind="ghost", **{"data-refresh": ""})], className="tabs", role="tablist"),
-            html.Section(html.Div(id=ids.OPS_BODY, className="ops__body"), className="cy-panel ops__main cy-scroll"),
-            html.Aside([html.Div(id=ids.OPS_SIDE), fix], className="cy-panel ops__side cy-scroll", hidden=True, **{"data-side": ""}),
+            html.Nav(
+                [
+                    *tabs,
+                    html.Div(className="cy-grow"),
+                    pieces.button(
+                        [pieces.icon("refresh-cw"), view.t("ui.refresh")],
+                        kind="ghost",
+                        **attrs({"data-refresh": ""}),
+                    ),
+                ],
+                className="tabs",
+                role="tablist",
+            ),
+            html.Section(
+                html.Div(id=ids.OPS_BODY, className="ops__body"), className="cy-panel ops__main cy-scroll"
+            ),
+            html.Aside(
+                [html.Div(id=ids.OPS_SIDE), fix],
+                className="cy-panel ops__side cy-scroll",
+                hidden=True,
+                **attrs({"data-side": ""}),
+            ),
             *(dcc.Store(id=x) for x in (ids.OPS_ASK, ids.OPS_DETAIL_ASK, ids.OPS_PRESS)),
         ],
         className="ops",
@@ -72,11 +123,22 @@ def ledger(view: View, answer: Row, asked: Row) -> list[Component]:
 
 
 def _title(view: View, name: str, *tools: Any) -> Component:
-    return html.Div([html.H1(view.t(f"ops.tab.{name}"), className="cy-h1"), html.Div(className="cy-grow"), *tools], className="cy-row ops__title")
+    return html.Div(
+        [html.H1(view.t(f"ops.tab.{name}"), className="cy-h1"), html.Div(className="cy-grow"), *tools],
+        className="cy-row ops__title",
+    )
 
 
 def _windows(view: View, chosen: int) -> Component:
-    choices = [html.Button(view.span(m * 60), type="button", className="is-on" if m == chosen else "", **{"data-ask": json.dumps({"tab": "ledger", "minutes": m})}) for m in (15, 60, 360, 1440)]
+    choices = [
+        html.Button(
+            view.span(m * 60),
+            type="button",
+            className="is-on" if m == chosen else "",
+            **attrs({"data-ask": json.dumps({"tab": "ledger", "minutes": m})}),
+        )
+        for m in (15, 60, 360, 1440)
+    ]
     return html.Div(choices, className="cy-segment")
 
 
@@ -98,9 +160,19 @@ def _mismatches(view: View, rows: Sequence[Row]) -> Component:
         )
         for r in rows
     ]
-    heads = [view.t(f"ops.mismatch.{k}") for k in ("kind", "partition", "feed", "minute", "expected", "found", "gap", "since")]
+    heads = [
+        view.t(f"ops.mismatch.{k}")
+        for k in ("kind", "partition", "feed", "minute", "expected", "found", "gap", "since")
+    ]
     return html.Div(
-        [html.Div([pieces.icon("triangle-alert"), view.t("ops.ledger.mismatch", n=len(rows))], className="verdict verdict--wrong", role="alert"), pieces.table(heads, lines, nothing="", className="is-wrong")]
+        [
+            html.Div(
+                [pieces.icon("triangle-alert"), view.t("ops.ledger.mismatch", n=len(rows))],
+                className="verdict verdict--wrong",
+                role="alert",
+            ),
+            pieces.table(heads, lines, nothing="", className="is-wrong"),
+        ]
     )
 
 
@@ -110,14 +182,26 @@ def _totals(view: View, rows: Sequence[Row]) -> Component:
             [
                 html.Td(str(r.get("topic"))),
                 html.Td(str(r.get("partition")), className="cy-num"),
-                *(html.Td(_n(r.get(k)), className="is-right cy-num" + (" is-mark" if k in ("rejected", "held") and r.get(k) else "")) for k in COUNTS),
+                *(
+                    html.Td(
+                        _n(r.get(k)),
+                        className="is-right cy-num"
+                        + (" is-mark" if k in ("rejected", "held") and r.get(k) else ""),
+                    )
+                    for k in COUNTS
+                ),
                 html.Td(_balance(view, r), className="is-right"),
             ],
             className="is-broken" if _gap(r) else "",
         )
         for r in rows
     ]
-    heads = [view.t("ops.topic"), view.t("ops.partition"), *(view.t(f"ops.count.{k}") for k in COUNTS), view.t("ops.balance")]
+    heads = [
+        view.t("ops.topic"),
+        view.t("ops.partition"),
+        *(view.t(f"ops.count.{k}") for k in COUNTS),
+        view.t("ops.balance"),
+    ]
     return pieces.table(heads, lines, nothing=view.t("ops.ledger.none"), className="numbers")
 
 
@@ -127,7 +211,9 @@ def _gap(r: Row) -> int:
 
 def _balance(view: View, r: Row) -> Component:
     gap = _gap(r)
-    return html.Span(f"{gap:+,}" if gap else "= 0", className="lamp lamp--wrong cy-num" if gap else "cy-dim cy-num")
+    return html.Span(
+        f"{gap:+,}" if gap else "= 0", className="lamp lamp--wrong cy-num" if gap else "cy-dim cy-num"
+    )
 
 
 def _minutes(view: View, rows: Sequence[Row]) -> Component:
@@ -138,7 +224,14 @@ def _minutes(view: View, rows: Sequence[Row]) -> Component:
                 html.Td(view.moment(r.get("minute")), className="cy-num"),
                 html.Td(str(r.get("feed"))),
                 html.Td(f"{r.get('topic')} · {r.get('partition')}", className="cy-faint cy-num"),
-                *(html.Td(_n(r.get(k)), className="is-right cy-num" + (" is-mark" if k in ("rejected", "held") and r.get(k) else "")) for k in keys),
+                *(
+                    html.Td(
+                        _n(r.get(k)),
+                        className="is-right cy-num"
+                        + (" is-mark" if k in ("rejected", "held") and r.get(k) else ""),
+                    )
+                    for k in keys
+                ),
                 html.Td(_n(r.get("records_stored")), className="is-right cy-num"),
                 html.Td(_n(r.get("records_missing")), className="is-right cy-num"),
                 html.Td(_reasons(view, r.get("reasons") or {})),
@@ -146,13 +239,26 @@ def _minutes(view: View, rows: Sequence[Row]) -> Component:
         )
         for r in rows
     ]
-    heads = [view.t("ops.minute"), view.t("ops.feed"), view.t("ops.partition"), *(view.t(f"ops.count.{k}") for k in keys), view.t("ops.count.records"), view.t("ops.count.missing"), view.t("ops.reasons")]
+    heads = [
+        view.t("ops.minute"),
+        view.t("ops.feed"),
+        view.t("ops.partition"),
+        *(view.t(f"ops.count.{k}") for k in keys),
+        view.t("ops.count.records"),
+        view.t("ops.count.missing"),
+        view.t("ops.reasons"),
+    ]
     return pieces.table(heads, lines, nothing=view.t("ops.ledger.none"), className="numbers")
 
 
 def _reasons(view: View, reasons: Row) -> list[Component]:
     return [
-        html.Button([view.word("ops.why", why), html.Span(f" {_n(n)}", className="cy-num")], type="button", className="cy-chip is-button", **{"data-ask": json.dumps({"tab": "dead", "reason": why})})
+        html.Button(
+            [view.word("ops.why", why), html.Span(f" {_n(n)}", className="cy-num")],
+            type="button",
+            className="cy-chip is-button",
+            **attrs({"data-ask": json.dumps({"tab": "dead", "reason": why})}),
+        )
         for why, n in reasons.items()
     ]
 
@@ -161,44 +267,122 @@ def dead(view: View, answer: Row, asked: Row) -> list[Component]:
     """Dead letters: reason, field, what was found, which rule."""
     rows = answer.get("rows", [])
     state = str(asked.get("state") or "open")
-    states = html.Div([html.Button(view.t(f"ops.state.{s}"), type="button", className="is-on" if s == state else "", **{"data-ask": json.dumps({"tab": "dead", "state": s, "reason": asked.get("reason") or ""})}) for s in ("open", "replayed", "dropped", "all")], className="cy-segment")
+    states = html.Div(
+        [
+            html.Button(
+                view.t(f"ops.state.{s}"),
+                type="button",
+                className="is-on" if s == state else "",
+                **attrs(
+                    {"data-ask": json.dumps({"tab": "dead", "state": s, "reason": asked.get("reason") or ""})}
+                ),
+            )
+            for s in ("open", "replayed", "dropped", "all")
+        ],
+        className="cy-segment",
+    )
     reason = str(asked.get("reason") or "")
-    chip = html.Button([view.word("ops.why", reason), " ×"], type="button", className="cy-chip is-button", **{"data-ask": json.dumps({"tab": "dead", "state": state})}) if reason else None
+    chip = (
+        html.Button(
+            [view.word("ops.why", reason), " ×"],
+            type="button",
+            className="cy-chip is-button",
+            **attrs({"data-ask": json.dumps({"tab": "dead", "state": state})}),
+        )
+        if reason
+        else None
+    )
     lines = [
         html.Tr(
             [
                 html.Td(view.moment(r.get("received_at"), "%m-%d %H:%M:%S"), className="cy-num"),
-                html.Td([html.Div(str(r.get("topic"))), html.Div(f"{r.get('partition')} @ {r.get('offset')}", className="cy-faint cy-num")]),
+                html.Td(
+                    [
+                        html.Div(str(r.get("topic"))),
+                        html.Div(f"{r.get('partition')} @ {r.get('offset')}", className="cy-faint cy-num"),
+                    ]
+                ),
                 html.Td(str(r.get("feed"))),
                 html.Td(html.Span(view.word("ops.why", r.get("reason")), className="cy-chip")),
-                html.Td([html.Code(str(r.get("field") or "")), html.Span(f" = {r.get('found')}", className="cy-dim cy-clip-2") if r.get("found") else None]),
+                html.Td(
+                    [
+                        html.Code(str(r.get("field") or "")),
+                        html.Span(f" = {r.get('found')}", className="cy-dim cy-clip-2")
+                        if r.get("found")
+                        else None,
+                    ]
+                ),
                 html.Td(str(r.get("rule") or ""), className="cy-dim"),
                 html.Td(view.t(f"ops.state.{r.get('state', 'open')}"), className="cy-faint"),
             ],
-            **{"data-letter": json.dumps({k: r.get(k) for k in ("topic", "partition", "offset")}), "tabIndex": "0", "role": "button"},
+            **attrs(
+                {
+                    "data-letter": json.dumps({k: r.get(k) for k in ("topic", "partition", "offset")}),
+                    "tabIndex": "0",
+                    "role": "button",
+                }
+            ),
         )
         for r in rows
     ]
-    heads = [view.t("word.time"), view.t("ops.topic"), view.t("ops.feed"), view.t("word.reason"), view.t("ops.dead.found"), view.t("ops.dead.rule"), view.t("word.status")]
-    note = html.Div(view.t("desk.records.shown", n=len(rows), total=answer.get("total", len(rows))), className="cy-faint")
-    return [_title(view, "dead", chip, states), note, pieces.table(heads, lines, nothing=view.t("ops.dead.none"), className="is-clickable")]
+    heads = [
+        view.t("word.time"),
+        view.t("ops.topic"),
+        view.t("ops.feed"),
+        view.t("word.reason"),
+        view.t("ops.dead.found"),
+        view.t("ops.dead.rule"),
+        view.t("word.status"),
+    ]
+    note = html.Div(
+        view.t("desk.records.shown", n=len(rows), total=answer.get("total", len(rows))), className="cy-faint"
+    )
+    return [
+        _title(view, "dead", chip, states),
+        note,
+        pieces.table(heads, lines, nothing=view.t("ops.dead.none"), className="is-clickable"),
+    ]
 
 
 def letter(view: View, r: Row) -> list[Component]:
     """One dead letter in the side sheet; its text goes into the editor below."""
     return [
-        html.Div([html.H2(view.t("ops.dead.one"), className="cy-h2 cy-grow"), pieces.button(pieces.icon("x"), kind="ghost icon small", title=view.t("ui.close"), **{"data-side-close": ""})], className="cy-row"),
+        html.Div(
+            [
+                html.H2(view.t("ops.dead.one"), className="cy-h2 cy-grow"),
+                pieces.button(
+                    pieces.icon("x"),
+                    kind="ghost icon small",
+                    title=view.t("ui.close"),
+                    **attrs({"data-side-close": ""}),
+                ),
+            ],
+            className="cy-row",
+        ),
         pieces.facts(
             (
-                (view.t("word.reason"), html.Span(view.word("ops.why", r.get("reason")), className="lamp lamp--wrong")),
+                (
+                    view.t("word.reason"),
+                    html.Span(view.word("ops.why", r.get("reason")), className="lamp lamp--wrong"),
+                ),
                 (view.t("ops.dead.field"), html.Code(str(r.get("field"))) if r.get("field") else ""),
                 (view.t("ops.dead.found"), str(r.get("found") or "")),
                 (view.t("ops.dead.rule"), str(r.get("rule") or "")),
-                (view.t("ops.topic"), html.Span(f"{r.get('topic')} · {r.get('partition')} @ {r.get('offset')}", className="cy-num")),
+                (
+                    view.t("ops.topic"),
+                    html.Span(
+                        f"{r.get('topic')} · {r.get('partition')} @ {r.get('offset')}", className="cy-num"
+                    ),
+                ),
                 (view.t("ops.feed"), str(r.get("feed") or "")),
                 (view.t("word.key"), str(r.get("key") or "")),
                 (view.t("word.time"), view.moment(r.get("received_at"), "%Y-%m-%d %H:%M:%S")),
-                (view.t("ops.settled"), f"{view.moment(r.get('settled_at'))} {r.get('settled_by') or ''}" if r.get("settled_at") else ""),
+                (
+                    view.t("ops.settled"),
+                    f"{view.moment(r.get('settled_at'))} {r.get('settled_by') or ''}"
+                    if r.get("settled_at")
+                    else "",
+                ),
             )
         ),
     ]
@@ -227,8 +411,19 @@ def held(view: View, answer: Row) -> list[Component]:
         )
         for r in answer.get("rows", [])
     ]
-    heads = [view.t("word.key"), view.t("ops.topic"), view.t("ops.feed"), view.t("ops.held.n"), view.t("ops.held.first"), view.t("ops.held.last")]
-    return [_title(view, "held"), html.P(view.t("ops.held.note"), className="law"), pieces.table(heads, lines, nothing=view.t("ops.held.none"))]
+    heads = [
+        view.t("word.key"),
+        view.t("ops.topic"),
+        view.t("ops.feed"),
+        view.t("ops.held.n"),
+        view.t("ops.held.first"),
+        view.t("ops.held.last"),
+    ]
+    return [
+        _title(view, "held"),
+        html.P(view.t("ops.held.note"), className="law"),
+        pieces.table(heads, lines, nothing=view.t("ops.held.none")),
+    ]
 
 
 def feeds(view: View, answer: Row) -> list[Component]:
@@ -239,19 +434,38 @@ def feeds(view: View, answer: Row) -> list[Component]:
 def status(view: View, answer: Row) -> list[Component]:
     """What the product runs on: store edition, bus, live state, processes, lags."""
     cards = [
-        html.Section([html.H2(view.word("ops.status", name), className="cy-panel__title"), pieces.facts((view.word("ops.status", k), _shown(view, v)) for k, v in value.items())], className="cy-panel status__card")
+        html.Section(
+            [
+                html.H2(view.word("ops.status", name), className="cy-panel__title"),
+                pieces.facts((view.word("ops.status", k), _shown(view, v)) for k, v in value.items()),
+            ],
+            className="cy-panel status__card",
+        )
         for name, value in answer.items()
         if isinstance(value, Mapping)
     ]
-    plain = pieces.facts((view.word("ops.status", k), _shown(view, v)) for k, v in answer.items() if not isinstance(v, Mapping | list))
-    tables = [_rows_table(view, name, value) for name, value in answer.items() if isinstance(value, list) and value and isinstance(value[0], Mapping)]
+    plain = pieces.facts(
+        (view.word("ops.status", k), _shown(view, v))
+        for k, v in answer.items()
+        if not isinstance(v, Mapping | list)
+    )
+    tables = [
+        _rows_table(view, name, value)
+        for name, value in answer.items()
+        if isinstance(value, list) and value and isinstance(value[0], Mapping)
+    ]
     return [_title(view, "status"), plain, html.Div(cards, className="cy-grid"), *tables]
 
 
 def _rows_table(view: View, name: str, rows: Sequence[Row]) -> Component:
     keys = list(rows[0])
     lines = [html.Tr([html.Td(_shown(view, r.get(k)), className="cy-num") for k in keys]) for r in rows]
-    return html.Div([html.H2(view.word("ops.status", name), className="cy-h3"), pieces.table([view.word("ops.status", k) for k in keys], lines, nothing="")])
+    return html.Div(
+        [
+            html.H2(view.word("ops.status", name), className="cy-h3"),
+            pieces.table([view.word("ops.status", k) for k in keys], lines, nothing=""),
+        ]
+    )
 
 
 def _shown(view: View, value: Any) -> str:
@@ -267,21 +481,46 @@ def _shown(view: View, value: Any) -> str:
 def audit(view: View, answer: Row) -> list[Component]:
     """The audit log and the state of its hash chain."""
     sound = bool(answer.get("chain_whole"))
-    verdict = html.Div([pieces.icon("link-2" if sound else "unlink"), view.t("ops.audit.sound" if sound else "ops.audit.broken")], className="verdict" + ("" if sound else " verdict--wrong"))
+    verdict = html.Div(
+        [
+            pieces.icon("link-2" if sound else "unlink"),
+            view.t("ops.audit.sound" if sound else "ops.audit.broken"),
+        ],
+        className="verdict" + ("" if sound else " verdict--wrong"),
+    )
     lines = [
         html.Tr(
             [
                 html.Td(view.moment(r.get("at"), "%m-%d %H:%M:%S"), className="cy-num"),
-                html.Td([html.Div(str(r.get("actor"))), html.Div(view.word("role", r.get("role")), className="cy-faint")]),
+                html.Td(
+                    [
+                        html.Div(str(r.get("actor"))),
+                        html.Div(view.word("role", r.get("role")), className="cy-faint"),
+                    ]
+                ),
                 html.Td(html.Code(str(r.get("action")))),
                 html.Td(str(r.get("thing"))),
-                html.Td(html.Span(view.t("ops.audit.allowed" if r.get("allowed") else "ops.audit.refused"), className="cy-dim" if r.get("allowed") else "lamp lamp--wrong")),
-                html.Td(html.Code(json.dumps(r.get("detail") or {}, ensure_ascii=False)), className="cy-faint"),
+                html.Td(
+                    html.Span(
+                        view.t("ops.audit.allowed" if r.get("allowed") else "ops.audit.refused"),
+                        className="cy-dim" if r.get("allowed") else "lamp lamp--wrong",
+                    )
+                ),
+                html.Td(
+                    html.Code(json.dumps(r.get("detail") or {}, ensure_ascii=False)), className="cy-faint"
+                ),
             ]
         )
         for r in answer.get("rows", [])
     ]
-    heads = [view.t("word.time"), view.t("word.account"), view.t("ops.audit.action"), view.t("ops.audit.thing"), view.t("ops.audit.decision"), view.t("ui.details")]
+    heads = [
+        view.t("word.time"),
+        view.t("word.account"),
+        view.t("ops.audit.action"),
+        view.t("ops.audit.thing"),
+        view.t("ops.audit.decision"),
+        view.t("ui.details"),
+    ]
     return [_title(view, "audit"), verdict, pieces.table(heads, lines, nothing=view.t("ui.empty"))]
 
 

@@ -7,6 +7,7 @@ from dash.development.base_component import Component
 
 from layouts import figures, ids
 from layouts.shell import pieces
+from layouts.shell.pieces import attrs
 from layouts.shell.view import View
 
 
@@ -18,10 +19,10 @@ def wall(view: View) -> Component:
                 _strip(view),
                 html.Div([_left(view), _centre(view), _right(view)], className="wall__middle"),
                 html.Section(id=ids.DESK_TILES, className="wall__tiles"),
-                html.Div(className="wall__veil", hidden=True, **{"data-veil": "", "role": "alert"}),
+                html.Div(className="wall__veil", hidden=True, **attrs({"data-veil": "", "role": "alert"})),
             ],
             className="wall__canvas",
-            **{"data-canvas": ""},
+            **attrs({"data-canvas": ""}),
         ),
         className="wall",
     )
@@ -31,52 +32,121 @@ def _strip(view: View) -> Component:
     return html.Header(
         [
             html.Div(
-                [html.Span(className="cy-link", **{"data-link-badge": ""}), html.Span(view.t("product.demo"), className="cy-demo-tag", hidden=True, **{"data-demo": ""})],
+                [
+                    html.Span(className="cy-link", **attrs({"data-link-badge": ""})),
+                    html.Span(
+                        view.t("product.demo"),
+                        className="cy-demo-tag",
+                        hidden=True,
+                        **attrs({"data-demo": ""}),
+                    ),
+                ],
                 className="strip__side",
             ),
-            html.H1([html.Span(view.city, className="strip__city"), html.Span(view.t("wall.title"), className="strip__title")], className="strip__name"),
-            html.Div([html.Span("", className="strip__date", **{"data-date": ""}), html.Time("", className="strip__clock cy-num", **{"data-clock": ""})], className="strip__side is-right"),
+            html.H1(
+                [
+                    html.Span(view.city, className="strip__city"),
+                    html.Span(view.t("wall.title"), className="strip__title"),
+                ],
+                className="strip__name",
+            ),
+            html.Div(
+                [
+                    html.Span("", className="strip__date", **attrs({"data-date": ""})),
+                    html.Time("", className="strip__clock cy-num", **attrs({"data-clock": ""})),
+                ],
+                className="strip__side is-right",
+            ),
         ],
         className="wall__strip",
     )
 
 
-def _panel(title: str, body: Component | list[Component], *, name: str, note: Component | None = None) -> Component:
+def _panel(
+    title: str, body: Component | list[Component], *, name: str, note: Component | None = None
+) -> Component:
     return html.Section(
-        [html.Div([html.H2(title, className="cy-panel__title"), note], className="cy-panel__head"), html.Div(body, className="cy-panel__body")],
+        [
+            html.Div([html.H2(title, className="cy-panel__title"), note], className="cy-panel__head"),
+            html.Div(body, className="cy-panel__body"),
+        ],
         className=f"cy-panel wp wp--{name}",
     )
 
 
 def _left(view: View) -> Component:
     counts = html.Div(
-        [html.Div([html.Div("–", className="big cy-num", **{"data-total": key}), html.Div(view.t(f"wall.total.{key}"), className="big__name")], className=f"total total--{key}") for key in ("open", "today", "overdue", "closed")],
+        [
+            html.Div(
+                [
+                    html.Div("–", className="big cy-num", **attrs({"data-total": key})),
+                    html.Div(view.t(f"wall.total.{key}"), className="big__name"),
+                ],
+                className=f"total total--{key}",
+            )
+            for key in ("open", "today", "overdue", "closed")
+        ],
         className="totals",
     )
     levels = html.Div(
         [
-            html.Div([html.Span(className=f"share share--{n}", **{"data-bar": str(n)}) for n in (1, 2, 3, 4)], className="shares"),
-            html.Div([html.Div([pieces.level_badge(view, n), html.Span("–", className="cy-num", **{"data-level-n": str(n)})], className="share__n") for n in (1, 2, 3, 4)], className="share__row"),
+            html.Div(
+                [
+                    html.Span(className=f"share share--{n}", **attrs({"data-bar": str(n)}))
+                    for n in (1, 2, 3, 4)
+                ],
+                className="shares",
+            ),
+            html.Div(
+                [
+                    html.Div(
+                        [
+                            pieces.level_badge(view, n),
+                            html.Span("–", className="cy-num", **attrs({"data-level-n": str(n)})),
+                        ],
+                        className="share__n",
+                    )
+                    for n in (1, 2, 3, 4)
+                ],
+                className="share__row",
+            ),
         ]
     )
     trends = [
         _panel(
             "",
-            dcc.Graph(id=name, figure=figures.empty_trend(), config=figures.CONFIG | {"staticPlot": True}, className="trend", responsive=True),
+            dcc.Graph(
+                id=name,
+                figure=figures.empty_trend(),
+                config=figures.CONFIG | {"staticPlot": True},
+                className="trend",
+                responsive=True,
+            ),
             name="trend",
             note=html.Span("", className="age"),
         )
         for name in ids.WALL_TRENDS
     ]
-    return html.Div([_panel(view.t("wall.counts"), [counts, levels], name="counts", note=html.Span("", className="age", **{"data-counts-age": ""})), *trends], className="wall__side")
+    return html.Div(
+        [
+            _panel(
+                view.t("wall.counts"),
+                [counts, levels],
+                name="counts",
+                note=html.Span("", className="age", **attrs({"data-counts-age": ""})),
+            ),
+            *trends,
+        ],
+        className="wall__side",
+    )
 
 
 def _centre(view: View) -> Component:
     return html.Div(
         [
             html.Div(id=ids.WALL_MAP, className="cy-map wall__map"),
-            html.Div(className="wall__legend", **{"data-legend": ""}),
-            html.Div(className="wall__alert", hidden=True, **{"data-alert": "", "role": "alert"}),
+            html.Div(className="wall__legend", **attrs({"data-legend": ""})),
+            html.Div(className="wall__alert", hidden=True, **attrs({"data-alert": "", "role": "alert"})),
         ],
         className="wall__centre",
     )
@@ -85,8 +155,12 @@ def _centre(view: View) -> Component:
 def _right(view: View) -> Component:
     return html.Div(
         [
-            _panel(view.t("wall.worst"), html.Div(className="rows", **{"data-worst": ""}), name="worst"),
-            _panel(view.t("wall.newest"), html.Div(className="rows", **{"data-newest": ""}), name="newest"),
+            _panel(
+                view.t("wall.worst"), html.Div(className="rows", **attrs({"data-worst": ""})), name="worst"
+            ),
+            _panel(
+                view.t("wall.newest"), html.Div(className="rows", **attrs({"data-newest": ""})), name="newest"
+            ),
         ],
         className="wall__side",
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final
 
 from dash import dcc, html
@@ -10,11 +10,22 @@ from dash.development.base_component import Component
 
 from layouts import figures
 from layouts.shell import pieces
-from layouts.shell.view import View, epoch_ms
+from layouts.shell.pieces import attrs
+from layouts.shell.view import View
 
 Row = Mapping[str, Any]
 
-PATH: Final = ("reported", "accepted", "dispatched", "taken", "on_site", "handled", "returned_result", "checked", "closed")
+PATH: Final = (
+    "reported",
+    "accepted",
+    "dispatched",
+    "taken",
+    "on_site",
+    "handled",
+    "returned_result",
+    "checked",
+    "closed",
+)
 PRIMARY: Final = ("acknowledge", "accept", "dispatch", "pass_check", "close")
 """The step that leads on, in the order in which it is offered as the bright button."""
 PARTICULARS: Final[dict[str, tuple[str, ...]]] = {
@@ -26,9 +37,31 @@ PARTICULARS: Final[dict[str, tuple[str, ...]]] = {
     "note": ("reason",),
 }
 """What an action asks for before it is done; 'class' only when the incident has none yet."""
-ON_DESK: Final = ("accept", "refuse", "dispatch", "reassign", "pass_check", "fail_check", "close", "void", "note", "acknowledge")
+ON_DESK: Final = (
+    "accept",
+    "refuse",
+    "dispatch",
+    "reassign",
+    "pass_check",
+    "fail_check",
+    "close",
+    "void",
+    "note",
+    "acknowledge",
+)
 WRONG: Final = ("refuse", "fail_check", "void")
-ICONS: Final = {"acknowledge": "bell-off", "accept": "clipboard-check", "dispatch": "send", "pass_check": "check-check", "close": "archive", "refuse": "ban", "void": "x", "fail_check": "corner-up-left", "reassign": "redo-2", "note": "note"}
+ICONS: Final = {
+    "acknowledge": "bell-off",
+    "accept": "clipboard-check",
+    "dispatch": "send",
+    "pass_check": "check-check",
+    "close": "archive",
+    "refuse": "ban",
+    "void": "x",
+    "fail_check": "corner-up-left",
+    "reassign": "redo-2",
+    "note": "note",
+}
 
 
 def shown(incident: Row) -> dict[str, Any]:
@@ -61,7 +94,9 @@ def parts(view: View, incident: Row) -> tuple[Any, ...]:
 
 def nothing(view: View, text: str) -> tuple[Any, ...]:
     """The drawer when the incident cannot be shown, with the reason."""
-    close = pieces.button(pieces.icon("x"), kind="ghost icon small", title="Esc", **{"data-drawer-close": ""})
+    close = pieces.button(
+        pieces.icon("x"), kind="ghost icon small", title="Esc", **attrs({"data-drawer-close": ""})
+    )
     return ([html.Div(className="cy-grow"), close], [pieces.fault(text)], [], [], [], [])
 
 
@@ -72,13 +107,23 @@ def head(view: View, incident: Row) -> list[Component]:
             [
                 pieces.level_badge(view, incident["level"]),
                 html.H2(str(incident["title"]), className="cy-h2 cy-clip-2"),
-                pieces.button(pieces.icon("x"), kind="ghost icon small", title="Esc", **{"data-drawer-close": "", "aria-label": view.t("ui.close")}),
+                pieces.button(
+                    pieces.icon("x"),
+                    kind="ghost icon small",
+                    title="Esc",
+                    **attrs({"data-drawer-close": "", "aria-label": view.t("ui.close")}),
+                ),
             ],
             className="detail__title",
         ),
         html.Div(
             [
-                html.Span(str(incident["number"]), className="cy-num detail__number", title=view.t("desk.copy"), **{"data-copy": str(incident["number"])}),
+                html.Span(
+                    str(incident["number"]),
+                    className="cy-num detail__number",
+                    title=view.t("desk.copy"),
+                    **attrs({"data-copy": str(incident["number"])}),
+                ),
                 html.Span(str(incident.get("class_name") or view.t("desk.no_class")), className="cy-chip"),
                 pieces.stage_chip(view, incident["stage"]),
             ],
@@ -89,10 +134,22 @@ def head(view: View, incident: Row) -> list[Component]:
 
 def ring(view: View, incident: Row) -> Component | None:
     """The bell of a level I/II incident that nobody has acknowledged."""
-    if int(incident["level"]) > 2 or incident.get("acknowledged") or incident["stage"] in ("closed", "refused", "void"):
+    if (
+        int(incident["level"]) > 2
+        or incident.get("acknowledged")
+        or incident["stage"] in ("closed", "refused", "void")
+    ):
         return None
-    act = [pieces.button(view.t("desk.stop_bell"), kind="small", act={"action": "acknowledge"})] if "acknowledge" in incident.get("actions", []) else []
-    return html.Div([pieces.icon("bell-ring"), html.Span(view.t("desk.ringing"), className="cy-grow"), *act], className=f"ring ring--{incident['level']}", role="alert")
+    act = (
+        [pieces.button(view.t("desk.stop_bell"), kind="small", act={"action": "acknowledge"})]
+        if "acknowledge" in incident.get("actions", [])
+        else []
+    )
+    return html.Div(
+        [pieces.icon("bell-ring"), html.Span(view.t("desk.ringing"), className="cy-grow"), *act],
+        className=f"ring ring--{incident['level']}",
+        role="alert",
+    )
 
 
 def stepper(view: View, incident: Row) -> Component:
@@ -108,10 +165,13 @@ def stepper(view: View, incident: Row) -> Component:
         moment = view.moment(reached.get(name), "%H:%M") if n <= now else ""
         steps.append(
             html.Li(
-                [html.Span(view.word("stage", name), className="step__name"), html.Span(moment, className="step__time cy-num")],
+                [
+                    html.Span(view.word("stage", name), className="step__name"),
+                    html.Span(moment, className="step__time cy-num"),
+                ],
                 className=f"step {state}",
                 title=view.moment(reached.get(name), "%Y-%m-%d %H:%M:%S") if n <= now else "",
-                **({"aria-current": "step"} if n == now else {}),
+                **attrs({"aria-current": "step"} if n == now else {}),
             )
         )
     ended = html.Div(view.word("stage", stage), className="stepper__ended") if now < 0 else None
@@ -122,11 +182,26 @@ def clocks(view: View, incident: Row) -> Component | None:
     """The two clocks that may run: of the stage, and of the handling unit."""
     if incident["stage"] in ("closed", "refused", "void"):
         late = view.t("desk.was_overdue") if incident.get("overdue") else view.t("desk.was_on_time")
-        return html.Div([html.Span(late, className="lamp lamp--wrong" if incident.get("overdue") else "lamp"), html.Span(view.moment(incident.get("closed_at")), className="cy-faint cy-num")], className="clocks")
+        return html.Div(
+            [
+                html.Span(late, className="lamp lamp--wrong" if incident.get("overdue") else "lamp"),
+                html.Span(view.moment(incident.get("closed_at")), className="cy-faint cy-num"),
+            ],
+            className="clocks",
+        )
     rows = []
     for name, value in (("stage", incident.get("stage_due_at")), ("handle", incident.get("handle_due_at"))):
         if value is not None and (name == "stage" or value != incident.get("stage_due_at")):
-            rows.append(html.Div([html.Span(view.t(f"desk.clock.{name}"), className="cy-faint"), html.Div(pieces.due_of(value), className="clocks__left"), html.Span(view.moment(value), className="cy-faint cy-num")], className="clocks__one"))
+            rows.append(
+                html.Div(
+                    [
+                        html.Span(view.t(f"desk.clock.{name}"), className="cy-faint"),
+                        html.Div(pieces.due_of(value), className="clocks__left"),
+                        html.Span(view.moment(value), className="cy-faint cy-num"),
+                    ],
+                    className="clocks__one",
+                )
+            )
     if not rows:
         return None
     return html.Div(rows, className="clocks")
@@ -138,33 +213,75 @@ def facts(view: View, incident: Row) -> Component:
     resolved = bool(incident.get("cell"))
     where = [
         html.Div(str(incident["address"])) if incident.get("address") else None,
-        html.Div(place, className="cy-dim") if resolved else html.Span(view.t("word.unresolved_place"), className="lamp lamp--warn"),
+        html.Div(place, className="cy-dim")
+        if resolved
+        else html.Span(view.t("word.unresolved_place"), className="lamp lamp--warn"),
     ]
     policy = incident.get("policy") or {}
-    limit = view.t("desk.limit", span=view.span(float(policy["limit_min"]) * 60)) if policy.get("limit_min") else ""
+    limit = (
+        view.t("desk.limit", span=view.span(float(policy["limit_min"]) * 60))
+        if policy.get("limit_min")
+        else ""
+    )
     counts = [view.t(f"desk.{k}", n=incident[k]) for k in ("returns", "reworks") if incident.get(k)]
     return pieces.facts(
         (
-            (view.t("word.text"), html.Div(str(incident.get("text") or ""), className="detail__text") if incident.get("text") else ""),
+            (
+                view.t("word.text"),
+                html.Div(str(incident.get("text") or ""), className="detail__text")
+                if incident.get("text")
+                else "",
+            ),
             (view.t("word.place"), [x for x in where if x is not None]),
             (view.t("word.reporter"), reporter(view, incident)),
             (view.t("word.unit"), unit(view, incident)),
-            (view.t("word.reported_at"), html.Span([view.moment(incident["reported_at"], "%Y-%m-%d %H:%M:%S"), " ", pieces.age_of(incident["reported_at"])], className="cy-num")),
-            (view.t("desk.policy"), " · ".join(x for x in (limit, view.t("desk.needs_photo") if policy.get("needs_photo") else "", *counts) if x)),
+            (
+                view.t("word.reported_at"),
+                html.Span(
+                    [
+                        view.moment(incident["reported_at"], "%Y-%m-%d %H:%M:%S"),
+                        " ",
+                        pieces.age_of(incident["reported_at"]),
+                    ],
+                    className="cy-num",
+                ),
+            ),
+            (
+                view.t("desk.policy"),
+                " · ".join(
+                    x
+                    for x in (limit, view.t("desk.needs_photo") if policy.get("needs_photo") else "", *counts)
+                    if x
+                ),
+            ),
         )
     )
 
 
 def reporter(view: View, incident: Row) -> Component | str:
     """Who reported, masked unless this request was allowed to unmask."""
-    people = [f"{s.get('reporter_name') or ''} {s.get('reporter_phone') or ''}".strip() for s in incident.get("source_list", [])]
+    people = [
+        f"{s.get('reporter_name') or ''} {s.get('reporter_phone') or ''}".strip()
+        for s in incident.get("source_list", [])
+    ]
     known = list(dict.fromkeys(p for p in people if p))
     if not known:
         return ""
     text = html.Span("、".join(known) if view.lang == "zh" else ", ".join(known), className="cy-num")
     if not any("*" in p for p in known) or not incident.get("may_unmask"):
         return text
-    return html.Span([text, pieces.button([pieces.icon("eye"), view.t("desk.unmask")], kind="ghost small", act={"action": "unmask"}, title=view.t("desk.unmask.hint"))], className="cy-row")
+    return html.Span(
+        [
+            text,
+            pieces.button(
+                [pieces.icon("eye"), view.t("desk.unmask")],
+                kind="ghost small",
+                act={"action": "unmask"},
+                title=view.t("desk.unmask.hint"),
+            ),
+        ],
+        className="cy-row",
+    )
 
 
 def unit(view: View, incident: Row) -> Component | str:
@@ -173,7 +290,13 @@ def unit(view: View, incident: Row) -> Component | str:
         return ""
     worker = incident.get("worker_name") or incident.get("worker")
     phone = incident.get("unit_phone")
-    return html.Span([html.Span(str(incident.get("unit_name") or incident["unit"])), html.Span(f" · {worker}", className="cy-dim") if worker else None, html.Span(f" {phone}", className="cy-faint cy-num") if phone else None])
+    return html.Span(
+        [
+            html.Span(str(incident.get("unit_name") or incident["unit"])),
+            html.Span(f" · {worker}", className="cy-dim") if worker else None,
+            html.Span(f" {phone}", className="cy-faint cy-num") if phone else None,
+        ]
+    )
 
 
 def photos(view: View, incident: Row) -> list[Component]:
@@ -184,13 +307,27 @@ def photos(view: View, incident: Row) -> list[Component]:
     shots = [
         html.Figure(
             [
-                html.A(html.Img(src=f"/api/v1/photos/{p['sha256']}", alt=view.word("desk.photo", p.get("purpose", "report")), loading="lazy"), href=f"/api/v1/photos/{p['sha256']}", target="_blank", rel="noopener"),
-                html.Figcaption(f"{view.word('desk.photo', p.get('purpose', 'report'))} {view.moment(p.get('at'), '%H:%M')}"),
+                html.A(
+                    html.Img(
+                        src=f"/api/v1/photos/{p['sha256']}",
+                        alt=view.word("desk.photo", p.get("purpose", "report")),
+                        loading="lazy",
+                    ),
+                    href=f"/api/v1/photos/{p['sha256']}",
+                    target="_blank",
+                    rel="noopener",
+                ),
+                html.Figcaption(
+                    f"{view.word('desk.photo', p.get('purpose', 'report'))} {view.moment(p.get('at'), '%H:%M')}"
+                ),
             ]
         )
         for p in rows
     ]
-    return [html.H3(view.t("desk.part.photos", n=len(rows)), className="detail__h"), html.Div(shots, className="cy-photos")]
+    return [
+        html.H3(view.t("desk.part.photos", n=len(rows)), className="detail__h"),
+        html.Div(shots, className="cy-photos"),
+    ]
 
 
 def sources(view: View, incident: Row) -> list[Component]:
@@ -205,19 +342,43 @@ def sources(view: View, incident: Row) -> list[Component]:
                 pieces.icon(marks.get(str(s.get("kind")), "info")),
                 html.Div(
                     [
-                        html.Div([html.Span(view.word("source", s.get("kind")), className="cy-strong"), html.Span(channel(view, s["channel"]), className="cy-chip") if s.get("channel") and s.get("kind") == "report" else None], className="cy-row"),
+                        html.Div(
+                            [
+                                html.Span(view.word("source", s.get("kind")), className="cy-strong"),
+                                html.Span(channel(view, s["channel"]), className="cy-chip")
+                                if s.get("channel") and s.get("kind") == "report"
+                                else None,
+                            ],
+                            className="cy-row",
+                        ),
                         html.Div(str(s.get("text") or s.get("title") or ""), className="detail__text"),
-                        html.Div(" · ".join(str(x) for x in (s.get("device") or s.get("camera"), s.get("address"), s.get("source_time")) if x), className="cy-faint"),
+                        html.Div(
+                            " · ".join(
+                                str(x)
+                                for x in (
+                                    s.get("device") or s.get("camera"),
+                                    s.get("address"),
+                                    s.get("source_time"),
+                                )
+                                if x
+                            ),
+                            className="cy-faint",
+                        ),
                     ],
                     className="cy-item__main",
                 ),
-                html.Div([html.Span(view.moment(s.get("time")), className="cy-num")], className="cy-item__side"),
+                html.Div(
+                    [html.Span(view.moment(s.get("time")), className="cy-num")], className="cy-item__side"
+                ),
             ],
             className="cy-item source",
         )
         for s in rows
     ]
-    return [html.H3(view.t("desk.part.sources", n=len(rows)), className="detail__h"), html.Div(items, className="cy-list")]
+    return [
+        html.H3(view.t("desk.part.sources", n=len(rows)), className="detail__h"),
+        html.Div(items, className="cy-list"),
+    ]
 
 
 def timeline(view: View, incident: Row) -> list[Component]:
@@ -225,7 +386,10 @@ def timeline(view: View, incident: Row) -> list[Component]:
     lines = [html.Li(_line(view, e)) for e in incident.get("timeline", [])]
     if not lines:
         return []
-    return [html.H3(view.t("desk.part.timeline"), className="detail__h"), html.Ol(lines, className="cy-timeline")]
+    return [
+        html.H3(view.t("desk.part.timeline"), className="detail__h"),
+        html.Ol(lines, className="cy-timeline"),
+    ]
 
 
 def channel(view: View, code: object) -> str:
@@ -241,17 +405,27 @@ def _line(view: View, e: Row) -> list[Component | None]:
     to = str(detail.get("unit_name") or detail.get("unit") or "")
     person = str(detail.get("worker_name") or detail.get("worker") or "")
     wrong = view.word("wrong_field", detail["wrong_field"]) if detail.get("wrong_field") else ""
-    why = " · ".join(x for x in (view.word("desk.reason", e["reason"]) if e.get("reason") else "", wrong) if x)
+    why = " · ".join(
+        x for x in (view.word("desk.reason", e["reason"]) if e.get("reason") else "", wrong) if x
+    )
     return [
         html.Div(
             [
                 html.Span(view.word("action", e.get("action")), className="cy-timeline__what"),
-                html.Span(" → ".join(x for x in (to, person) if x), className="cy-dim") if to or person else None,
-                html.Span(view.moment(e.get("at"), "%m-%d %H:%M:%S"), className="cy-timeline__time cy-num", title=str(e.get("at"))),
+                html.Span(" → ".join(x for x in (to, person) if x), className="cy-dim")
+                if to or person
+                else None,
+                html.Span(
+                    view.moment(e.get("at"), "%m-%d %H:%M:%S"),
+                    className="cy-timeline__time cy-num",
+                    title=str(e.get("at")),
+                ),
             ],
             className="line",
         ),
-        html.Div(" · ".join(x for x in (who, role, channel(view, e.get("channel"))) if x), className="cy-faint"),
+        html.Div(
+            " · ".join(x for x in (who, role, channel(view, e.get("channel"))) if x), className="cy-faint"
+        ),
         html.Div(why, className="cy-timeline__why") if why else None,
     ]
 
@@ -269,7 +443,11 @@ def actions(view: View, incident: Row) -> list[Component]:
         kind = "primary" if action == leading else ("danger" if action in WRONG else "")
         needs = [p for p in PARTICULARS.get(action, ()) if p == "reason" or not incident.get("class")]
         buttons.append(
-            pieces.button([pieces.icon(ICONS[action]), view.word("action", action)], kind=kind, act={"action": action, "needs": needs})
+            pieces.button(
+                [pieces.icon(ICONS[action]), view.word("action", action)],
+                kind=kind,
+                act={"action": action, "needs": needs},
+            )
         )
     return buttons
 
@@ -284,8 +462,16 @@ def dispatch(view: View, route: Row) -> list[Component]:
             html.Div(
                 [
                     pieces.icon("unit"),
-                    html.Div([html.Div(str(route.get("unit_name") or best), className="cy-item__title"), html.Div(view.named(dict(route), "reason"), className="cy-item__sub route__why")], className="cy-item__main"),
-                    pieces.button([pieces.icon("send"), verb], kind="primary", act={"action": "dispatch", "unit": best}),
+                    html.Div(
+                        [
+                            html.Div(str(route.get("unit_name") or best), className="cy-item__title"),
+                            html.Div(view.named(dict(route), "reason"), className="cy-item__sub route__why"),
+                        ],
+                        className="cy-item__main",
+                    ),
+                    pieces.button(
+                        [pieces.icon("send"), verb], kind="primary", act={"action": "dispatch", "unit": best}
+                    ),
                 ],
                 className="route",
             )
@@ -300,9 +486,24 @@ def dispatch(view: View, route: Row) -> list[Component]:
         out.append(html.Div(view.t("desk.no_worker"), className="cy-faint"))
     likely = [c for c in route.get("candidates") or [] if c.get("unit") != best]
     named = {c.get("unit") for c in likely} | {best}
-    others = [*likely, *({"unit": u["code"], "unit_name": u["name"], "reason": u.get("kind")} for u in route.get("units") or [] if u["code"] not in named)]
+    others = [
+        *likely,
+        *(
+            {"unit": u["code"], "unit_name": u["name"], "reason": u.get("kind")}
+            for u in route.get("units") or []
+            if u["code"] not in named
+        ),
+    ]
     if others:
-        out.append(html.Details([html.Summary(view.t("desk.other_units", n=len(others))), html.Div([_candidate(view, c) for c in others], className="cy-list")], className="others"))
+        out.append(
+            html.Details(
+                [
+                    html.Summary(view.t("desk.other_units", n=len(others))),
+                    html.Div([_candidate(view, c) for c in others], className="cy-list"),
+                ],
+                className="others",
+            )
+        )
     return out
 
 
@@ -310,7 +511,13 @@ def _worker(view: View, unit_code: str, w: Row) -> Component:
     distance = w.get("distance_m")
     age = w.get("position_age_s")
     bits = [
-        view.t("desk.metres", n=round(float(distance))) if distance is not None and float(distance) < 1000 else (view.t("desk.kilometres", n=f"{float(distance) / 1000:.1f}") if distance is not None else view.t("desk.no_position")),
+        view.t("desk.metres", n=round(float(distance)))
+        if distance is not None and float(distance) < 1000
+        else (
+            view.t("desk.kilometres", n=f"{float(distance) / 1000:.1f}")
+            if distance is not None
+            else view.t("desk.no_position")
+        ),
         view.t("desk.tasks", n=w.get("open_tasks", 0)),
         view.t("desk.located", span=view.span(float(age))) if age is not None else "",
     ]
@@ -318,8 +525,19 @@ def _worker(view: View, unit_code: str, w: Row) -> Component:
     return html.Div(
         [
             pieces.icon("worker"),
-            html.Div([html.Div(str(w.get("name") or w["login"]), className="cy-item__title"), html.Div(" · ".join(x for x in bits if x), className="cy-item__sub cy-num"), html.Div(reasons, className="cy-item__sub route__why") if reasons else None], className="cy-item__main"),
-            pieces.button(view.word("action", "dispatch"), kind="small", act={"action": "dispatch", "unit": w.get("unit") or unit_code, "worker": w["login"]}),
+            html.Div(
+                [
+                    html.Div(str(w.get("name") or w["login"]), className="cy-item__title"),
+                    html.Div(" · ".join(x for x in bits if x), className="cy-item__sub cy-num"),
+                    html.Div(reasons, className="cy-item__sub route__why") if reasons else None,
+                ],
+                className="cy-item__main",
+            ),
+            pieces.button(
+                view.word("action", "dispatch"),
+                kind="small",
+                act={"action": "dispatch", "unit": w.get("unit") or unit_code, "worker": w["login"]},
+            ),
         ],
         className="cy-item worker" + ("" if w.get("on_duty", True) else " is-off"),
     )
@@ -328,8 +546,18 @@ def _worker(view: View, unit_code: str, w: Row) -> Component:
 def _candidate(view: View, c: Row) -> Component:
     return html.Div(
         [
-            html.Div([html.Div(str(c.get("unit_name") or c.get("unit")), className="cy-item__title"), html.Div(str(c.get("reason") or ""), className="cy-item__sub")], className="cy-item__main"),
-            pieces.button(view.word("action", "dispatch"), kind="small", act={"action": "dispatch", "unit": c.get("unit")}),
+            html.Div(
+                [
+                    html.Div(str(c.get("unit_name") or c.get("unit")), className="cy-item__title"),
+                    html.Div(str(c.get("reason") or ""), className="cy-item__sub"),
+                ],
+                className="cy-item__main",
+            ),
+            pieces.button(
+                view.word("action", "dispatch"),
+                kind="small",
+                act={"action": "dispatch", "unit": c.get("unit")},
+            ),
         ],
         className="cy-item",
     )
@@ -337,9 +565,18 @@ def _candidate(view: View, c: Row) -> Component:
 
 def chart(view: View, series: Row) -> list[Component]:
     """The readings of the device that warned."""
-    head_ = html.H3([view.t("desk.part.chart"), html.Span(str(series.get("device") or ""), className="cy-faint cy-num")], className="detail__h")
+    head_ = html.H3(
+        [view.t("desk.part.chart"), html.Span(str(series.get("device") or ""), className="cy-faint cy-num")],
+        className="detail__h",
+    )
     if not series.get("t"):
         return [head_, pieces.empty(view.t("desk.no_series"), mark="chart-line")]
-    return [head_, dcc.Graph(figure=figures.device_series(view, series), config=figures.CONFIG, className="chart", responsive=True)]
-
-
+    return [
+        head_,
+        dcc.Graph(
+            figure=figures.device_series(view, series),
+            config=figures.CONFIG,
+            className="chart",
+            responsive=True,
+        ),
+    ]

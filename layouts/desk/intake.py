@@ -11,6 +11,7 @@ from dash.development.base_component import Component
 
 from layouts import ids
 from layouts.shell import pieces
+from layouts.shell.pieces import attrs
 from layouts.shell.view import View
 
 Row = Mapping[str, Any]
@@ -20,7 +21,10 @@ def intake(view: View) -> Component:
     """The form, hidden until asked for; it covers the list and leaves the map free for picking a place."""
     level = dcc.RadioItems(
         id=ids.INTAKE_LEVEL,
-        options=[{"label": view.t("intake.level.class"), "value": 0}, *({"label": pieces.NUMERALS[n], "value": n} for n in (1, 2, 3, 4))],
+        options=[
+            {"label": view.t("intake.level.class"), "value": 0},
+            *({"label": pieces.NUMERALS[n], "value": n} for n in (1, 2, 3, 4)),
+        ],
         value=0,
         inline=True,
         className="radios",
@@ -29,8 +33,19 @@ def intake(view: View) -> Component:
         [
             html.Div(
                 [
-                    dcc.Input(id=ids.INTAKE_ADDRESS, type="text", className="cy-input", placeholder=view.t("intake.address.hint"), debounce=0.25, autoComplete="off", maxLength=200),
-                    pieces.button([pieces.icon("crosshair"), view.t("intake.pick")], **{"data-intake-pick": "", "title": "Alt+M"}),
+                    dcc.Input(
+                        id=ids.INTAKE_ADDRESS,
+                        type="text",
+                        className="cy-input",
+                        placeholder=view.t("intake.address.hint"),
+                        debounce=0.25,
+                        autoComplete="off",
+                        maxLength=200,
+                    ),
+                    pieces.button(
+                        [pieces.icon("crosshair"), view.t("intake.pick")],
+                        **attrs({"data-intake-pick": "", "title": "Alt+M"}),
+                    ),
                 ],
                 className="cy-row",
             ),
@@ -40,8 +55,18 @@ def intake(view: View) -> Component:
     )
     caller = html.Div(
         [
-            pieces.field(view.t("intake.caller"), dcc.Input(id=ids.INTAKE_NAME, type="text", className="cy-input", autoComplete="off", maxLength=60)),
-            pieces.field(view.t("word.phone"), dcc.Input(id=ids.INTAKE_PHONE, type="tel", className="cy-input", autoComplete="off", maxLength=30)),
+            pieces.field(
+                view.t("intake.caller"),
+                dcc.Input(
+                    id=ids.INTAKE_NAME, type="text", className="cy-input", autoComplete="off", maxLength=60
+                ),
+            ),
+            pieces.field(
+                view.t("word.phone"),
+                dcc.Input(
+                    id=ids.INTAKE_PHONE, type="tel", className="cy-input", autoComplete="off", maxLength=30
+                ),
+            ),
         ],
         className="two",
     )
@@ -51,16 +76,43 @@ def intake(view: View) -> Component:
                 [
                     pieces.icon("phone-call"),
                     html.Span(view.t("intake.title"), className="cy-panel__title"),
-                    html.Span("", className="cy-num intake__clock", title=view.t("intake.clock"), **{"data-intake-clock": ""}),
+                    html.Span(
+                        "",
+                        className="cy-num intake__clock",
+                        title=view.t("intake.clock"),
+                        **attrs({"data-intake-clock": ""}),
+                    ),
                     html.Div(className="cy-grow"),
-                    pieces.button(pieces.icon("x"), kind="ghost icon small", title="Esc", **{"data-intake-close": ""}),
+                    pieces.button(
+                        pieces.icon("x"),
+                        kind="ghost icon small",
+                        title="Esc",
+                        **attrs({"data-intake-close": ""}),
+                    ),
                 ],
                 className="cy-panel__head",
             ),
             html.Div(
                 [
-                    pieces.field(view.t("intake.text"), dcc.Textarea(id=ids.INTAKE_TEXT, className="cy-textarea", placeholder=view.t("intake.text.hint"), maxLength=2000), required=True),
-                    pieces.field(view.t("word.class"), dcc.Dropdown(id=ids.INTAKE_CLASS, options=[], placeholder=view.t("desk.choose_class"), maxHeight=300)),
+                    pieces.field(
+                        view.t("intake.text"),
+                        dcc.Textarea(
+                            id=ids.INTAKE_TEXT,
+                            className="cy-textarea",
+                            placeholder=view.t("intake.text.hint"),
+                            maxLength=2000,
+                        ),
+                        required=True,
+                    ),
+                    pieces.field(
+                        view.t("word.class"),
+                        dcc.Dropdown(
+                            id=ids.INTAKE_CLASS,
+                            options=[],
+                            placeholder=view.t("desk.choose_class"),
+                            maxHeight=300,
+                        ),
+                    ),
                     html.Div(id=ids.INTAKE_SUGGEST, className="chips"),
                     pieces.field(view.t("word.place"), place),
                     caller,
@@ -70,7 +122,12 @@ def intake(view: View) -> Component:
                 className="cy-panel__body intake__body",
             ),
             html.Div(
-                [html.Div(view.t("intake.keys"), className="cy-faint cy-grow"), pieces.button([view.t("intake.submit"), html.Kbd("Ctrl ↵")], kind="primary", id=ids.INTAKE_SUBMIT)],
+                [
+                    html.Div(view.t("intake.keys"), className="cy-faint cy-grow"),
+                    pieces.button(
+                        [view.t("intake.submit"), html.Kbd("Ctrl ↵")], kind="primary", id=ids.INTAKE_SUBMIT
+                    ),
+                ],
                 className="intake__foot",
             ),
         ],
@@ -78,7 +135,7 @@ def intake(view: View) -> Component:
         className="cy-panel intake",
         hidden=True,
         role="form",
-        **{"aria-label": view.t("intake.title")},
+        **attrs({"aria-label": view.t("intake.title")}),
     )
 
 
@@ -97,7 +154,8 @@ def class_options(view: View, rows: Sequence[Row]) -> list[dict[str, Any]]:
 def suggestions(view: View, rows: Sequence[Row]) -> list[Component]:
     """Classes that the text speaks of, as buttons."""
     return [
-        pieces.button(view.named(dict(r)), kind="small", **{"data-class-choice": str(r["code"])}) for r in rows[:5]
+        pieces.button(view.named(dict(r)), kind="small", **attrs({"data-class-choice": str(r["code"])}))
+        for r in rows[:5]
     ]
 
 
@@ -108,11 +166,20 @@ def places(view: View, rows: Sequence[Row]) -> list[Component]:
             [
                 pieces.icon("map-pin"),
                 html.Span(view.named(dict(r)), className="cy-item__title"),
-                html.Span(str(r.get("where") or r.get("road") or view.word("intake.kind", r.get("kind", ""))), className="cy-faint cy-clip"),
+                html.Span(
+                    str(r.get("where") or r.get("road") or view.word("intake.kind", r.get("kind", ""))),
+                    className="cy-faint cy-clip",
+                ),
             ],
             className="suggestion",
             type="button",
-            **{"data-place": json.dumps({"lon": r.get("lon"), "lat": r.get("lat"), "name": r.get("name")}, ensure_ascii=False)},
+            **attrs(
+                {
+                    "data-place": json.dumps(
+                        {"lon": r.get("lon"), "lat": r.get("lat"), "name": r.get("name")}, ensure_ascii=False
+                    )
+                }
+            ),
         )
         for r in rows
         if r.get("lon") is not None
@@ -130,7 +197,10 @@ def similar(view: View, rows: Sequence[Row]) -> list[Component]:
     if not rows:
         return []
     return [
-        html.Div([pieces.icon("git-merge"), view.t("intake.similar", n=len(rows))], className="cy-label similar__head"),
+        html.Div(
+            [pieces.icon("git-merge"), view.t("intake.similar", n=len(rows))],
+            className="cy-label similar__head",
+        ),
         html.Div([_similar_row(view, r) for r in rows[:5]], className="cy-list"),
     ]
 
@@ -141,10 +211,19 @@ def _similar_row(view: View, r: Row) -> Component:
     return html.Button(
         [
             pieces.level_badge(view, r.get("level")),
-            html.Span([html.Span(str(r.get("title")), className="cy-item__title"), html.Span(f"{r.get('number')} · {near}", className="cy-item__sub")], className="cy-item__main"),
-            html.Span([pieces.stage_chip(view, r.get("stage")), pieces.age_of(r.get("reported_at"))], className="cy-item__side"),
+            html.Span(
+                [
+                    html.Span(str(r.get("title")), className="cy-item__title"),
+                    html.Span(f"{r.get('number')} · {near}", className="cy-item__sub"),
+                ],
+                className="cy-item__main",
+            ),
+            html.Span(
+                [pieces.stage_chip(view, r.get("stage")), pieces.age_of(r.get("reported_at"))],
+                className="cy-item__side",
+            ),
         ],
         className="cy-item",
         type="button",
-        **{"data-incident": str(r.get("id"))},
+        **attrs({"data-incident": str(r.get("id"))}),
     )

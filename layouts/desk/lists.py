@@ -10,6 +10,7 @@ from dash.development.base_component import Component
 
 from layouts import figures
 from layouts.shell import pieces
+from layouts.shell.pieces import attrs
 from layouts.shell.view import View
 
 Row = Mapping[str, Any]
@@ -27,18 +28,34 @@ def incident_item(view: View, r: Row) -> Component:
     return html.Button(
         [
             pieces.level_badge(view, r.get("level")),
-            html.Span([html.Span(str(r.get("title")), className="cy-item__title"), html.Span(f"{r.get('number')} · {r.get('class_name') or ''}", className="cy-item__sub cy-num")], className="cy-item__main"),
-            html.Span([pieces.stage_chip(view, r.get("stage")), html.Span(view.moment(r.get("reported_at")), className="cy-num")], className="cy-item__side"),
+            html.Span(
+                [
+                    html.Span(str(r.get("title")), className="cy-item__title"),
+                    html.Span(
+                        f"{r.get('number')} · {r.get('class_name') or ''}", className="cy-item__sub cy-num"
+                    ),
+                ],
+                className="cy-item__main",
+            ),
+            html.Span(
+                [
+                    pieces.stage_chip(view, r.get("stage")),
+                    html.Span(view.moment(r.get("reported_at")), className="cy-num"),
+                ],
+                className="cy-item__side",
+            ),
         ],
         className="cy-item",
         type="button",
-        **{"data-incident": str(r.get("id"))},
+        **attrs({"data-incident": str(r.get("id"))}),
     )
 
 
 def records(view: View, rows: Sequence[Row], total: int) -> list[Component]:
     """The incidents behind a figure."""
-    heads = [view.t(f"word.{k}") for k in ("level", "number", "title", "stage", "unit", "reported_at")] + [view.t("word.due")]
+    heads = [view.t(f"word.{k}") for k in ("level", "number", "title", "stage", "unit", "reported_at")] + [
+        view.t("word.due")
+    ]
     lines = [
         html.Tr(
             [
@@ -50,32 +67,48 @@ def records(view: View, rows: Sequence[Row], total: int) -> list[Component]:
                 html.Td(view.moment(r.get("reported_at")), className="cy-num"),
                 html.Td(_due(view, r)),
             ],
-            **{"data-incident": str(r.get("id")), "tabIndex": "0", "role": "button"},
+            **attrs({"data-incident": str(r.get("id")), "tabIndex": "0", "role": "button"}),
         )
         for r in rows
     ]
     shown = view.t("desk.records.shown", n=len(rows), total=total)
-    return [html.Div(shown, className="cy-faint"), pieces.table(heads, lines, nothing=view.t("desk.records.none"), className="is-clickable")]
+    return [
+        html.Div(shown, className="cy-faint"),
+        pieces.table(heads, lines, nothing=view.t("desk.records.none"), className="is-clickable"),
+    ]
 
 
 def _due(view: View, r: Row) -> Component | str:
     if r.get("stage") in ("closed", "refused", "void"):
-        return html.Span(view.t("word.overdue") if r.get("overdue") else view.moment(r.get("closed_at")), className="lamp lamp--wrong" if r.get("overdue") else "cy-num")
+        return html.Span(
+            view.t("word.overdue") if r.get("overdue") else view.moment(r.get("closed_at")),
+            className="lamp lamp--wrong" if r.get("overdue") else "cy-num",
+        )
     return pieces.due_of(r.get("handle_due_at") or r.get("stage_due_at"))
 
 
 def feeds(view: View, rows: Sequence[Row]) -> list[Component]:
     """The feeds behind the figures on data: who sends, when last."""
-    heads = [view.t(k) for k in ("ops.feed", "ops.feed.owner", "ops.feed.protocol", "ops.feed.last", "word.status")] + [view.t(f"ops.count.{k}") for k in ("stored", "rejected", "duplicate", "held")]
+    heads = [
+        view.t(k) for k in ("ops.feed", "ops.feed.owner", "ops.feed.protocol", "ops.feed.last", "word.status")
+    ] + [view.t(f"ops.count.{k}") for k in ("stored", "rejected", "duplicate", "held")]
     lines = [
         html.Tr(
             [
-                html.Td([html.Div(str(r.get("name")), className="cy-strong"), html.Div(str(r.get("id")), className="cy-faint cy-num")]),
+                html.Td(
+                    [
+                        html.Div(str(r.get("name")), className="cy-strong"),
+                        html.Div(str(r.get("id")), className="cy-faint cy-num"),
+                    ]
+                ),
                 html.Td(str(r.get("owner") or "–")),
                 html.Td(str(r.get("protocol") or "–")),
                 html.Td(pieces.age_of(r.get("last_message_at"), r.get("expected_period_s"))),
                 html.Td(status(view, str(r.get("status") or "silent"))),
-                *(html.Td(f"{int(r.get(k) or 0):,}", className="cy-num is-right") for k in ("stored", "rejected", "duplicate", "held")),
+                *(
+                    html.Td(f"{int(r.get(k) or 0):,}", className="cy-num is-right")
+                    for k in ("stored", "rejected", "duplicate", "held")
+                ),
             ]
         )
         for r in rows
@@ -85,7 +118,9 @@ def feeds(view: View, rows: Sequence[Row]) -> list[Component]:
 
 def status(view: View, value: str) -> Component:
     """online | silent | warning in words, with its shape."""
-    shape = {"normal": "online", "online": "online", "late": "warning", "warning": "warning"}.get(value, "silent")
+    shape = {"normal": "online", "online": "online", "late": "warning", "warning": "warning"}.get(
+        value, "silent"
+    )
     return html.Span(view.word("feed.status", value), className=f"cy-status cy-status--{shape}")
 
 
@@ -95,8 +130,16 @@ def device(view: View, answer: Row) -> list[Component]:
         html.Div(
             [
                 html.Div(view.named(dict(m)) or str(m.get("id")), className="cy-tile__name"),
-                html.Div([html.Span(figures.number(m.get("value"))), html.Span(str(m.get("unit") or ""), className="cy-tile__unit")], className="cy-tile__value"),
-                html.Div(pieces.age_of(m.get("time"), answer.get("expected_period_s")), className="cy-tile__age"),
+                html.Div(
+                    [
+                        html.Span(figures.number(m.get("value"))),
+                        html.Span(str(m.get("unit") or ""), className="cy-tile__unit"),
+                    ],
+                    className="cy-tile__value",
+                ),
+                html.Div(
+                    pieces.age_of(m.get("time"), answer.get("expected_period_s")), className="cy-tile__age"
+                ),
             ],
             className="cy-tile",
         )
@@ -118,7 +161,14 @@ def series(view: View, answer: Row) -> list[Component]:
     """The last hours of one metric."""
     if not answer.get("t"):
         return [pieces.empty(view.t("desk.no_series"), mark="chart-line")]
-    return [dcc.Graph(figure=figures.device_series(view, answer), config=figures.CONFIG, className="chart", responsive=True)]
+    return [
+        dcc.Graph(
+            figure=figures.device_series(view, answer),
+            config=figures.CONFIG,
+            className="chart",
+            responsive=True,
+        )
+    ]
 
 
 def camera(view: View, answer: Row) -> list[Component]:
@@ -129,7 +179,10 @@ def camera(view: View, answer: Row) -> list[Component]:
                 (view.t("word.name"), str(answer.get("name") or "")),
                 (view.t("word.number"), html.Span(str(answer.get("code")), className="cy-num")),
                 (view.t("desk.camera.scene"), str(answer.get("scene") or "")),
-                (view.t("desk.camera.direction"), f"{answer.get('direction_deg'):.0f}°" if answer.get("direction_deg") is not None else ""),
+                (
+                    view.t("desk.camera.direction"),
+                    f"{answer.get('direction_deg'):.0f}°" if answer.get("direction_deg") is not None else "",
+                ),
             )
         )
     ]

@@ -11,6 +11,7 @@ from dash.development.base_component import Component
 from layouts import ids
 from layouts.desk.intake import intake
 from layouts.shell import frame, pieces
+from layouts.shell.pieces import attrs
 from layouts.shell.view import View
 
 STAGE_GROUPS: Final = ("waiting", "working", "checking")
@@ -22,7 +23,7 @@ def desk(view: View) -> Component:
     stores = [dcc.Store(id=name) for name in _STORES]
     body = html.Main(
         [
-            html.Section(id=ids.DESK_TILES, className="tiles", **{"aria-label": view.t("desk.tiles")}),
+            html.Section(id=ids.DESK_TILES, className="tiles", **attrs({"aria-label": view.t("desk.tiles")})),
             html.Div([_list(view), _splitter(view), _map(), _drawer(view), intake(view)], className="work"),
             _records(view),
             *stores,
@@ -49,23 +50,29 @@ _STORES: Final = (
 
 def _list(view: View) -> Component:
     levels = [
-        html.Button(pieces.NUMERALS[n], className="cy-button cy-button--small level-pick", type="button", title=view.word("level", n), **{"data-level": str(n), "aria-pressed": "false"})
+        html.Button(
+            pieces.NUMERALS[n],
+            className="cy-button cy-button--small level-pick",
+            type="button",
+            title=view.word("level", n),
+            **attrs({"data-level": str(n), "aria-pressed": "false"}),
+        )
         for n in (1, 2, 3, 4)
     ]
     groups = [
         html.Button(
-            [view.t(f"desk.group.{g}"), html.Span("", className="n cy-num", **{"data-count": g})],
+            [view.t(f"desk.group.{g}"), html.Span("", className="n cy-num", **attrs({"data-count": g}))],
             type="button",
-            **{"data-group": g, "aria-pressed": "false"},
+            **attrs({"data-group": g, "aria-pressed": "false"}),
         )
         for g in ("all", *STAGE_GROUPS)
     ]
     flags = [
         html.Button(
-            [view.t(f"desk.flag.{f}"), html.Span("", className="n cy-num", **{"data-count": f})],
+            [view.t(f"desk.flag.{f}"), html.Span("", className="n cy-num", **attrs({"data-count": f}))],
             className="cy-button cy-button--small cy-button--ghost flag",
             type="button",
-            **{"data-flag": f, "aria-pressed": "false"},
+            **attrs({"data-flag": f, "aria-pressed": "false"}),
         )
         for f in ("overdue", "mine", "inview")
     ]
@@ -74,27 +81,64 @@ def _list(view: View) -> Component:
             html.Div(
                 [
                     pieces.icon("search"),
-                    dcc.Input(id=ids.DESK_SEARCH, type="search", placeholder=view.t("desk.search"), className="search__input", autoComplete="off"),
+                    dcc.Input(
+                        id=ids.DESK_SEARCH,
+                        type="search",
+                        placeholder=view.t("desk.search"),
+                        className="search__input",
+                        autoComplete="off",
+                    ),
                     html.Div(id=ids.DESK_FOUND, className="found", hidden=True),
                 ],
                 className="search",
             ),
-            html.A(pieces.icon("file-spreadsheet"), className="cy-button cy-button--icon", href="/api/v1/export/incidents.xlsx", title=view.t("desk.export"), download="", hidden=not view.may("incident.export"), **{"data-export": "", "aria-label": view.t("desk.export")}),
-            pieces.button([pieces.icon("phone-call"), view.t("desk.intake"), html.Kbd("F2")], kind="primary", hidden=not view.may("incident.report"), **{"data-intake": ""}),
+            html.A(
+                pieces.icon("file-spreadsheet"),
+                className="cy-button cy-button--icon",
+                href="/api/v1/export/incidents.xlsx",
+                title=view.t("desk.export"),
+                download="",
+                hidden=not view.may("incident.export"),
+                **attrs({"data-export": "", "aria-label": view.t("desk.export")}),
+            ),
+            pieces.button(
+                [pieces.icon("phone-call"), view.t("desk.intake"), html.Kbd("F2")],
+                kind="primary",
+                hidden=not view.may("incident.report"),
+                **attrs({"data-intake": ""}),
+            ),
         ],
         className="list__tools",
     )
     filters = html.Div(
         [
             html.Div(groups, className="cy-segment list__groups", role="group"),
-            html.Div([*levels, *flags, html.Select(className="cy-select class-pick", **{"aria-label": view.t("word.class"), "data-class": ""}), pieces.button(view.t("ui.clear"), kind="ghost small", hidden=True, **{"data-clear": ""})], className="list__flags"),
+            html.Div(
+                [
+                    *levels,
+                    *flags,
+                    html.Select(
+                        className="cy-select class-pick",
+                        **attrs({"aria-label": view.t("word.class"), "data-class": ""}),
+                    ),
+                    pieces.button(
+                        view.t("ui.clear"), kind="ghost small", hidden=True, **attrs({"data-clear": ""})
+                    ),
+                ],
+                className="list__flags",
+            ),
         ],
         className="list__filters",
     )
     return html.Section(
-        [tools, filters, html.Div(_grid(view), className="list__grid"), html.Div(className="list__foot cy-faint", **{"data-foot": ""})],
+        [
+            tools,
+            filters,
+            html.Div(_grid(view), className="list__grid"),
+            html.Div(className="list__foot cy-faint", **attrs({"data-foot": ""})),
+        ],
         className="cy-panel list",
-        **{"aria-label": view.t("word.incidents")},
+        **attrs({"aria-label": view.t("word.incidents")}),
     )
 
 
@@ -105,22 +149,51 @@ def _grid(view: View) -> Component:
         return {"field": field, "colId": field, "headerName": head, "cellRenderer": renderer, **more}
 
     columns = [
-        column("level", "", "CyLevel", headerTooltip=view.t("word.level"), width=46, maxWidth=60, resizable=False, cellClass="is-centre"),
+        column(
+            "level",
+            "",
+            "CyLevel",
+            headerTooltip=view.t("word.level"),
+            width=46,
+            maxWidth=60,
+            resizable=False,
+            cellClass="is-centre",
+        ),
         column("title", view.t("word.incident"), "CyTitle", flex=1, minWidth=160),
         column("number", view.t("word.number"), "CyText", width=150, hide=True, cellClass="cy-num"),
         column("class_name", view.t("word.class"), "CyText", width=120, hide=True),
-        column("stage", view.t("word.stage"), "CyStage", width=92, valueGetter={"function": "cyStageRank(params)"}),
+        column(
+            "stage",
+            view.t("word.stage"),
+            "CyStage",
+            width=92,
+            valueGetter={"function": "cyStageRank(params)"},
+        ),
         column("unit_name", view.t("word.unit"), "CyText", width=130, hide=True),
         column("due", view.t("word.due"), "CyDue", width=96, valueGetter={"function": "cyDue(params)"}),
         column("reported_at", view.t("desk.column.age"), "CyAge", width=84, hide=True),
-        column("sources", view.t("desk.column.sources"), "CySources", width=42, maxWidth=60, resizable=False, cellClass="is-centre"),
+        column(
+            "sources",
+            view.t("desk.column.sources"),
+            "CySources",
+            width=42,
+            maxWidth=60,
+            resizable=False,
+            cellClass="is-centre",
+        ),
     ]
-    return dag.AgGrid(
+    grid: Component = dag.AgGrid(
         id=ids.DESK_GRID,
         className="grid",
         rowData=[],
         columnDefs=columns,
-        defaultColDef={"sortable": True, "resizable": True, "suppressHeaderMenuButton": True, "suppressMovable": True, "sortingOrder": ["asc", "desc", None]},
+        defaultColDef={
+            "sortable": True,
+            "resizable": True,
+            "suppressHeaderMenuButton": True,
+            "suppressMovable": True,
+            "sortingOrder": ["asc", "desc", None],
+        },
         getRowId="params.data.key",
         dashGridOptions={
             "theme": {"function": "themeQuartz.withPart(agGrid.colorSchemeDark)"},
@@ -133,15 +206,23 @@ def _grid(view: View) -> Component:
             "asyncTransactionWaitMillis": 100,
             "isExternalFilterPresent": {"function": "cyFilterPresent()"},
             "doesExternalFilterPass": {"function": "cyFilterPass(params)"},
-            "rowClassRules": {"is-ringing": "params.data && params.data.level <= 2 && !params.data.acknowledged"},
+            "rowClassRules": {
+                "is-ringing": "params.data && params.data.level <= 2 && !params.data.acknowledged"
+            },
             "localeText": {"noRowsToShow": view.t("desk.list.empty")},
         },
         style={"height": "100%", "width": "100%"},
     )
+    return grid
 
 
 def _splitter(view: View) -> Component:
-    return html.Div(className="splitter", role="separator", title=view.t("desk.split"), **{"data-splitter": "", "aria-orientation": "vertical", "tabIndex": "0"})
+    return html.Div(
+        className="splitter",
+        role="separator",
+        title=view.t("desk.split"),
+        **attrs({"data-splitter": "", "aria-orientation": "vertical", "tabIndex": "0"}),
+    )
 
 
 def _map() -> Component:
@@ -169,7 +250,7 @@ def _drawer(view: View) -> Component:
         id=ids.DESK_DRAWER,
         className="cy-panel detail",
         hidden=True,
-        **{"aria-label": view.t("desk.detail")},
+        **attrs({"aria-label": view.t("desk.detail")}),
     )
 
 
@@ -183,12 +264,32 @@ def _act_form(view: View) -> Component:
     )
     return html.Div(
         [
-            html.Div(className="cy-h3", **{"data-act-title": ""}),
-            html.Div(pieces.field(view.t("word.class"), dcc.Dropdown(id=ids.DESK_ACT_CLASS, options=[], placeholder=view.t("desk.choose_class"), maxHeight=260)), **{"data-for": "class"}),
-            html.Div(pieces.field(view.t("word.level"), level), **{"data-for": "level"}),
-            html.Div(pieces.field(view.t("word.reason"), dcc.Textarea(id=ids.DESK_ACT_REASON, className="cy-textarea", maxLength=1000)), **{"data-for": "reason"}),
+            html.Div(className="cy-h3", **attrs({"data-act-title": ""})),
             html.Div(
-                [pieces.button(view.t("ui.cancel"), kind="ghost", **{"data-act-cancel": ""}), pieces.button(view.t("ui.confirm"), kind="primary", **{"data-act-confirm": ""})],
+                pieces.field(
+                    view.t("word.class"),
+                    dcc.Dropdown(
+                        id=ids.DESK_ACT_CLASS,
+                        options=[],
+                        placeholder=view.t("desk.choose_class"),
+                        maxHeight=260,
+                    ),
+                ),
+                **attrs({"data-for": "class"}),
+            ),
+            html.Div(pieces.field(view.t("word.level"), level), **attrs({"data-for": "level"})),
+            html.Div(
+                pieces.field(
+                    view.t("word.reason"),
+                    dcc.Textarea(id=ids.DESK_ACT_REASON, className="cy-textarea", maxLength=1000),
+                ),
+                **attrs({"data-for": "reason"}),
+            ),
+            html.Div(
+                [
+                    pieces.button(view.t("ui.cancel"), kind="ghost", **attrs({"data-act-cancel": ""})),
+                    pieces.button(view.t("ui.confirm"), kind="primary", **attrs({"data-act-confirm": ""})),
+                ],
                 className="cy-row act__foot",
             ),
         ],
@@ -203,8 +304,27 @@ def _records(view: View) -> Component:
     """The records behind a figure, and a device or camera of the map."""
     return html.Dialog(
         [
-            html.Div([html.Span("", className="cy-clip", **{"data-records-title": ""}), html.Div(className="cy-grow"), pieces.button(pieces.icon("x"), kind="ghost icon small", title=view.t("ui.close"), **{"data-records-close": ""})], className="cy-dialog__head"),
-            html.Div([html.Div(className="formula", **{"data-formula": ""}), html.Div(id=ids.RECORDS_BODY), html.Div(id=ids.DEVICE_BODY)], className="cy-dialog__body"),
+            html.Div(
+                [
+                    html.Span("", className="cy-clip", **attrs({"data-records-title": ""})),
+                    html.Div(className="cy-grow"),
+                    pieces.button(
+                        pieces.icon("x"),
+                        kind="ghost icon small",
+                        title=view.t("ui.close"),
+                        **attrs({"data-records-close": ""}),
+                    ),
+                ],
+                className="cy-dialog__head",
+            ),
+            html.Div(
+                [
+                    html.Div(className="formula", **attrs({"data-formula": ""})),
+                    html.Div(id=ids.RECORDS_BODY),
+                    html.Div(id=ids.DEVICE_BODY),
+                ],
+                className="cy-dialog__body",
+            ),
         ],
         id=ids.RECORDS,
         className="cy-dialog cy-dialog--wide",

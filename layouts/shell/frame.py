@@ -10,6 +10,7 @@ from dash.development.base_component import Component
 
 from layouts import ids
 from layouts.shell import pieces
+from layouts.shell.pieces import attrs
 from layouts.shell.view import View
 
 
@@ -27,7 +28,15 @@ class Terminal:
 
 
 TERMINALS: Final = (
-    Terminal("desk", "/desk", "incident.search", "theme-desk", "desk/desk.mjs", ("desk/desk.css",), ("desk/cells.js",)),
+    Terminal(
+        "desk",
+        "/desk",
+        "incident.search",
+        "theme-desk",
+        "desk/desk.mjs",
+        ("desk/desk.css",),
+        ("desk/cells.js",),
+    ),
     Terminal("leader", "/leader", "incident.escalate", "theme-desk", "desk/leader.mjs", ("desk/leader.css",)),
     Terminal("wall", "/wall", "live.see", "theme-wall", "wall/wall.mjs", ("wall/wall.css",)),
     Terminal("ops", "/ops", "status.see", "theme-desk", "desk/ops.mjs", ("desk/ops.css",)),
@@ -44,12 +53,16 @@ def terminal_of(path: str) -> Terminal | None:
 
 def framed(view: View, name: str, body: Component) -> Component:
     """`body` under the header of the page called `name`."""
-    return html.Div([header(view, name), body, toasts()], className=f"cy-app page page--{name}", **{"data-page": name})
+    return html.Div(
+        [header(view, name), body, toasts()],
+        className=f"cy-app page page--{name}",
+        **attrs({"data-page": name}),
+    )
 
 
 def toasts() -> Component:
     """Where messages to the user appear."""
-    return html.Div(id=ids.TOASTS, className="cy-toasts", role="region", **{"aria-live": "polite"})
+    return html.Div(id=ids.TOASTS, className="cy-toasts", role="region", **attrs({"aria-live": "polite"}))
 
 
 def header(view: View, name: str) -> Component:
@@ -59,7 +72,7 @@ def header(view: View, name: str) -> Component:
             view.t(f"shell.page.{x.name}"),
             href=x.path,
             className="nav__link" + (" is-on" if x.name == name else ""),
-            **({"aria-current": "page"} if x.name == name else {}),
+            **attrs({"aria-current": "page"} if x.name == name else {}),
         )
         for x in TERMINALS
         if view.may(x.right)
@@ -74,23 +87,37 @@ def header(view: View, name: str) -> Component:
                 className="brand",
             ),
             html.Nav(links, className="nav"),
-            html.Span(view.t("product.demo"), className="cy-demo-tag", hidden=True, **{"data-demo": ""}),
-            html.Div(className="cy-bar__spacer"),
-            html.Span(className="cy-link", **{"data-link-badge": ""}),
-            pieces.button(
-                pieces.icon("bell"), kind="ghost icon", title=view.t("shell.bell"), **{"data-bell": "", "aria-pressed": "false"}
+            html.Span(
+                view.t("product.demo"), className="cy-demo-tag", hidden=True, **attrs({"data-demo": ""})
             ),
-            html.Time(className="clock cy-num", **{"data-clock": ""}),
+            html.Div(className="cy-bar__spacer"),
+            html.Span(className="cy-link", **attrs({"data-link-badge": ""})),
+            pieces.button(
+                pieces.icon("bell"),
+                kind="ghost icon",
+                title=view.t("shell.bell"),
+                **attrs({"data-bell": "", "aria-pressed": "false"}),
+            ),
+            html.Time(className="clock cy-num", **attrs({"data-clock": ""})),
             html.Div(
                 [
                     html.Span(view.actor.name, className="user__name cy-clip"),
                     html.Span(view.word("role", view.actor.role), className="user__role"),
                 ],
                 className="user",
-                **{"data-role": view.actor.role},
+                **attrs({"data-role": view.actor.role}),
             ),
-            pieces.button(view.t("ui.switch_language"), kind="ghost small", **{"data-language": _other(view.lang)}),
-            pieces.button(pieces.icon("log-out"), kind="ghost icon", title=view.t("ui.logout"), **{"data-logout": "", "aria-label": view.t("ui.logout")}),
+            pieces.button(
+                view.t("ui.switch_language"),
+                kind="ghost small",
+                **attrs({"data-language": _other(view.lang)}),
+            ),
+            pieces.button(
+                pieces.icon("log-out"),
+                kind="ghost icon",
+                title=view.t("ui.logout"),
+                **attrs({"data-logout": "", "aria-label": view.t("ui.logout")}),
+            ),
         ],
         className="cy-bar",
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from dash import html
@@ -14,9 +14,14 @@ from layouts.shell.view import View, epoch_ms
 NUMERALS: Final = {1: "Ⅰ", 2: "Ⅱ", 3: "Ⅲ", 4: "Ⅳ"}
 
 
+def attrs(values: Mapping[str, object]) -> dict[str, Any]:
+    """Attributes whose names Python cannot write as keywords (data-…, aria-…), for `**`."""
+    return dict(values)
+
+
 def icon(name: str) -> Component:
     """An icon of icons.svg; the browser fills it in (Dash has no SVG elements)."""
-    return html.Span(className="ico", **{"data-icon": name, "aria-hidden": "true"})
+    return html.Span(className="ico", **attrs({"data-icon": name, "aria-hidden": "true"}))
 
 
 def level_badge(view: View, level: object) -> Component:
@@ -37,12 +42,12 @@ def age_of(value: object, limit_s: float | None = None) -> Component:
     facts = {"data-as-of": str(epoch_ms(value) or "")}
     if limit_s is not None:
         facts["data-limit-s"] = f"{limit_s:g}"
-    return html.Span("", className="age", **facts)
+    return html.Span("", className="age", **attrs(facts))
 
 
 def due_of(value: object) -> Component:
     """Time left or over until a moment, kept up to date by age.mjs."""
-    return html.Span("", className="due", **{"data-due": str(epoch_ms(value) or "")})
+    return html.Span("", className="due", **attrs({"data-due": str(epoch_ms(value) or "")}))
 
 
 def empty(text: str, *, mark: str = "inbox") -> Component:
@@ -59,15 +64,19 @@ def button(label: Any, *, kind: str = "", act: dict[str, object] | None = None, 
     """A button; `act` is what the page's module sends on when it is pressed."""
     names = ["cy-button", *(f"cy-button--{k}" for k in kind.split())]
     data = {"data-act": json.dumps(act, ensure_ascii=False)} if act is not None else {}
-    return html.Button(label, className=" ".join(names), type="button", **data, **props)
+    return html.Button(label, className=" ".join(names), type="button", **attrs(data), **props)
 
 
 def field(label: str, control: Component, *, required: bool = False, hint: str = "") -> Component:
     """A labelled control."""
     name = html.Label(
-        label, className="cy-label" + (" is-required" if required else ""), htmlFor=str(getattr(control, "id", ""))
+        label,
+        className="cy-label" + (" is-required" if required else ""),
+        htmlFor=str(getattr(control, "id", "")),
     )
-    return html.Div([name, control, *([html.Div(hint, className="cy-hint")] if hint else [])], className="cy-field")
+    return html.Div(
+        [name, control, *([html.Div(hint, className="cy-hint")] if hint else [])], className="cy-field"
+    )
 
 
 def facts(pairs: Iterable[tuple[str, Any]]) -> Component:
@@ -86,7 +95,8 @@ def table(heads: Sequence[str], rows: Iterable[Component], *, nothing: str, clas
         return empty(nothing)
     head = html.Thead(html.Tr([html.Th(h) for h in heads]))
     return html.Div(
-        html.Table([head, html.Tbody(body)], className=f"cy-table {className}"), className="cy-scroll table-host"
+        html.Table([head, html.Tbody(body)], className=f"cy-table {className}"),
+        className="cy-scroll table-host",
     )
 
 

@@ -15,7 +15,7 @@ from dash.development.base_component import Component
 
 from callbacks.dash_app import PAGES, make_dash
 from callbacks.dash_view import DashDeps
-from callbacks.desk_press import COMMAND_OF, command_of
+from callbacks.desk_press import COMMAND_OF, command_of, report_of
 from incidents.access import RIGHTS, ROLES
 from incidents.model import Actor, Rejected
 from layouts import leader as leader_layout
@@ -27,13 +27,15 @@ from layouts.shell.view import View, epoch_ms
 from layouts.text import LANGUAGES, catalogue, slots
 
 ROOT = Path(__file__).resolve().parents[2]
-CALLBACK_FILES = sorted(p for p in (ROOT / "callbacks").glob("*.py") if re.match(r"dash|desk|leader|ops|admin", p.name))
+CALLBACK_FILES = sorted(
+    p for p in (ROOT / "callbacks").glob("*.py") if re.match(r"dash|desk|leader|ops|admin", p.name)
+)
 LAYOUT_FILES = sorted(
-    p
-    for folder in ("layouts/shell", "layouts/desk")
-    for p in (ROOT / folder).glob("*.py")
+    p for folder in ("layouts/shell", "layouts/desk") for p in (ROOT / folder).glob("*.py")
 ) + [ROOT / "layouts" / f"{name}.py" for name in ("leader", "wall", "ops", "admin", "figures")]
-SCRIPTS = sorted([*(ROOT / "layouts/assets/desk").glob("*.*js"), *(ROOT / "layouts/assets/wall").glob("*.*js")])
+SCRIPTS = sorted(
+    [*(ROOT / "layouts/assets/desk").glob("*.*js"), *(ROOT / "layouts/assets/wall").glob("*.*js")]
+)
 MOST_LINES = 12
 
 
@@ -56,7 +58,7 @@ def view(lang: str = "zh", role: str = "operator") -> View:
     return View(lang, "Asia/Shanghai", Actor(7, "op", "林晓", role, "", ("990100/",)), "临澜市")
 
 
-def walk(node: Any) -> Iterator[Component]:
+def walk(node: Any) -> Iterator[Any]:
     if isinstance(node, Component):
         yield node
         yield from walk(getattr(node, "children", None))
@@ -73,7 +75,9 @@ def text_of(node: Any) -> str:
     if node is None:
         return ""
     if isinstance(node, Component):
-        return " ".join(filter(None, (text_of(getattr(node, "children", None)), str(getattr(node, "data-act", "") or ""))))
+        return " ".join(
+            filter(None, (text_of(getattr(node, "children", None)), str(getattr(node, "data-act", "") or "")))
+        )
     if isinstance(node, list | tuple):
         return " ".join(text_of(x) for x in node)
     return str(node)
@@ -110,7 +114,8 @@ def test_pages_build_in_both_languages_with_unique_ids(name: str, lang: str) -> 
         page = PAGES[name](view(lang, role))
         found = ids_of(page)
         assert len(found) == len(set(found)), sorted(i for i in found if found.count(i) > 1)
-        json.dumps(page.to_plotly_json(), default=lambda c: c.to_plotly_json())
+        tree: Any = page
+        json.dumps(tree.to_plotly_json(), default=lambda c: c.to_plotly_json())
 
 
 def test_two_apps_in_one_process_do_not_share_callbacks(app: Dash) -> None:
@@ -135,7 +140,9 @@ def test_callbacks_are_registered_inside_register_only() -> None:
 def _callback_bodies() -> Iterator[tuple[str, ast.FunctionDef]]:
     for path in CALLBACK_FILES:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.FunctionDef) and any("app.callback" in ast.unparse(d) for d in node.decorator_list):
+            if isinstance(node, ast.FunctionDef) and any(
+                "app.callback" in ast.unparse(d) for d in node.decorator_list
+            ):
                 yield path.name, node
 
 
@@ -207,7 +214,7 @@ def _is_docstring(path: Path, node: ast.Constant) -> bool:
 # ------------------------------------------------------------------ rights only hide, and hide right
 
 
-def links(page: Component) -> list[str]:
+def links(page: Any) -> list[str]:
     return [c.href for c in walk(page) if getattr(c, "className", "").startswith("nav__link")]
 
 
@@ -251,10 +258,33 @@ def incident(**more: Any) -> dict[str, Any]:
         "overdue": False,
         "actions": ["dispatch", "void", "acknowledge", "note"],
         "timeline": [
-            {"at": 1_700_000_000_000, "action": "report", "to_stage": "reported", "actor_name": "x", "role": "system", "channel": "phone"},
-            {"at": 1_700_000_060_000, "action": "accept", "to_stage": "accepted", "actor_name": "林晓", "role": "operator", "channel": "desk", "reason": ""},
+            {
+                "at": 1_700_000_000_000,
+                "action": "report",
+                "to_stage": "reported",
+                "actor_name": "x",
+                "role": "system",
+                "channel": "phone",
+            },
+            {
+                "at": 1_700_000_060_000,
+                "action": "accept",
+                "to_stage": "accepted",
+                "actor_name": "林晓",
+                "role": "operator",
+                "channel": "desk",
+                "reason": "",
+            },
         ],
-        "source_list": [{"kind": "warning", "device": "MC-1", "text": "倾角", "time": 1_700_000_000_000, "channel": "sensor"}],
+        "source_list": [
+            {
+                "kind": "warning",
+                "device": "MC-1",
+                "text": "倾角",
+                "time": 1_700_000_000_000,
+                "channel": "sensor",
+            }
+        ],
         "photos": [],
         "may_unmask": True,
     }
@@ -262,9 +292,17 @@ def incident(**more: Any) -> dict[str, Any]:
 
 
 def test_detail_offers_exactly_the_legal_actions() -> None:
-    buttons = [json.loads(getattr(c, "data-act")) for c in walk(list(detail.parts(view(), incident()))) if getattr(c, "data-act", None)]
+    buttons = [
+        json.loads(getattr(c, "data-act"))
+        for c in walk(list(detail.parts(view(), incident())))
+        if getattr(c, "data-act", None)
+    ]
     assert {b["action"] for b in buttons} == {"acknowledge", "void", "note"}
-    sent = [json.loads(getattr(c, "data-act")) for c in walk(detail.dispatch(view(), ROUTE)) if getattr(c, "data-act", None)]
+    sent = [
+        json.loads(getattr(c, "data-act"))
+        for c in walk(detail.dispatch(view(), ROUTE))
+        if getattr(c, "data-act", None)
+    ]
     assert sent[0] == {"action": "dispatch", "unit": "U1"}
     assert sent[1] == {"action": "dispatch", "unit": "U1", "worker": "gw1"}
     assert sent[-1] == {"action": "dispatch", "unit": "U2"}
@@ -276,8 +314,22 @@ ROUTE: dict[str, Any] = {
     "reason": "望海区的“井盖缺损”由市政所负责",
     "reason_en": "responsibility table",
     "candidates": [{"unit": "U1", "unit_name": "市政所", "reason": ""}],
-    "units": [{"code": "U1", "name": "市政所", "kind": "市政"}, {"code": "U2", "name": "供水", "kind": "供水"}],
-    "workers": [{"login": "gw1", "name": "张三", "unit": "U1", "on_duty": True, "open_tasks": 0, "distance_m": 420.0, "position_age_s": 30.0, "reasons": ["own_grid", "near", "free"]}],
+    "units": [
+        {"code": "U1", "name": "市政所", "kind": "市政"},
+        {"code": "U2", "name": "供水", "kind": "供水"},
+    ],
+    "workers": [
+        {
+            "login": "gw1",
+            "name": "张三",
+            "unit": "U1",
+            "on_duty": True,
+            "open_tasks": 0,
+            "distance_m": 420.0,
+            "position_age_s": 30.0,
+            "reasons": ["own_grid", "near", "free"],
+        }
+    ],
 }
 
 
@@ -298,7 +350,9 @@ def test_an_incident_without_class_asks_for_one_before_it_is_accepted() -> None:
 
 
 def test_stepper_marks_what_was_reached_with_its_time() -> None:
-    steps = [c for c in walk(detail.stepper(view(), incident())) if getattr(c, "className", "").startswith("step ")]
+    steps = [
+        c for c in walk(detail.stepper(view(), incident())) if getattr(c, "className", "").startswith("step ")
+    ]
     assert [s.className for s in steps][:3] == ["step is-done", "step is-now", "step "]
     assert "06:14" in text_of(steps[1])  # 2023-11-14T22:14:20Z in Shanghai
 
@@ -333,6 +387,14 @@ def test_a_press_becomes_its_command_with_only_the_particulars_it_names() -> Non
     assert void.reason == "重复"  # type: ignore[attr-defined]
 
 
+def test_an_intake_form_becomes_a_report() -> None:
+    filled = report_of("水管爆裂", "E0403", "建设路", "王", "138", 0, {"lon": 113.9, "lat": 21.9}, "k1")
+    assert (filled.channel, filled.level, filled.key, filled.lon) == ("desk", None, "k1", 113.9)
+    bare = report_of("水管爆裂", None, None, None, None, 1, None, None)
+    assert (bare.class_code, bare.lon, bare.level) == ("", None, 1)
+    assert bare.key and bare.key != report_of("水管爆裂", None, None, None, None, 1, None, None).key
+
+
 def test_an_unknown_press_is_refused() -> None:
     for action in ("__class__", "create_account", "", None):
         with pytest.raises(Rejected, match="no such button"):
@@ -356,34 +418,108 @@ def test_a_stale_button_says_who_was_first(lang: str) -> None:
 
 
 def test_ledger_shows_a_mismatch_in_red_and_a_balance_in_words() -> None:
-    whole = {"rows": [], "partitions": [{"topic": "t", "partition": 0, "received": 10, "stored": 9, "rejected": 1, "duplicate": 0, "held": 0, "in_flight": 0, "difference": 0}], "mismatches": []}
+    whole = {
+        "rows": [],
+        "partitions": [
+            {
+                "topic": "t",
+                "partition": 0,
+                "received": 10,
+                "stored": 9,
+                "rejected": 1,
+                "duplicate": 0,
+                "held": 0,
+                "in_flight": 0,
+                "difference": 0,
+            }
+        ],
+        "mismatches": [],
+    }
     assert "verdict--wrong" not in str(ops_layout.ledger(view(), whole, {}))
-    broken = {**whole, "mismatches": [{"kind": "missing", "topic": "t", "partition": 0, "feed": "f", "minute": None, "expected": 10, "found": 8, "found_at": 1, "resolved_at": None}]}
+    broken = {
+        **whole,
+        "mismatches": [
+            {
+                "kind": "missing",
+                "topic": "t",
+                "partition": 0,
+                "feed": "f",
+                "minute": None,
+                "expected": 10,
+                "found": 8,
+                "found_at": 1,
+                "resolved_at": None,
+            }
+        ],
+    }
     shown = ops_layout.ledger(view(), broken, {})
     assert any("verdict--wrong" in str(getattr(c, "className", "")) for c in walk(shown))
     assert "-2" in text_of(shown)
 
 
 def test_settled_mismatches_are_no_longer_red() -> None:
-    settled = {"rows": [], "partitions": [], "mismatches": [{"kind": "x", "topic": "t", "partition": 0, "expected": 1, "found": 0, "found_at": 1, "resolved_at": 2}]}
-    assert not any("verdict--wrong" in str(getattr(c, "className", "")) for c in walk(ops_layout.ledger(view(), settled, {})))
+    settled = {
+        "rows": [],
+        "partitions": [],
+        "mismatches": [
+            {
+                "kind": "x",
+                "topic": "t",
+                "partition": 0,
+                "expected": 1,
+                "found": 0,
+                "found_at": 1,
+                "resolved_at": 2,
+            }
+        ],
+    }
+    assert not any(
+        "verdict--wrong" in str(getattr(c, "className", ""))
+        for c in walk(ops_layout.ledger(view(), settled, {}))
+    )
 
 
 def test_leader_sees_each_unknown_thing_with_its_way() -> None:
-    rows = leader_layout.unknown_rows({"ledger_mismatches": 2, "silent_feeds": ["simulation"], "unresolved_places": {"rows": [{"id": 4, "title": "t", "number": "n", "reported_at": 1}]}})
+    rows = leader_layout.unknown_rows(
+        {
+            "ledger_mismatches": 2,
+            "silent_feeds": ["simulation"],
+            "unresolved_places": {"rows": [{"id": 4, "title": "t", "number": "n", "reported_at": 1}]},
+        }
+    )
     page = leader_layout.unknown(view(), rows)
-    assert [c.href for c in walk(page) if getattr(c, "href", None)] == ["/ops#ledger", "/ops#feeds", "/desk#incident=4"]
+    assert [c.href for c in walk(page) if getattr(c, "href", None)] == [
+        "/ops#ledger",
+        "/ops#feeds",
+        "/desk#incident=4",
+    ]
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)
 def test_empty_lists_are_said_in_words(lang: str) -> None:
     v = view(lang)
-    for shown in (lists.found(v, []), lists.records(v, [], 0), ops_layout.dead(v, {"rows": []}, {}), leader_layout.waiting(v, [])):
+    for shown in (
+        lists.found(v, []),
+        lists.records(v, [], 0),
+        ops_layout.dead(v, {"rows": []}, {}),
+        leader_layout.waiting(v, []),
+    ):
         assert any("cy-empty" in str(getattr(c, "className", "")) for c in walk(shown))
 
 
 def test_class_options_are_found_by_name_code_and_keywords() -> None:
-    [option] = intake.class_options(view(), [{"code": "C0101", "name": "井盖缺损", "name_en": "Manhole cover", "big_class": "公用设施", "keywords": "窨井"}])
+    [option] = intake.class_options(
+        view(),
+        [
+            {
+                "code": "C0101",
+                "name": "井盖缺损",
+                "name_en": "Manhole cover",
+                "big_class": "公用设施",
+                "keywords": "窨井",
+            }
+        ],
+    )
     assert option["value"] == "C0101" and all(w in option["search"] for w in ("C0101", "Manhole", "窨井"))
 
 
