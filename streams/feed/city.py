@@ -87,7 +87,7 @@ class CityView:
     """The registries of one city as a simulation needs them.
 
     `feeds` maps a topic to the id of the feed its messages come from; a device's own `feed` goes before it and
-    DEFAULT_FEED after it.
+    DEFAULT_FEED after it. People stay within `reach_km` of the centre (lon, lat).
     """
 
     lon: float
@@ -100,6 +100,7 @@ class CityView:
     classes: tuple[EventClass, ...] = ()
     roads: tuple[Road, ...] = ()
     feeds: Mapping[str, str] = field(default_factory=dict)
+    reach_km: float = 25.0
 
 
 DEFAULT_FEED = "simulation"

@@ -47,6 +47,7 @@ STUCK_PER_HOUR = 6.0
 SPIKES = 0.0002
 DEAD_FROM_THE_START = 0.008
 POSITION_PERIOD_S = 60.0
+_MARGIN_KM = 0.3
 _UNSEEN = ("监测预警", "视频识别")
 """Big classes whose incidents machines raise; nobody reports them."""
 
@@ -155,7 +156,7 @@ class Simulation:
         self.unknown_types = tuple(sorted({d.type for d in city.devices if d.type not in MODELS}))
         self._walkers: list[Walker] = []
         if city.workers:
-            graph = RoadGraph(city.roads, self._plane)
+            graph = RoadGraph(city.roads, self._plane, city.reach_km - _MARGIN_KM)
             for worker in city.workers:
                 walker = Walker(worker, graph, self._plane, self._rng)
                 self._walkers.append(walker)

@@ -18,9 +18,9 @@ _ROUND_KM = 0.7
 
 
 class RoadGraph:
-    """The points of all roads and which are joined; finds the point nearest to a place."""
+    """The points of all roads within reach and which are joined; finds the point nearest to a place."""
 
-    def __init__(self, roads: Sequence[Road], plane: Plane) -> None:
+    def __init__(self, roads: Sequence[Road], plane: Plane, reach_km: float) -> None:
         numbers: dict[XY, int] = {}
         self.points: list[XY] = []
         self.next: list[list[int]] = []
@@ -29,6 +29,9 @@ class RoadGraph:
             before = -1
             for lon, lat in road.line:
                 x, y = plane.xy(lon, lat)
+                if math.hypot(x, y) > reach_km:
+                    before = -1
+                    continue
                 key = (round(x, 3), round(y, 3))
                 found = numbers.get(key)
                 if found is None:
@@ -63,8 +66,9 @@ class Walker:
     def __init__(self, worker: Worker, graph: RoadGraph, plane: Plane, rng: Random) -> None:
         self.login = worker.login
         self._graph = graph
-        self.home = plane.xy(worker.lon, worker.lat)
-        self._at = graph.nearest(*self.home)
+        home = plane.xy(worker.lon, worker.lat)
+        self._at = graph.nearest(*home)
+        self.home = home if self._at is None else graph.points[self._at]
         self._to = self._at
         self._from = -1
         self._gone = 0.0
@@ -104,8 +108,6 @@ class Walker:
         on = [n for n in ways if n != self._from] or ways
         if math.dist(self._graph.points[self._at], self.home) > _ROUND_KM:
             self._to = min(ways, key=lambda n: math.dist(self._graph.points[n], self.home))
-            if self._to == self._from:
-                self._to = rng.choice(ways)
         else:
             self._to = rng.choice(on)
 

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from incidents.ingest import AlarmKind, CameraEntry, DeviceEntry, Flush, Registry
-from incidents.ports import Record
+from incidents.ingest import Registry
+from incidents.ports import Outgoing
 from streams import topics
 from streams.envelope import Bad, decode
-from streams.flush import STEPS, Memory, Work
-from streams.validate import Limits
+from tests.streams.pure_steps import MAX_BYTES, judge_messages, registry_of
 from tests.streams.sample_view import sample_view
 
 EXAMPLES = Path(__file__).parents[2] / "streams" / "examples"
 ARRIVAL = datetime(2026, 11, 21, 8, 0, tzinfo=UTC)
-MAX_BYTES = 1_048_576
 MESSAGES = sorted(p for p in EXAMPLES.glob("*/*.json") if not p.name.endswith(".expected.json"))
 
 
@@ -30,34 +28,7 @@ def _expected(path: Path) -> dict[str, str] | None:
 @pytest.fixture(scope="module")
 def registry() -> Registry:
     """The sample city's registries, straight from its files."""
-    city = sample_view()
-    devices = {
-        d.id: DeviceEntry(n, d.id, d.type, d.id, "", d.lon, d.lat, d.period_s)
-        for n, d in enumerate(city.devices)
-    }
-    metrics = sorted({m for d in city.devices for m in d.metrics})
-    return Registry(
-        1,
-        devices,
-        {m: n for n, m in enumerate(metrics)},
-        {c.code: CameraEntry(c.code, c.code, "", "", c.lon, c.lat) for c in city.cameras},
-        {k.kind: AlarmKind(k.kind, k.name, k.class_code, k.level) for k in city.alarm_kinds},
-        frozenset(w.login for w in city.workers),
-        {},
-        {c.code: 1 for c in city.classes},
-        frozenset({"simulation"}),
-    )
-
-
-def _judge(registry: Registry, topic: str, value: bytes) -> tuple[str, str, str]:
-    """(outcome, reason, field) of one message in the product's own pure steps."""
-    limits = Limits(timedelta(hours=72), timedelta(seconds=300), MAX_BYTES, 113.9, 21.9, 25_000.0)
-    work = Work(Flush(ARRIVAL, {}), registry, limits, lambda lon, lat: None, Memory())
-    record = Record(topic, 0, 0, "", value, (), int(ARRIVAL.timestamp() * 1000))
-    for step in STEPS:
-        step(work, [record])
-    (entry,) = work.flush.messages
-    return entry.outcome, entry.reason, entry.field
+    return registry_of(sample_view())
 
 
 def test_every_input_topic_has_good_and_bad_examples() -> None:
@@ -76,7 +47,8 @@ def test_every_expectation_stands_beside_a_message() -> None:
 @pytest.mark.parametrize("path", MESSAGES, ids=lambda p: f"{p.parent.name}/{p.stem}")
 def test_example(path: Path, registry: Registry) -> None:
     expected = _expected(path)
-    found = _judge(registry, path.parent.name, path.read_bytes())
+    (entry,) = judge_messages(registry, [Outgoing(path.parent.name, "", path.read_bytes())], [ARRIVAL])
+    found = (entry.outcome, entry.reason, entry.field)
     if expected is None or "after" in expected:
         assert found == ("stored", "", "")
     else:
