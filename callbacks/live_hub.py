@@ -262,6 +262,11 @@ class LiveHub:
             thread.start()
             self._threads.append(thread)
 
+    def finish(self) -> None:
+        """This process is going: every stream ends now, and its screen opens another one elsewhere or later."""
+        self._stop.set()
+        self._wake_here()
+
     def stop(self) -> None:
         """End the threads; streams get no more."""
         self._stop.set()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
+import uvicorn
 from a2wsgi import WSGIMiddleware
 from fastapi import FastAPI
 from fastapi.responses import JSONResponse, Response
@@ -77,3 +79,18 @@ def make_server(deps: Deps) -> FastAPI:
         dash: Any = WSGIMiddleware(deps.dash_server, workers=_DASH_THREADS)
         app.mount("/", dash, name="dash")
     return app
+
+
+class WebServer(uvicorn.Server):
+    """uvicorn that ends the live streams before it waits for open connections: screens reconnect by themselves."""
+
+    def __init__(self, app: FastAPI, **options: Any) -> None:
+        """`options` of uvicorn.Config: host, port, ssl_certfile …"""
+        silent: dict[str, Any] = {"log_level": "warning", "access_log": False, "server_header": False}
+        super().__init__(uvicorn.Config(app, **(silent | {"timeout_graceful_shutdown": 3} | options)))
+        self._hub: LiveHub = app.state.hub
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Called on the event loop, on SIGTERM or SIGINT."""
+        self._hub.finish()
+        await super().shutdown(sockets)

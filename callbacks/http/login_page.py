@@ -14,7 +14,7 @@ body { margin: 0; min-height: 100vh; background: var(--ground, #0d0e10); color: 
   font-family: var(--font, system-ui, sans-serif); display: grid; grid-template-rows: 1fr auto; }
 main { display: grid; place-items: center; padding: 24px 16px; }
 .gate { width: min(100%, 384px); }
-.gate__brand { display: flex; align-items: baseline; gap: 12px; margin: 0 0 28px; }
+.gate__brand { display: grid; gap: 6px; margin: 0 0 28px; }
 .gate__mark { font-size: 30px; font-weight: 700; letter-spacing: .12em; }
 .gate__full { font-size: 14px; color: var(--text-2, #c3c8ce); }
 .gate form { display: grid; gap: 18px; padding: 28px; background: var(--panel, #15171a);

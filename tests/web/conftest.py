@@ -10,6 +10,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -17,7 +18,6 @@ from pathlib import Path
 
 import httpx
 import pytest
-import uvicorn
 from argon2 import PasswordHasher
 from fastapi import FastAPI
 from flask import Flask, jsonify
@@ -27,7 +27,7 @@ from callbacks.http.deps import Deps
 from callbacks.http.login import actor_of
 from callbacks.http.phone import phone_router
 from callbacks.http.text import text_router
-from callbacks.server import make_server
+from callbacks.server import WebServer, make_server
 from data.accounts import Accounts
 from data.administration import Administration
 from data.audit import Audit
@@ -85,6 +85,7 @@ class Stage:
 
     url: str
     app: FastAPI
+    deps: Deps
     db: Database
     live: LiveState
     accounts: Accounts
@@ -257,19 +258,25 @@ def stage(servers: embedded.Embedded) -> Iterator[Stage]:
         ingest_groups=dict.fromkeys(topics.INPUT_TOPICS, "chengyun-ingest"),
     )
     app = make_server(deps)
+    with served(app) as url:
+        yield Stage(url, app, deps, db, live, accounts, audit, clock, servers.bus_url, servers)
+    db.close()
+
+
+@contextmanager
+def served(app: FastAPI) -> Iterator[str]:
+    """`app` listening on a free port, in a thread."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    config = uvicorn.Config(app, "127.0.0.1", port, log_level="warning", timeout_graceful_shutdown=2)
-    server = uvicorn.Server(config)
+    server = WebServer(app, host="127.0.0.1", port=port)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     wait_for(lambda: server.started, 20, "the web process listens")
-    yield Stage(f"http://127.0.0.1:{port}", app, db, live, accounts, audit, clock, servers.bus_url, servers)
+    yield f"http://127.0.0.1:{port}"
     server.should_exit = True
     thread.join(20)
     assert not thread.is_alive(), "the web process does not end"
-    db.close()
 
 
 def _fault(db: Database) -> str:

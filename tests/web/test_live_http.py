@@ -9,13 +9,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.web.conftest import CITY, GRID, NEXT_GRID, VILLAGE, Stage, wait_for
+from callbacks.server import make_server
+from tests.web.conftest import CITY, GRID, NEXT_GRID, VILLAGE, Stage, served, wait_for
 
 
 @dataclass
@@ -306,3 +307,29 @@ def test_the_store_away_keeps_streams(stage: Stage) -> None:
         stage.servers.restart("postgres")
         wait_for(lambda: client.get("/api/v1/me").status_code == 200, 15, "the store is back")
         assert not heard.closed_at
+
+
+def test_a_web_process_goes_quickly_and_another_takes_over(stage: Stage) -> None:
+    """Two web processes behind one address: screens of the one that stops resume at the other, without a snapshot."""
+    client = stage.login("operator")
+    with served(make_server(stage.deps)) as other:
+        elsewhere = httpx.Client(base_url=other, cookies=dict(client.cookies), timeout=20)
+        version = since(elsewhere)
+        with listening(elsewhere, version) as heard:
+            stage.live.apply([incident("two-processes", GRID, 1)])
+            wait_for(lambda: "two-processes" in heard.text(), 5, "both follow the live state")
+            began = time.monotonic()
+    # `served` has waited for the process to end.
+    assert heard.closed_at and time.monotonic() - began < 3
+    newest = [data for event, data in heard.events() if event == "delta"][-1]
+    with listening(client, f"{newest['epoch']}:{newest['n']}") as again:
+        stage.live.apply([incident("two-processes", GRID, 2)])
+        wait_for(lambda: '"version":2' in again.text(), 5, "the other one goes on")
+        assert "event: reset" not in again.text()
+
+
+def test_hsts_and_secure_cookies_with_tls(stage: Stage) -> None:
+    with served(make_server(replace(stage.deps, tls=True))) as url:
+        reply = httpx.get(f"{url}/login")
+        assert reply.headers["strict-transport-security"].startswith("max-age=")
+        assert all("Secure" in cookie for cookie in reply.headers.get_list("set-cookie"))
