@@ -30,7 +30,7 @@ CONNECT_S: Final = 3.0
 SESSION_S: Final = 6.0
 """A member that was killed loses its partitions after this many seconds (the least a broker allows by default)."""
 
-DELIVERY_S: Final = 15.0
+PUBLISH_S: Final = 15.0
 """How long a producer keeps trying before the bus counts as away."""
 
 _REQUEST_S: Final = 10.0
@@ -41,7 +41,6 @@ GONE_FROM_GROUP: Final[tuple[type[Exception], ...]] = (
     _errors.IllegalGenerationError,
     _errors.UnknownMemberIdError,
 )
-RETRIABLE: Final[type[Exception]] = _errors.RetriableError
 UNKNOWN_TOPIC: Final[int] = _errors.UnknownTopicOrPartitionError.errno
 TOPIC_EXISTS: Final[type[Exception]] = _errors.TopicAlreadyExistsError
 
@@ -147,7 +146,7 @@ def producer(bootstrap: str, largest_request: int) -> Any:
         batch_size=256 * 1024,
         max_request_size=largest_request,
         max_block_ms=int(CONNECT_S * 1000),
-        delivery_timeout_ms=int(DELIVERY_S * 1000),
+        delivery_timeout_ms=int(PUBLISH_S * 1000),
         allow_auto_create_topics=False,
     )
 
@@ -198,6 +197,8 @@ class Shared:
         with self._lock:
             client, self._client = self._client, None
         if client is not None:
-            # It may have unsent requests; their futures have been told already.
-            with contextlib.suppress(_errors.KafkaError):
-                client.close()
+            if isinstance(client, KafkaProducer):
+                # `close` would first wait for what is under way, for ever when it hangs.
+                client._sender.force_close()
+                client._sender.join(_REQUEST_S)
+            client.close()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 from incidents.ports import BusRefused, BusUnavailable, Outgoing, Position
-from streams.kafka.clients import DELIVERY_S, RETRIABLE, Shared, port_errors, producer
+from streams.kafka.clients import PUBLISH_S, Shared, port_errors, producer
 from streams.kafka.inspector import KafkaInspector
 from streams.message_size import refuse_oversize
 
@@ -25,31 +26,24 @@ class KafkaBusProducer:
         self._producer = Shared(lambda: producer(bootstrap, max_message_bytes + _FRAMING_BYTES))
 
     def publish(self, messages: Sequence[Outgoing]) -> list[Position]:
-        """See incidents.ports.Producer. Waits at most about twenty seconds for the broker."""
+        """See incidents.ports.Producer. Waits at most PUBLISH_S for the broker."""
         refuse_oversize(messages, self._max_message_bytes)
         self._inspector.ensure_topics(dict.fromkeys((m.topic for m in messages), self._partitions))
         client = self._producer.get()
-        answers: list[Any] = []
-        failure: Exception | None = None
+        deadline = time.monotonic() + PUBLISH_S
+        positions: list[Position] = []
         try:
             with port_errors():
-                for m in messages:
-                    answers.append(client.send(m.topic, m.value, m.key.encode(), headers=list(m.headers)))
-        except (BusRefused, BusUnavailable) as error:
-            failure = error
-        positions: list[Position] = []
-        for answer in answers:
-            # Every one is waited for, failed or not: none may still be under way when the caller tries again.
-            try:
-                with port_errors():
-                    done = answer.get(timeout=DELIVERY_S + 5)
-                positions.append(Position(done.topic, done.partition, done.offset))
-            except (BusRefused, BusUnavailable) as error:
-                failure = failure or error
-        if failure is not None:
-            if not isinstance(failure.__cause__, RETRIABLE):
-                self._producer.drop()
-            raise failure
+                answers = [
+                    client.send(m.topic, m.value, m.key.encode(), headers=list(m.headers)) for m in messages
+                ]
+                for answer in answers:
+                    done = answer.get(timeout=max(0.0, deadline - time.monotonic()))
+                    positions.append(Position(done.topic, done.partition, done.offset))
+        except (BusRefused, BusUnavailable):
+            # None may still be under way when the caller tries again, hence a new client.
+            self._producer.drop()
+            raise
         return positions
 
     def close(self) -> None:
