@@ -19,12 +19,31 @@ BASE = Path(sys.executable).resolve()
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """A folder with the Makefile, the installer and two lock files that ask for nothing."""
-    (tmp_path / "deploy").mkdir()
-    shutil.copy(ROOT / "deploy" / "install.sh", tmp_path / "deploy")
-    shutil.copy(ROOT / "Makefile", tmp_path)
+    return _laid_out(tmp_path / "project")
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """Such a project after `make install`, and what was said (made once: it takes seconds)."""
+    folder = _laid_out(tmp_path_factory.mktemp("made") / "project")
+    code, said = _make(folder, "install")
+    assert code == 0, said
+    return folder, said
+
+
+@pytest.fixture
+def installed(made: tuple[Path, str], tmp_path: Path) -> Path:
+    """A copy of it to spoil."""
+    return Path(shutil.copytree(made[0], tmp_path / "project", symlinks=True))
+
+
+def _laid_out(folder: Path) -> Path:
+    (folder / "deploy").mkdir(parents=True)
+    shutil.copy(ROOT / "deploy" / "install.sh", folder / "deploy")
+    shutil.copy(ROOT / "Makefile", folder)
     for name in ("requirements.lock", "requirements-dev.lock"):
-        (tmp_path / name).write_text("# nothing\n")
-    return tmp_path
+        (folder / name).write_text("# nothing\n")
+    return folder
 
 
 def _fake(folder: Path, name: str, body: str) -> None:
@@ -54,40 +73,45 @@ def _make(
     return done.returncode, done.stdout
 
 
-def test_first_call_makes_second_call_is_silent_and_a_new_lock_installs_again(project: Path) -> None:
-    code, said = _make(project, "install")
-    assert code == 0, said
-    assert "making .venv" in said
-    assert (project / ".venv" / "bin" / "python").exists()
-    assert _make(project, "install") == (0, "")
-    (project / "requirements.lock").write_text("# nothing new\n")
-    code, said = _make(project, "install")
+def test_the_first_call_says_what_it_makes_and_the_second_is_silent(made: tuple[Path, str]) -> None:
+    folder, said = made
+    assert "making .venv" in said and "installing requirements.lock" in said
+    assert (folder / ".venv" / "bin" / "python").exists()
+    assert _make(folder, "install") == (0, "")
+
+
+def test_a_new_lock_file_is_installed_into_the_same_environment(installed: Path) -> None:
+    (installed / "requirements.lock").write_text("# nothing new\n")
+    code, said = _make(installed, "install")
     assert code == 0 and "installing requirements.lock" in said and "making" not in said
 
 
-def test_the_developers_environment_contains_the_users(project: Path) -> None:
-    code, said = _make(project, "dev")
+def test_the_developers_environment_contains_the_users(installed: Path) -> None:
+    (installed / ".venv" / ".installed-run").unlink()
+    code, said = _make(installed, "dev")
     assert code == 0 and "requirements-dev.lock" in said
-    assert _make(project, "install") == (0, "")
+    assert _make(installed, "install") == (0, "")
 
 
-def test_a_half_finished_environment_is_repaired(project: Path) -> None:
-    assert _make(project, "install")[0] == 0
-    shutil.rmtree(next((project / ".venv" / "lib").glob("python3*")) / "site-packages" / "pip")
-    (project / ".venv" / ".installed-run").unlink()
-    code, said = _make(project, "install")
-    assert code == 0 and "making .venv" in said
-    (project / ".venv" / "bin" / "python").unlink()  # the Python it was made with was removed
-    code, said = _make(project, "install")
+def test_an_environment_without_pip_is_made_again(installed: Path) -> None:
+    shutil.rmtree(next((installed / ".venv" / "lib").glob("python3*")) / "site-packages" / "pip")
+    (installed / ".venv" / ".installed-run").unlink()
+    code, said = _make(installed, "install")
     assert code == 0 and "making .venv" in said
 
 
-def test_a_package_without_a_hash_is_refused_in_one_sentence_and_leaves_no_stamp(project: Path) -> None:
-    (project / "requirements.lock").write_text("segno==1.6.6\n")
-    code, said = _make(project, "install")
+def test_an_environment_whose_python_is_gone_is_made_again(installed: Path) -> None:
+    (installed / ".venv" / "bin" / "python").unlink()
+    code, said = _make(installed, "install")
+    assert code == 0 and "making .venv" in said
+
+
+def test_a_package_without_a_hash_is_refused_in_one_sentence_and_leaves_no_stamp(installed: Path) -> None:
+    (installed / "requirements.lock").write_text("segno==1.6.6\n")
+    code, said = _make(installed, "install")
     assert code != 0
     assert "installation failed: ERROR: " in said and "--require-hashes" in said
-    assert not (project / ".venv" / ".installed-run").exists()
+    assert not (installed / ".venv" / ".installed-run").exists()
 
 
 def test_a_wrong_python_is_one_sentence(project: Path, tmp_path: Path) -> None:
