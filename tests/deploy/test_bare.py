@@ -20,6 +20,7 @@ from deploy.bare.__main__ import environment, exports
 from deploy.place import Place
 from deploy.processes import identify
 from settings import read
+from tests.services import not_run
 
 ROOT = Path(__file__).resolve().parents[2]
 Bare = Callable[..., Any]
@@ -39,10 +40,7 @@ def _bare(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
 def bare(tmp_path: Path) -> Iterator[Bare]:
     """Call deploy.bare on a folder of its own; everything is stopped afterwards."""
     if os.geteuid() != 0 or not Path("/etc/debian_version").exists():
-        reason = "deploy.bare needs root on Debian"
-        if os.environ.get("REQUIRE_SERVICES") == "1":
-            pytest.fail(reason)
-        pytest.skip(reason)
+        not_run("deploy.bare (needs root on Debian)")
 
     def call(*words: str) -> subprocess.CompletedProcess[str]:
         return _bare(tmp_path, *words)
