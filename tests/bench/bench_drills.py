@@ -24,6 +24,7 @@ import psycopg2
 from incidents.ports import BusRefused, BusUnavailable, Outgoing
 from streams.bus import open_bus
 from streams.envelope import encode
+from streams.topics import INPUT_TOPICS
 from tests.bench.frame import Bench, Figures
 from tests.bench.truth import Store
 from tests.product import ROOT, Product
@@ -210,8 +211,11 @@ def _in_flight(product: Product, store: Store) -> int:
         positions = {
             (t, p): n for t, p, n in store.rows("SELECT topic, partition, position FROM partition_positions")
         }
-        ends = inspector.ranges("city.reading.v1")
-        return sum(end - positions.get((tp.topic, tp.partition), first) for tp, (first, end) in ends.items())
+        return sum(
+            end - positions.get((tp.topic, tp.partition), first)
+            for topic in INPUT_TOPICS
+            for tp, (first, end) in inspector.ranges(topic).items()
+        )
     finally:
         inspector.close()
 
