@@ -309,18 +309,36 @@ def ingest(s: Settings, args: argparse.Namespace) -> int:
         max_distance_m=facts.reach_m,
     )
 
+    waiting = threading.Event()
+
     def take_in() -> None:
-        """Step 6: intake → incidents, until nothing waits. What fails stays waiting and is tried again."""
-        try:
-            while not stop.is_set():
-                with units() as uow:
-                    if not triage(uow, clock(), facts.number_pattern, s.timezone):
-                        return
-        except parts.store_away as error:
-            log.warning("triage waits for the store", error=str(error))
+        """Step 6: intake → incidents, in a thread of its own so that a flood of reports never holds up readings.
+
+        What fails stays waiting in the store and is tried again within half a second.
+        """
+        while not stop.is_set():
+            waiting.wait(0.5)
+            waiting.clear()
+            try:
+                while not stop.is_set():
+                    with units() as uow:
+                        if not triage(uow, clock(), facts.number_pattern, s.timezone):
+                            break
+            except parts.store_away as error:
+                log.warning("triage waits for the store", error=str(error))
+                stop.wait(0.5)
 
     chosen = lanes() if args.lane == "all" else {args.lane: lanes()[args.lane]}
     failed: list[BaseException] = []
+
+    def watched(work: Callable[[], None]) -> None:
+        """A thread that dies takes the process with it: the supervisor starts it again, in one piece."""
+        try:
+            work()
+        except BaseException as error:
+            failed.append(error)
+            stop.set()
+            raise
 
     def run_lane(lane: str, topics_: tuple[str, ...]) -> None:
         values = LiveValues()
@@ -333,7 +351,7 @@ def ingest(s: Settings, args: argparse.Namespace) -> int:
 
         def after(work: Any) -> None:
             if work.flush.intake:
-                take_in()
+                waiting.set()
             try:
                 shown, gone = warning_items(work)
                 places = worker_places(work)
@@ -347,7 +365,6 @@ def ingest(s: Settings, args: argparse.Namespace) -> int:
                 log.warning("live state away; it will be rebuilt", error=str(error))
 
         def idle() -> None:
-            take_in()
             try:
                 finder.refresh()
                 beat()

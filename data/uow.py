@@ -213,12 +213,14 @@ class PgUnitOfWork:
 
     def incident_changed(self, incident: Incident, now: datetime) -> None:
         """See UnitOfWork."""
-        self._cursor.execute(
-            "SELECT (SELECT name FROM units WHERE code = %s), (SELECT name FROM accounts WHERE login = %s)",
-            (incident.unit, incident.worker),
-        )
-        row = self._cursor.fetchone()
-        unit_name, worker_name = row if row else ("", "")
+        unit_name = worker_name = ""
+        if incident.unit or incident.worker:
+            self._cursor.execute(
+                "SELECT (SELECT name FROM units WHERE code = %s), (SELECT name FROM accounts WHERE login = %s)",
+                (incident.unit, incident.worker),
+            )
+            row = self._cursor.fetchone()
+            unit_name, worker_name = row if row else ("", "")
         self.publish("city.incident.v1", str(incident.id), live_item(incident, unit_name, worker_name), now)
 
     def answered(self, source: str, key: str) -> dict[str, Any] | None:
