@@ -95,6 +95,7 @@ class View:
         self._memo: dict[tuple[str, str], bool] = {}
         self._bodies: dict[tuple[str, int], bytes] = {}
         self.cached: tuple[str, int, float, bytes] | None = None
+        self.making = threading.Lock()
 
     def sees(self, kind: str, scope: str) -> bool:
         """`sees` for this group, remembered."""
@@ -377,23 +378,23 @@ class LiveHub:
         deltas since are still at hand for the stream that follows."""
         if not self.replica.loaded:
             return None
-        view = self.view_of(actor)
-        cached, moment = view.cached, time.monotonic()
-        if (
-            cached is not None
-            and cached[0] == self.replica.epoch
-            and (cached[1] == self.replica.n or moment - cached[2] < _SNAPSHOT_FRESH_S)
-            and self.lost_since is None
-        ):
-            items, n, epoch = cached[3], cached[1], cached[0]
-        else:
-            epoch, n, plain = self.replica.snapshot(view)
-            items = plain
-            view.cached = (epoch, n, moment, plain)
+        epoch, n, items = self._shown(self.view_of(actor))
         now_ms = int(self._now().timestamp() * 1000)
         lost = b',"lost":true' if self.lost_since is not None else b""
         head = b'{"epoch":%b,"n":%d,"now":%d%b,' % (orjson.dumps(epoch), n, now_ms, lost)
         return gzip.compress(head + items + b"}", compresslevel=4)
+
+    def _shown(self, view: View) -> tuple[str, int, bytes]:
+        """The state as a group sees it, made once for all of the group that ask at the same moment."""
+        with view.making:
+            cached, moment = view.cached, time.monotonic()
+            if cached is not None and cached[0] == self.replica.epoch:
+                fresh = moment - cached[2] < _SNAPSHOT_FRESH_S and self.lost_since is None
+                if fresh or cached[1] == self.replica.n:
+                    return cached[0], cached[1], cached[3]
+            epoch, n, items = self.replica.snapshot(view)
+            view.cached = (epoch, n, moment, items)
+            return epoch, n, items
 
     def pending(self, client: Client) -> tuple[list[bytes], bool]:
         """Frames that `client` has to get now, and whether the stream is over after them."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -18,15 +17,13 @@ from callbacks.http.deps import Deps
 from callbacks.http.errors import Problem
 from callbacks.http.login import actor_of
 from callbacks.http.measures import Measures
-from callbacks.http.shell import client_of
+from callbacks.http.shell import insider
 from callbacks.live_hub import LiveHub
 from incidents.commands import Status
 from incidents.ports import BusUnavailable
 
 FRESH_S: Final = 15.0
 """A process that was not heard of for longer is not well."""
-
-_LOOPBACK: Final = frozenset({"127.0.0.1", "::1"})
 
 log = structlog.get_logger()
 
@@ -42,22 +39,21 @@ def health_router(deps: Deps, hub: LiveHub, measures: Measures) -> APIRouter:
         return {"ok": True}
 
     @router.get("/readyz", tags=["health"])
-    async def readyz() -> Response:
-        """Everything this process needs is there; else 503 with the broken links named."""
+    async def readyz(request: Request) -> Response:
+        """Everything this process needs is there; else 503 with the broken links named.
+
+        Why they are broken is told to this machine and to holders of the metrics token.
+        """
         links = await run_in_threadpool(_links, deps, hub)
         ok = all(link["ok"] for link in links.values())
+        if not insider(request.scope, request.headers, deps.metrics_token):
+            links = {name: {"ok": link["ok"]} for name, link in links.items()}
         return JSONResponse({"ok": ok, "links": links}, 200 if ok else 503)
 
     @router.get("/metrics", tags=["health"])
     async def metrics(request: Request) -> Response:
         """Prometheus text; from elsewhere than this machine only with the token."""
-        token = request.headers.get("authorization", "").removeprefix("Bearer ")
-        known = bool(deps.metrics_token) and secrets.compare_digest(
-            token.encode(), deps.metrics_token.encode()
-        )
-        # A proxy on this machine is not this machine asking.
-        nearby = client_of(request.scope) in _LOOPBACK and "x-forwarded-for" not in request.headers
-        if not known and not nearby:
+        if not insider(request.scope, request.headers, deps.metrics_token):
             raise Problem(401, "login", "metrics: from loopback, or with the metrics token")
         return Response(await run_in_threadpool(measures.text), media_type=CONTENT_TYPE_LATEST)
 

@@ -153,7 +153,6 @@ def login_router(deps: Deps) -> APIRouter:
         response = Response(status_code=204) if by_script else RedirectResponse("/login", 303)
         for name in (SESSION_COOKIE, CSRF_COOKIE):
             response.delete_cookie(name, path="/", secure=deps.tls, samesite="lax")
-        response.headers["Clear-Site-Data"] = '"cache"'
         return response
 
     @router.get("/password", include_in_schema=False)

@@ -131,7 +131,8 @@ class Shell:
                 for name, value in self._headers.items():
                     out.setdefault(name, value)
                 out["X-Request-ID"] = identity
-                if scope["path"].startswith("/api/"):
+                if scope["path"].startswith("/api/") or out.get("content-type", "").startswith("text/html"):
+                    # Shared workplaces: nothing of an account stays in the browser for the next one.
                     out.setdefault("Cache-Control", "no-store")
             await send(message)
 
@@ -228,6 +229,14 @@ def is_open(path: str, method: str) -> bool:
 def cookie_of(headers: Headers, name: str) -> str:
     """A cookie of the request, '' without one."""
     return cookie_parser(headers.get("cookie", "")).get(name, "")
+
+
+def insider(scope: Scope, headers: Headers, token: str) -> bool:
+    """True for this very machine, or with the metrics token. A proxy on this machine is not this machine."""
+    given = headers.get("authorization", "").removeprefix("Bearer ")
+    if token and secrets.compare_digest(given.encode(), token.encode()):
+        return True
+    return client_of(scope) in ("127.0.0.1", "::1") and "x-forwarded-for" not in headers
 
 
 def client_of(scope: Scope) -> str:

@@ -30,6 +30,13 @@ def test_readyz_names_the_broken_link(stage: Stage) -> None:
     assert httpx.get(f"{stage.url}/readyz").status_code == 503
 
 
+def test_strangers_are_not_told_why(stage: Stage) -> None:
+    through_a_proxy = {"X-Forwarded-For": "203.0.113.9"}
+    links = httpx.get(f"{stage.url}/readyz", headers=through_a_proxy).json()["links"]
+    assert set(links) >= {"store", "bus", "live", "ingest", "relay"}
+    assert all(set(link) == {"ok"} for link in links.values())
+
+
 def test_readyz_notices_a_missing_migration(stage: Stage) -> None:
     row = stage.db.query(
         "SELECT number, name, checksum, applied_at FROM schema_migrations ORDER BY number DESC LIMIT 1"

@@ -160,8 +160,11 @@ def test_shown_to_whom_it_concerns(stage: Stage) -> None:
     assert reply.status_code == 200, reply.text
     assert operator.get(path).status_code == 200
     assert stage.login("operator-city").get(path).status_code == 200
+    refused = "SELECT count(*) FROM audit WHERE action = 'photo.see' AND thing = %s AND NOT allowed"
+    before = stage.db.query(refused, (f"photo:{sha}",))[0][0]
     for stranger in (neighbour, stage.login("wall"), stage.login("administrator-city")):
         assert stranger.get(path).status_code == 404
+    assert stage.db.query(refused, (f"photo:{sha}",))[0][0] == before + 3
     assert stage.client().get(path).status_code == 401
 
 
