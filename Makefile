@@ -20,11 +20,13 @@ test: dev ## 全部测试（REQUIRE_SERVICES=1：缺少服务即失败） | all 
 	@exec $(PY) -m pytest -ra $(TESTS)
 
 check: dev ## 静态检查与文档测试 | ruff, mypy, import contracts, docs
-	@$(PY) -m ruff check .
-	@$(PY) -m ruff format --check -q .
-	@$(PY) -m mypy --strict
-	@PYTHONPATH=. .venv/bin/lint-imports --no-logo
-	@exec $(PY) -m pytest -q tests/docs
+	@failed=0; \
+	$(PY) -m ruff check . || failed=1; \
+	$(PY) -m ruff format --check -q . || { echo "ruff format ."; failed=1; }; \
+	$(PY) -m mypy --strict || failed=1; \
+	PYTHONPATH=. .venv/bin/lint-imports --no-logo || failed=1; \
+	$(PY) -m pytest -q tests/docs || failed=1; \
+	exit $$failed
 
 bench: dev ## 全部测量，结果写入 tests/bench/results/（QUICK=0：完整） | all benches, results in tests/bench/results/
 	@mkdir -p tests/bench/results

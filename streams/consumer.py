@@ -162,14 +162,16 @@ class Consumer:
         return new
 
     def _recall(self, work: Work) -> None:
-        """Load newest values and rule states of devices met for the first time since the memory was cleared."""
-        strangers = {row[0].no: row[0] for row in work.judged if row[0].no not in self._memory.devices}
-        if not strangers:
+        """Load what the store knows of devices and metrics met for the first time since the memory was cleared."""
+        pairs = {(row[0].no, row[2]) for row in work.judged} - self._memory.pairs
+        if not pairs:
             return
-        pairs = sorted({(row[0].no, row[2]) for row in work.judged if row[0].no in strangers})
-        self._memory.newest.update(self.store.latest(pairs))
-        self._memory.states.update(self.store.rule_states(sorted(strangers)))
-        self._memory.devices.update(strangers)
+        devices = {number for number, _ in pairs} - self._memory.devices
+        self._memory.newest.update(self.store.latest(sorted(pairs)))
+        if devices:
+            self._memory.states.update(self.store.rule_states(sorted(devices)))
+        self._memory.devices |= devices
+        self._memory.pairs |= pairs
 
     def _commit(self, reader: Reader, positions: Mapping[TopicPartition, int]) -> None:
         try:

@@ -81,6 +81,7 @@ class GridReportData(msgspec.Struct, frozen=True):
     level: Level | None = None
     photos: list[str] = []
     source_time: str | None = None
+    history: bool = False
     category: str = ""
 
 
@@ -206,7 +207,8 @@ def key_of(topic: str, message: Message[Any]) -> str:
 
 
 def finite(value: float) -> bool:
-    """NaN and the infinities are no readings. (JSON cannot carry them, but 1e999 decodes to one.)"""
+    """NaN and the infinities are no readings. (JSON cannot carry them and the decoder refuses 1e999 as `invalid`;
+    this guards readings that come another way.)"""
     return math.isfinite(value)
 
 

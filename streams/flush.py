@@ -38,17 +38,20 @@ Newest = dict[tuple[int, int], tuple[datetime, float]]
 
 @dataclass(slots=True)
 class Memory:
-    """What the last committed flush left: newest values and rule states of the devices seen so far."""
+    """What the last committed flush left: newest values of the (device, metric) pairs seen so far, rule states of
+    the devices."""
 
     newest: Newest = field(default_factory=dict)
     states: dict[tuple[str, int, int], RuleState] = field(default_factory=dict)
     devices: set[int] = field(default_factory=set)
+    pairs: set[tuple[int, int]] = field(default_factory=set)
 
     def clear(self) -> None:
         """Forget all; it is loaded again from the store when needed (start, rebalance, failed flush)."""
         self.newest.clear()
         self.states.clear()
         self.devices.clear()
+        self.pairs.clear()
 
 
 @dataclass(slots=True)
@@ -191,7 +194,7 @@ def _take_alarm(work: Work, index: int, entry: Entry, message: Message[Any], app
 
 def _take_report(work: Work, index: int, entry: Entry, message: Message[Any], appended: datetime) -> None:
     data = message.data
-    check_time("time", message.time, appended, work.limits)
+    check_time("time", message.time, appended, work.limits, data.history)
     check_report(message, frozenset(work.registry.classes))
     place = check_place(data.point, work.limits, work.locate) if data.point is not None else None
     reporter = {} if data.reporter is None else {"name": data.reporter.name, "phone": data.reporter.phone}

@@ -25,8 +25,8 @@ class LiveValues:
         """Items of the devices touched by a committed flush. `known` gives values of devices met first."""
         strangers = [device for device in work.touched if device not in self._values]
         if strangers:
-            for device, values in known(strangers).items():
-                self._values[device].update(values)
+            for name, values in known(strangers).items():
+                self._values[name].update(values)
         for device, metric, number, time, value, _, _ in work.judged:
             newest = work.newest.get((device.no, number))
             if newest is not None and newest[0] == time:

@@ -173,7 +173,7 @@ class Relay:
                 except self.away as error:
                     self.failing[timer.name] = str(error)
                     log.warning("timer failed, tries again", timer=timer.name, error=str(error))
-                except Exception as error:  # noqa: BLE001 — one broken timer must not stop the others; it is shown
+                except Exception as error:
                     self.failing[timer.name] = str(error)
                     log.exception("timer failed", timer=timer.name)
             lost.wait(0.2)

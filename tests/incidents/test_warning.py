@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -21,7 +22,7 @@ def at(second: float) -> datetime:
 
 
 def judged(
-    rule: Rule, readings: list[tuple[float, float]], state: RuleState = NEUTRAL
+    rule: Rule, readings: Sequence[tuple[float, float]], state: RuleState = NEUTRAL
 ) -> tuple[RuleState, list[Detection]]:
     """Judge (second, value) readings one after another."""
     found = []
