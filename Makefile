@@ -24,6 +24,7 @@ check: dev ## 静态检查与文档测试 | ruff, mypy, import contracts, docs
 	$(PY) -m ruff check . || failed=1; \
 	$(PY) -m ruff format --check -q . || { echo "ruff format ."; failed=1; }; \
 	$(PY) -m mypy --strict || failed=1; \
+	$(PY) -m mypy --strict app.py settings.py || failed=1; \
 	PYTHONPATH=. .venv/bin/lint-imports --no-logo || failed=1; \
 	$(PY) -m pytest -q tests/docs || failed=1; \
 	exit $$failed
