@@ -32,8 +32,9 @@ check: dev ## 静态检查与文档测试 | ruff, mypy, import contracts, docs
 bench: dev ## 全部测量，结果写入 tests/bench/results/（QUICK=0：完整） | all benches, results in tests/bench/results/
 	@mkdir -p tests/bench/results
 	@for name in $$($(PY) app.py bench --list); do \
-		$(PY) app.py bench $$name $(if $(filter 0,$(QUICK)),,--quick) | tail -n 1 > tests/bench/results/$$name.json \
-		&& cat tests/bench/results/$$name.json || exit 1; \
+		out=tests/bench/results/$$name; \
+		$(PY) app.py bench $$name $(if $(filter 0,$(QUICK)),,--quick) > $$out.new || exit 1; \
+		tail -n 1 $$out.new > $$out.json && rm $$out.new && cat $$out.json; \
 	done
 
 up: ## 用容器启动真实服务（先填 deploy/compose.env） | real services in containers (fill deploy/compose.env first)
