@@ -548,9 +548,9 @@ def feed(s: Settings, args: argparse.Namespace) -> int:
             name: tuple(make(*(tuple(v) if isinstance(v, list) else v for v in row)) for row in rows[name])
             for name, make in makers.items()
         }
-        return view.CityView(
-            *facts.centre, **made, feeds=dict.fromkeys(topics.INPUT_TOPICS, view.DEFAULT_FEED)
-        )
+        lon, lat = facts.centre
+        feeds = dict.fromkeys(topics.INPUT_TOPICS, view.DEFAULT_FEED)
+        return view.CityView(lon=lon, lat=lat, feeds=feeds, reach_km=facts.reach_m / 1000, **made)
 
     return run(
         args,
