@@ -68,7 +68,8 @@ class CityMap {
   #drawnAt = 0;
   #picking = null;
   #popup;
-  #hovered = '';
+  #hovered = null; // {id, kind, key, properties, lngLat}
+  #metrics = new Map(); // device type → promise of metric id → {name, name_en, unit}
   #hint = null;
   #stop = new AbortController();
   #faded = null;
@@ -195,6 +196,7 @@ class CityMap {
       return;
     }
     for (const [kind, key] of changed) {
+      if (this.#hovered?.kind === kind && this.#hovered.key === key) this.#showCard(); // a card that is open stays true
       if (kind === 'device') this.#device(key, live.get('device', key));
       else if (kind === 'incident') this.#dirty.add('incidents');
       else if (kind === 'worker') this.#dirty.add('workers');
@@ -441,16 +443,34 @@ class CityMap {
     const hit = this.#at(point);
     const id = hit ? `${hit.kind}\n${hit.key}` : '';
     this.#map.getCanvas().style.cursor = hit ? 'pointer' : '';
-    if (id === this.#hovered) return;
+    if (id === (this.#hovered?.id ?? '')) return;
     this.#unhover();
     if (!hit) return;
-    this.#hovered = id;
-    this.#popup.setLngLat(hit.lngLat)
-      .setDOMContent(card(hit.kind, live.get(hit.kind, hit.key), hit.feature.properties, live.now())).addTo(this.#map);
+    this.#hovered = {id, kind: hit.kind, key: hit.key, properties: hit.feature.properties, lngLat: hit.lngLat};
+    this.#showCard();
+  }
+
+  async #showCard() {
+    const on = this.#hovered;
+    const draw = (metrics) => this.#popup.setLngLat(on.lngLat)
+      .setDOMContent(card(on.kind, live.get(on.kind, on.key), on.properties, live.now(), metrics)).addTo(this.#map);
+    const known = on.kind === 'device' ? await this.#metricsOf(on.key, on.properties.class) : null;
+    if (this.#hovered === on) draw(known);
+  }
+
+  /** What the city calls a device's values: asked once per type of device; without an answer their ids must do. */
+  #metricsOf(key, type) {
+    if (!this.#metrics.has(type)) {
+      const asked = fetch(`/api/v1/queries/device?device=${encodeURIComponent(key)}`, {credentials: 'same-origin'})
+        .then(async (reply) => new Map(((reply.ok && (await reply.json()).metrics) || []).map((m) => [m.id, m])))
+        .catch(() => { this.#metrics.delete(type); return new Map(); });
+      this.#metrics.set(type, asked);
+    }
+    return this.#metrics.get(type);
   }
 
   #unhover() {
-    this.#hovered = '';
+    this.#hovered = null;
     this.#popup?.remove();
   }
 

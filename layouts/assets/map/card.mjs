@@ -22,13 +22,18 @@ function due(at, now) {
   return t(left < 0 ? 'due.over' : 'due.left', {span: span(Math.abs(left))});
 }
 
-function reading([metric, value]) {
-  const name = has(`metric.${metric}`) ? t(`metric.${metric}`) : metric;
-  return `${name} ${typeof value === 'number' ? +value.toFixed(2) : value}`;
+/** A value with its name and unit, which are data of the city: `metrics` is id → {name, name_en, unit}. */
+function reading([metric, value], metrics) {
+  const known = metrics?.get(metric);
+  const name = (lang === 'en' && known?.name_en) || known?.name || metric;
+  return `${name} ${typeof value === 'number' ? +value.toFixed(2) : value}${known?.unit ? ` ${known.unit}` : ''}`;
 }
 
-/** The card of one thing: `item` is its live item when there is one, `properties` what the map knows of it. */
-export function card(kind, item, properties, now) {
+/**
+ * The card of one thing: `item` is its live item when there is one, `properties` what the map knows of it, `metrics`
+ * what the city calls a device's values.
+ */
+export function card(kind, item, properties, now, metrics) {
   const title = (...nodes) => el('div', 'cy-map__card-title', ...nodes);
   const box = el('div', 'cy-map__card');
   if (kind === 'cluster') {
@@ -50,10 +55,10 @@ export function card(kind, item, properties, now) {
   if (kind === 'device') {
     const status = item?.status ?? '';
     box.append(title(properties.name || properties.key));
-    const values = Object.entries(item?.values ?? {}).slice(0, 4).map(reading);
+    const values = Object.entries(item?.values ?? {}).slice(0, 4).map((entry) => reading(entry, metrics));
     const rows = [
       sub((lang === 'en' && properties.type_name_en) || properties.type_name || '', status ? t(`status.${status}`) : ''),
-      values.length ? el('div', 'cy-num', values.join('   ')) : null,
+      ...values.map((value) => el('div', 'cy-num', value)),
       sub(item?.t ? ago((now - item.t) / 1000) : ''),
     ];
     box.append(...rows.filter(Boolean));
