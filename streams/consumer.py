@@ -119,6 +119,8 @@ class Consumer:
                 owned = reader.assignment()
                 for partition, offset in self._start(inspector, owned).items():
                     reader.seek(partition, offset)
+                if paused:
+                    reader.resume(owned)
                 return
             except self.store_away as error:
                 self.counters.retries += 1
