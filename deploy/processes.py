@@ -6,6 +6,7 @@ Linux only (it reads /proc). Standard library only, so that it also runs before 
 from __future__ import annotations
 
 import os
+import secrets
 import signal
 import socket
 import time
@@ -123,15 +124,19 @@ def port_is_free(port: int, host: str = "127.0.0.1") -> bool:
 
 
 def free_ports(count: int) -> list[int]:
-    """`count` different free ports on 127.0.0.1, chosen by the kernel."""
-    sockets = [socket.socket(socket.AF_INET, socket.SOCK_STREAM) for _ in range(count)]
-    try:
-        for s in sockets:
-            s.bind(("127.0.0.1", 0))
-        return [int(s.getsockname()[1]) for s in sockets]
-    finally:
-        for s in sockets:
-            s.close()
+    """`count` different free ports on 127.0.0.1, outside the range from which the kernel takes client ports.
+
+    Inside that range a client that keeps trying a server that is down would one day be given the server's own
+    port, be connected to itself, and the server could not come back.
+    """
+    low = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    choice = range(20001, low) if low > 21000 else range(61000, 65000)
+    found: list[int] = []
+    while len(found) < count:
+        port = secrets.choice(choice)
+        if port not in found and port_is_free(port):
+            found.append(port)
+    return found
 
 
 def _stat_fields(pid: int) -> list[str] | None:
