@@ -62,7 +62,7 @@ class Parts:
     def __init__(self, s: Settings, name: str) -> None:
         from data.accounts import Accounts
         from data.audit import Audit
-        from data.database import Database, StoreUnavailable
+        from data.database import Busy, Database, StoreUnavailable
         from data.live import LiveAway, LiveState
         from streams.bus import open_bus
 
@@ -79,8 +79,8 @@ class Parts:
         self.live = LiveState(s.live_url)
         self.audit = Audit(self.database)
         self.accounts = Accounts(self.database, attempts=s.login_attempts, lock_min=s.login_lock_min)
-        self.store_away = (StoreUnavailable,)
-        self.away = (StoreUnavailable, LiveAway)
+        self.store_away = (StoreUnavailable, Busy)
+        self.away = (StoreUnavailable, Busy, LiveAway)
 
     def city(self) -> Any:
         """(facts, cell finder). Raises NoCity."""
@@ -168,8 +168,6 @@ def init(s: Settings, args: argparse.Namespace) -> int:
 
 def web(s: Settings, args: argparse.Namespace) -> int:
     """Pages, live stream, REST."""
-    import uvicorn
-
     from callbacks.dash_app import make_dash
     from callbacks.dash_view import DashDeps
     from callbacks.http.deps import Deps
@@ -177,7 +175,7 @@ def web(s: Settings, args: argparse.Namespace) -> int:
     from callbacks.http.phone import phone_router
     from callbacks.http.text import text_router
     from callbacks.http.tiles import tiles_router
-    from callbacks.server import make_server
+    from callbacks.server import WebServer, make_server
     from data.feed_tokens import FeedTokens
     from data.map_layers import StoreLayers
     from data.migrate import pending
@@ -238,17 +236,13 @@ def web(s: Settings, args: argparse.Namespace) -> int:
             timezone=s.timezone,
         )
     )
-    uvicorn.run(
+    WebServer(
         app,
         host=s.http_host,
         port=s.http_port,
-        log_level="warning",
-        access_log=False,
         ssl_certfile=s.tls_cert or None,
         ssl_keyfile=s.tls_key or None,
-        timeout_graceful_shutdown=3,
-        server_header=False,
-    )
+    ).run()
     return 0
 
 
@@ -291,6 +285,7 @@ def ingest(s: Settings, args: argparse.Namespace) -> int:
     from data.live import LiveAway
     from incidents.triage import triage
     from streams.consumer import Consumer
+    from streams.live_feed import LiveFeed
     from streams.live_items import LiveValues, warning_items, worker_places
     from streams.validate import Limits
 
@@ -340,35 +335,38 @@ def ingest(s: Settings, args: argparse.Namespace) -> int:
             stop.set()
             raise
 
-    def run_lane(lane: str, topics_: tuple[str, ...]) -> None:
-        values = LiveValues()
-        beaten = [0.0]
+    live_feed = LiveFeed(parts.live, parts.away)
+    lanes_alive: dict[str, float] = {}
 
-        def beat() -> None:
-            if time.monotonic() - beaten[0] > 2:
-                beaten[0] = time.monotonic()
+    def heartbeats() -> None:
+        """A lane that turned within the last seconds is alive; one that hangs is not said to be."""
+        for lane, at in list(lanes_alive.items()):
+            if time.monotonic() - at < 10:
                 parts.live.beat(f"ingest:{lane}:{os.getpid()}", int(time.time() * 1000))
 
+    def run_lane(lane: str, topics_: tuple[str, ...]) -> None:
+        values = LiveValues()
+
         def after(work: Any) -> None:
+            lanes_alive[lane] = time.monotonic()
             if work.flush.intake:
                 waiting.set()
+            shown, gone = warning_items(work)
+            places = worker_places(work)
             try:
-                shown, gone = warning_items(work)
-                places = worker_places(work)
                 items = [*values.items(work, partial(newest_values, parts.database)), *shown]
                 if places:
                     items += workers_shown(parts.database, places)
-                if items or gone:
-                    parts.live.apply(items, gone)
-                beat()
-            except parts.away as error:
-                log.warning("live state away; it will be rebuilt", error=str(error))
+            except parts.store_away as error:
+                log.warning("live items wait for the store", error=str(error))
+                return
+            live_feed.put(items, gone)
 
         def idle() -> None:
+            lanes_alive[lane] = time.monotonic()
             try:
                 finder.refresh()
-                beat()
-            except parts.away as error:
+            except parts.store_away as error:
                 log.warning("idle", error=str(error))
 
         consumer = Consumer(

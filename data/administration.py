@@ -162,6 +162,13 @@ def _open_letter(cursor: Cursor, topic: str, partition: int, offset: int) -> tup
     return str(row[0]), bytes(row[1]), str(row[3])
 
 
+def _require_city(cursor: Cursor, actor: Actor) -> None:
+    """Dead letters are the whole city's: who answers for a part of it may not settle them."""
+    cursor.execute("SELECT value FROM city WHERE key = 'path'")
+    row = cursor.fetchone()
+    _require(actor, "deadletter.replay", str(row[0]) if row else "")
+
+
 def _settle(cursor: Cursor, command: Any, state: str, actor: Actor, now: datetime) -> None:
     cursor.execute(
         "UPDATE dead_letters SET state = %s, settled_at = %s, settled_by = %s"
@@ -173,6 +180,7 @@ def _settle(cursor: Cursor, command: Any, state: str, actor: Actor, now: datetim
 def _replay_dead_letter(
     cursor: Cursor, command: c.ReplayDeadLetter, actor: Actor, now: datetime
 ) -> dict[str, Any]:
+    _require_city(cursor, actor)
     key, value, feed = _open_letter(cursor, command.topic, command.partition, command.offset)
     if command.value:
         value = command.value.encode()
@@ -189,6 +197,7 @@ def _replay_dead_letter(
 def _drop_dead_letter(
     cursor: Cursor, command: c.DropDeadLetter, actor: Actor, now: datetime
 ) -> dict[str, Any]:
+    _require_city(cursor, actor)
     if not command.reason.strip():
         raise Rejected("field", "reason='': say why it is not wanted", field="reason")
     _open_letter(cursor, command.topic, command.partition, command.offset)

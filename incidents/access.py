@@ -89,10 +89,10 @@ RIGHTS: Final[dict[str, frozenset[str]]] = {
         "deadletter.see",
         "person.unmask",
     },
-    "unit_handler": _SEE | _FIELD | {"incident.rank_workers", "worker.see"},
+    "unit_handler": _SEE | _FIELD | {"incident.rank_workers", "incident.search", "worker.see"},
     "grid_worker": (_SEE | _FIELD | {"incident.report", "position.report"}) - {"indicator.see"},
     "evaluator": _SEE | {"incident.export", "incident.search", "ledger.see"},
-    "theme_owner": _SEE | {"feed.see", "ledger.see"},
+    "theme_owner": _SEE | {"incident.search", "feed.see", "ledger.see"},
     "administrator": frozenset(
         {
             "status.see",
@@ -122,7 +122,7 @@ RIGHTS: Final[dict[str, frozenset[str]]] = {
             "incident.list",
         }
     ),
-    "wall": _SEE - {"photo.see"},
+    "wall": (_SEE | {"worker.see"}) - {"photo.see"},
     "system": frozenset({"incident.report", "incident.join", "incident.escalate"}),
 }
 

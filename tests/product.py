@@ -71,8 +71,8 @@ class Product:
             self.start_services()
             self.run("migrate")
             self.run("init", "--sample")
-            for name in self.children:
-                self.start(name)
+            for child in self.children:
+                self.start(*child.split())
             if "web" in self.children:
                 self.wait_ready()
         except BaseException:

@@ -239,7 +239,7 @@ def settle(product: Product, store: Store, deadline: float) -> None:
 
 def verify(store: Store, sent: Sent, group: list[Subject]) -> dict[str, Any]:
     """Compare the store with the producer's list."""
-    connection = psycopg2.connect(store._dsn)
+    connection = psycopg2.connect(store.dsn)
     try:
         with connection, connection.cursor() as cursor:
             cursor.execute(

@@ -12,11 +12,11 @@ class Store:
     """A connection beside the product."""
 
     def __init__(self, dsn: str) -> None:
-        self._dsn = dsn
+        self.dsn = dsn
 
     def rows(self, sql: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Rows of one statement on a connection of its own (the server may have been killed in between)."""
-        connection = psycopg2.connect(self._dsn)
+        connection = psycopg2.connect(self.dsn)
         try:
             with connection, connection.cursor() as cursor:
                 cursor.execute(sql, params or None)
