@@ -382,16 +382,14 @@ def ingest(s: Settings, args: argparse.Namespace) -> int:
             store_away=(*parts.store_away, LiveAway, NoCity),
             batch=s.ingest_batch,
         )
-        try:
-            consumer.run(stop)
-        except BaseException as error:
-            failed.append(error)
-            stop.set()
-            raise
+        consumer.run(stop)
 
-    threads = [
-        threading.Thread(target=run_lane, args=lane, name=f"ingest-{lane[0]}") for lane in chosen.items()
-    ]
+    works: dict[str, Callable[[], None]] = {
+        "ingest-triage": take_in,
+        "ingest-live": partial(live_feed.run, stop, heartbeats),
+        **{f"ingest-{lane}": partial(run_lane, lane, topics_) for lane, topics_ in chosen.items()},
+    }
+    threads = [threading.Thread(target=watched, args=(work,), name=name) for name, work in works.items()]
     for thread in threads:
         thread.start()
     for thread in threads:
