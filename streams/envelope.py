@@ -35,7 +35,7 @@ class ReadingData(msgspec.Struct, frozen=True):
     readings: Annotated[list[Reading], msgspec.Meta(min_length=1, max_length=1000)]
     source_time: str | None = None
     history: bool = False
-    missing: Annotated[int, msgspec.Meta(ge=0)] = 0
+    missing: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 0
 
 
 class Point(msgspec.Struct, frozen=True):
@@ -157,11 +157,27 @@ def decode(topic: str, value: bytes, max_bytes: int) -> Message[Any]:
         message: Message[Any] = _DECODERS[topic].decode(value)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise _explain(topic, value, error) from None
+    if b"\\u0000" in value:
+        _refuse_nul(msgspec.json.decode(value), "")
     if message.specversion != "1.0":
         raise Bad("envelope", field="specversion", found=message.specversion, rule="must be '1.0'")
     if message.type != topic:
         raise Bad("unknown_version", field="type", found=message.type, rule=f"must be {topic!r} here")
     return message
+
+
+def _refuse_nul(part: Any, path: str) -> None:
+    """U+0000 is legal in JSON and nowhere in PostgreSQL: one such message would stop ingest for ever."""
+    if isinstance(part, str) and "\x00" in part:
+        raise Bad(
+            "invalid", field=path, found=part.replace("\x00", "\\u0000"), rule="must not contain U+0000"
+        )
+    if isinstance(part, dict):
+        for name, inner in part.items():
+            _refuse_nul(inner, f"{path}.{name}".lstrip("."))
+    elif isinstance(part, list):
+        for number, inner in enumerate(part):
+            _refuse_nul(inner, f"{path}[{number}]")
 
 
 def _explain(topic: str, value: bytes, error: Exception) -> Bad:
