@@ -24,7 +24,7 @@ def records_of(asked: Mapping[str, Any], service: Service, view: View) -> list[A
             stages=str(asked.get("stages") or ""),
             levels=str(asked.get("levels") or ""),
             overdue=asked.get("overdue"),
-            limit=200,
+            limit=100,
         ),
         view.actor,
     )

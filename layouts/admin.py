@@ -12,6 +12,7 @@ from dash.development.base_component import Component
 from incidents.access import ROLES
 from layouts import ids
 from layouts.shell import frame, pieces
+from layouts.shell.grids import column, grid, number_column
 from layouts.shell.pieces import attrs
 from layouts.shell.view import View
 
@@ -41,6 +42,13 @@ def admin(view: View) -> Component:
             html.Nav(
                 [
                     *tabs,
+                    dcc.Input(
+                        id=ids.ADMIN_SEARCH,
+                        type="search",
+                        className="cy-input",
+                        placeholder=view.t("admin.search"),
+                        autoComplete="off",
+                    ),
                     html.Div(className="cy-grow"),
                     pieces.button(
                         [pieces.icon("refresh-cw"), view.t("ui.refresh")],
@@ -209,50 +217,45 @@ def _area_form(view: View) -> Component:
 def accounts(view: View, answer: Row) -> list[Component]:
     """The accounts, each opening its form."""
     lines = [
-        html.Tr(
-            [
-                html.Td(
-                    [
-                        html.Div(str(r.get("name")), className="cy-strong"),
-                        html.Div(str(r.get("login")), className="cy-faint cy-num"),
-                    ]
-                ),
-                html.Td(view.word("role", r.get("role"))),
-                html.Td(str(r.get("unit_name") or r.get("unit") or "–")),
-                html.Td(
-                    "、".join(str(a) for a in r.get("area_names") or r.get("areas") or []), className="cy-dim"
-                ),
-                html.Td(_account_state(view, r)),
-                html.Td(str(r.get("sessions") or ""), className="cy-num is-right"),
-            ],
-            **_row("accounts", {k: r.get(k) for k in ("login", "name", "role", "unit", "areas", "disabled")}),
-        )
+        {
+            "key": str(r.get("login")),
+            "who": [str(r.get("name")), str(r.get("login"))],
+            "role": view.word("role", r.get("role")),
+            "unit": str(r.get("unit_name") or r.get("unit") or "–"),
+            "areas": _areas_shown(view, r.get("areas") or []),
+            "state": _account_state(view, r),
+            "sessions": r.get("sessions") or None,
+            "open": {
+                "form": "accounts",
+                **{k: r.get(k) for k in ("login", "name", "role", "unit", "areas", "disabled")},
+            },
+        }
         for r in answer.get("rows", [])
     ]
-    heads = [
-        view.t("word.account"),
-        view.t("admin.role"),
-        view.t("word.unit"),
-        view.t("admin.areas"),
-        view.t("word.status"),
-        view.t("admin.sessions"),
+    columns = [
+        column("who", view.t("word.account"), cellRenderer="CyPair", minWidth=150),
+        column("role", view.t("admin.role"), width=120),
+        column("unit", view.t("word.unit"), minWidth=180),
+        column("areas", view.t("admin.areas"), minWidth=180, cellClass="cy-dim cy-num"),
+        column("state", view.t("word.status"), width=150, cellRenderer="CyLamp"),
+        number_column("sessions", view.t("admin.sessions")),
     ]
-    return [
-        _title(view, "accounts", answer),
-        pieces.table(heads, lines, nothing=view.t("ui.empty"), className="is-clickable"),
-    ]
+    table = grid(view, ids.ADMIN_GRID, columns, lines, nothing=view.t("ui.empty"), row_height=50)
+    return [_title(view, "accounts", answer), table]
 
 
-def _account_state(view: View, r: Row) -> Component:
+def _areas_shown(view: View, paths: Sequence[str]) -> str:
+    """The codes of the areas; of many the first and how many there are."""
+    codes = [path.rstrip("/").rsplit("/", 1)[-1] for path in paths]
+    return view.t("admin.areas.many", first=codes[0], n=len(codes)) if len(codes) > 2 else ", ".join(codes)
+
+
+def _account_state(view: View, r: Row) -> list[str]:
     if r.get("disabled"):
-        return html.Span(view.t("admin.disabled"), className="lamp lamp--warn")
+        return [view.t("admin.disabled"), "warn"]
     if r.get("locked_until"):
-        return html.Span(
-            view.t("admin.locked", time=view.moment(r["locked_until"])), className="lamp lamp--warn"
-        )
-    return html.Span(
-        view.t("admin.first_login" if r.get("must_change") else "admin.active"), className="cy-dim"
-    )
+        return [view.t("admin.locked", time=view.moment(r["locked_until"])), "warn"]
+    return [view.t("admin.first_login" if r.get("must_change") else "admin.active"), ""]
 
 
 def units(view: View, answer: Row) -> list[Component]:

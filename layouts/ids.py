@@ -73,6 +73,7 @@ WALL_TRENDS: Final = tuple(f"wall-trend-{n}" for n in range(3))
 
 # ops
 OPS_TAB: Final = "ops-tab"
+OPS_GRID: Final = "ops-grid"
 OPS_ASK: Final = "ops-ask"
 OPS_BODY: Final = "ops-body"
 OPS_PRESS: Final = "ops-press"
@@ -83,6 +84,8 @@ OPS_REASON: Final = "ops-reason"
 OPS_FIX: Final = "ops-fix"
 
 # admin
+ADMIN_GRID: Final = "admin-grid"
+ADMIN_SEARCH: Final = "admin-search"
 ADMIN_ASK: Final = "admin-ask"
 ADMIN_BODY: Final = "admin-body"
 ADMIN_FORM: Final = "admin-form"

@@ -12,6 +12,7 @@ from dash.development.base_component import Component
 from layouts import figures, ids
 from layouts.desk.lists import feeds as feed_table
 from layouts.shell import frame, pieces
+from layouts.shell.grids import column, grid, number_column
 from layouts.shell.pieces import attrs
 from layouts.shell.view import View
 
@@ -26,6 +27,7 @@ TABS: Final = (
     ("audit", "audit.see", "shield"),
 )
 """Tab, the right that shows it, icon."""
+MINUTE_COUNTS: Final = ("stored", "rejected", "duplicate", "held")
 COUNTS: Final = ("received", "stored", "rejected", "duplicate", "held", "in_flight")
 
 
@@ -217,50 +219,30 @@ def _balance(view: View, r: Row) -> Component:
 
 
 def _minutes(view: View, rows: Sequence[Row]) -> Component:
-    keys = ("stored", "rejected", "duplicate", "held")
     lines = [
-        html.Tr(
-            [
-                html.Td(view.moment(r.get("minute")), className="cy-num"),
-                html.Td(str(r.get("feed"))),
-                html.Td(f"{r.get('topic')} · {r.get('partition')}", className="cy-faint cy-num"),
-                *(
-                    html.Td(
-                        _n(r.get(k)),
-                        className="is-right cy-num"
-                        + (" is-mark" if k in ("rejected", "held") and r.get(k) else ""),
-                    )
-                    for k in keys
-                ),
-                html.Td(_n(r.get("records_stored")), className="is-right cy-num"),
-                html.Td(_n(r.get("records_missing")), className="is-right cy-num"),
-                html.Td(_reasons(view, r.get("reasons") or {})),
-            ]
-        )
+        {
+            "key": f"{r.get('minute')} {r.get('feed')} {r.get('topic')} {r.get('partition')}",
+            "minute": view.moment(r.get("minute")),
+            "feed": str(r.get("feed")),
+            "partition": f"{r.get('topic')} · {r.get('partition')}",
+            **{k: r.get(k) for k in (*MINUTE_COUNTS, "records_stored", "records_missing")},
+            "reasons": [[why, view.word("ops.why", why), n] for why, n in (r.get("reasons") or {}).items()],
+        }
         for r in rows
     ]
-    heads = [
-        view.t("ops.minute"),
-        view.t("ops.feed"),
-        view.t("ops.partition"),
-        *(view.t(f"ops.count.{k}") for k in keys),
-        view.t("ops.count.records"),
-        view.t("ops.count.missing"),
-        view.t("ops.reasons"),
+    counts = [
+        number_column(k, view.t(f"ops.count.{k}"), mark=k in ("rejected", "held")) for k in MINUTE_COUNTS
     ]
-    return pieces.table(heads, lines, nothing=view.t("ops.ledger.none"), className="numbers")
-
-
-def _reasons(view: View, reasons: Row) -> list[Component]:
-    return [
-        html.Button(
-            [view.word("ops.why", why), html.Span(f" {_n(n)}", className="cy-num")],
-            type="button",
-            className="cy-chip is-button",
-            **attrs({"data-ask": json.dumps({"tab": "dead", "reason": why})}),
-        )
-        for why, n in reasons.items()
+    columns = [
+        column("minute", view.t("ops.minute"), width=110, cellClass="cy-num"),
+        column("feed", view.t("ops.feed"), width=130),
+        column("partition", view.t("ops.partition"), width=240, cellClass="cy-num cy-dim"),
+        *counts,
+        number_column("records_stored", view.t("ops.count.records")),
+        number_column("records_missing", view.t("ops.count.missing")),
+        column("reasons", view.t("ops.reasons"), cellRenderer="CyReasons", minWidth=160, sortable=False),
     ]
+    return grid(view, ids.OPS_GRID, columns, lines, nothing=view.t("ops.ledger.none"), row_height=34)
 
 
 def dead(view: View, answer: Row, asked: Row) -> list[Component]:
@@ -293,55 +275,33 @@ def dead(view: View, answer: Row, asked: Row) -> list[Component]:
         else None
     )
     lines = [
-        html.Tr(
-            [
-                html.Td(view.moment(r.get("received_at"), "%m-%d %H:%M:%S"), className="cy-num"),
-                html.Td(
-                    [
-                        html.Div(str(r.get("topic"))),
-                        html.Div(f"{r.get('partition')} @ {r.get('offset')}", className="cy-faint cy-num"),
-                    ]
-                ),
-                html.Td(str(r.get("feed"))),
-                html.Td(html.Span(view.word("ops.why", r.get("reason")), className="cy-chip")),
-                html.Td(
-                    [
-                        html.Code(str(r.get("field") or "")),
-                        html.Span(f" = {r.get('found')}", className="cy-dim cy-clip-2")
-                        if r.get("found")
-                        else None,
-                    ]
-                ),
-                html.Td(str(r.get("rule") or ""), className="cy-dim"),
-                html.Td(view.t(f"ops.state.{r.get('state', 'open')}"), className="cy-faint"),
-            ],
-            **attrs(
-                {
-                    "data-letter": json.dumps({k: r.get(k) for k in ("topic", "partition", "offset")}),
-                    "tabIndex": "0",
-                    "role": "button",
-                }
-            ),
-        )
+        {
+            "key": f"{r.get('topic')}/{r.get('partition')}/{r.get('offset')}",
+            "at": view.moment(r.get("received_at"), "%m-%d %H:%M:%S"),
+            "where": [str(r.get("topic")), f"{r.get('partition')} @ {r.get('offset')}"],
+            "feed": str(r.get("feed")),
+            "why": [view.word("ops.why", r.get("reason")), "wrong"],
+            "found": [str(r.get("field") or ""), str(r.get("found") or "")],
+            "rule": str(r.get("rule") or ""),
+            "state": view.t(f"ops.state.{r.get('state', 'open')}"),
+            "open": {k: r.get(k) for k in ("topic", "partition", "offset", "state")},
+        }
         for r in rows
     ]
-    heads = [
-        view.t("word.time"),
-        view.t("ops.topic"),
-        view.t("ops.feed"),
-        view.t("word.reason"),
-        view.t("ops.dead.found"),
-        view.t("ops.dead.rule"),
-        view.t("word.status"),
+    columns = [
+        column("at", view.t("word.time"), width=140, cellClass="cy-num"),
+        column("where", view.t("ops.topic"), width=210, cellRenderer="CyPair"),
+        column("feed", view.t("ops.feed"), width=120),
+        column("why", view.t("word.reason"), width=150, cellRenderer="CyLamp"),
+        column("found", view.t("ops.dead.found"), cellRenderer="CyPair"),
+        column("rule", view.t("ops.dead.rule"), cellClass="cy-dim"),
+        column("state", view.t("word.status"), width=100, cellClass="cy-dim"),
     ]
     note = html.Div(
         view.t("desk.records.shown", n=len(rows), total=answer.get("total", len(rows))), className="cy-faint"
     )
-    return [
-        _title(view, "dead", chip, states),
-        note,
-        pieces.table(heads, lines, nothing=view.t("ops.dead.none"), className="is-clickable"),
-    ]
+    table = grid(view, ids.OPS_GRID, columns, lines, nothing=view.t("ops.dead.none"), row_height=50)
+    return [_title(view, "dead", chip, states), note, table]
 
 
 def letter(view: View, r: Row) -> list[Component]:
@@ -489,39 +449,29 @@ def audit(view: View, answer: Row) -> list[Component]:
         className="verdict" + ("" if sound else " verdict--wrong"),
     )
     lines = [
-        html.Tr(
-            [
-                html.Td(view.moment(r.get("at"), "%m-%d %H:%M:%S"), className="cy-num"),
-                html.Td(
-                    [
-                        html.Div(str(r.get("actor"))),
-                        html.Div(view.word("role", r.get("role")), className="cy-faint"),
-                    ]
-                ),
-                html.Td(html.Code(str(r.get("action")))),
-                html.Td(str(r.get("thing"))),
-                html.Td(
-                    html.Span(
-                        view.t("ops.audit.allowed" if r.get("allowed") else "ops.audit.refused"),
-                        className="cy-dim" if r.get("allowed") else "lamp lamp--wrong",
-                    )
-                ),
-                html.Td(
-                    html.Code(json.dumps(r.get("detail") or {}, ensure_ascii=False)), className="cy-faint"
-                ),
-            ]
-        )
+        {
+            "key": str(r.get("id")),
+            "at": view.moment(r.get("at"), "%m-%d %H:%M:%S"),
+            "who": [str(r.get("actor")), view.word("role", r.get("role"))],
+            "action": str(r.get("action")),
+            "thing": str(r.get("thing")),
+            "decision": [view.t("ops.audit.allowed"), ""]
+            if r.get("allowed")
+            else [view.t("ops.audit.refused"), "wrong"],
+            "detail": json.dumps(r.get("detail") or {}, ensure_ascii=False),
+        }
         for r in answer.get("rows", [])
     ]
-    heads = [
-        view.t("word.time"),
-        view.t("word.account"),
-        view.t("ops.audit.action"),
-        view.t("ops.audit.thing"),
-        view.t("ops.audit.decision"),
-        view.t("ui.details"),
+    columns = [
+        column("at", view.t("word.time"), width=140, cellClass="cy-num"),
+        column("who", view.t("word.account"), width=150, cellRenderer="CyPair"),
+        column("action", view.t("ops.audit.action"), width=200, cellRenderer="CyCode"),
+        column("thing", view.t("ops.audit.thing"), width=220),
+        column("decision", view.t("ops.audit.decision"), width=100, cellRenderer="CyLamp"),
+        column("detail", view.t("ui.details"), cellRenderer="CyCode"),
     ]
-    return [_title(view, "audit"), verdict, pieces.table(heads, lines, nothing=view.t("ui.empty"))]
+    table = grid(view, ids.OPS_GRID, columns, lines, nothing=view.t("ui.empty"), row_height=50)
+    return [_title(view, "audit"), verdict, table]
 
 
 def _n(value: Any) -> str:

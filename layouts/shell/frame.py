@@ -39,8 +39,18 @@ TERMINALS: Final = (
     ),
     Terminal("leader", "/leader", "incident.escalate", "theme-desk", "desk/leader.mjs", ("desk/leader.css",)),
     Terminal("wall", "/wall", "live.see", "theme-wall", "wall/wall.mjs", ("wall/wall.css",)),
-    Terminal("ops", "/ops", "status.see", "theme-desk", "desk/ops.mjs", ("desk/ops.css",)),
-    Terminal("admin", "/admin", "account.see", "theme-desk", "desk/admin.mjs", ("desk/ops.css",)),
+    Terminal(
+        "ops", "/ops", "status.see", "theme-desk", "desk/ops.mjs", ("desk/ops.css",), ("desk/cells.js",)
+    ),
+    Terminal(
+        "admin",
+        "/admin",
+        "account.see",
+        "theme-desk",
+        "desk/admin.mjs",
+        ("desk/ops.css",),
+        ("desk/cells.js",),
+    ),
 )
 """In the order of the navigation. `right` only hides: every query and command is asked again by the service."""
 

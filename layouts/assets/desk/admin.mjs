@@ -1,12 +1,12 @@
 // Administration: tabs, and the side sheet with the form of an account, a unit or an area.
 
 import {t} from '../text.mjs';
-import {put, ready, show, tell} from './dom.mjs';
+import {put, ready, setProps, show, tell} from './dom.mjs';
 import {startShell} from './shell.mjs';
-import {startTabs} from './tabs.mjs';
+import {rowOf, startTabs} from './tabs.mjs';
 
 startShell();
-const {side} = await startTabs('admin-ask', 'accounts');
+const {side, ask} = await startTabs('admin-ask', 'accounts');
 await ready('admin-form');
 let editing = null;
 
@@ -16,15 +16,20 @@ function open(row) {
   for (const form of side.querySelectorAll('[data-form]')) show(form, form.dataset.form === row.form);
   for (const part of side.querySelectorAll('[data-only="edit"]')) show(part, !row.new);
   for (const id of ['admin-login', 'admin-code', 'admin-code-area']) document.getElementById(id).readOnly = !row.new;
-  window.dash_clientside.set_props('admin-secret', {children: []});
+  setProps('admin-secret', {children: []});
   show(side, true);
   tell('admin-edit', row);
 }
 
 document.addEventListener('click', ({target}) => {
+  const row = rowOf(target, 'admin-grid');
+  if (row) return open(row.open);
   const hit = target.closest('[data-edit],[data-save]');
   if (!hit) return;
   if (hit.dataset.edit) open(JSON.parse(hit.dataset.edit));
   else if (editing) tell('admin-press', {save: hit.dataset.save, new: Boolean(editing.new)});
+});
+document.getElementById('admin-search').addEventListener('keydown', (event) => {
+  if (event.key === 'Enter') ask({tab: 'accounts', text: event.target.value.trim()});
 });
 document.documentElement.dataset.ready = 'admin';

@@ -37,6 +37,16 @@
   parts.CySources = ({data}) => h('span', {className: data.sources > 1 ? 'cy-count' : 'cy-dim cy-num', title: word('word.sources')}, data.sources);
   parts.CyText = ({value}) => h('span', {className: 'cy-clip', title: value}, value || '–');
 
+  parts.CyNumber = ({value}) => (value === null || value === undefined ? '' : Number(value).toLocaleString('en-US'));
+  // Reasons of a ledger row, [[code, word, n]]: each opens the dead letters of that reason.
+  parts.CyReasons = ({value}) => h('span', {}, (value ?? []).map(([code, text, n]) => h('button', {
+    key: code, type: 'button', className: 'cy-chip is-button', 'data-ask': JSON.stringify({tab: 'dead', reason: code}),
+  }, text, h('span', {className: 'cy-num'}, n))));
+  parts.CyPair = ({value}) => h('div', {className: 'two-lines'},
+    h('div', {className: 'two-lines__a cy-clip', title: value?.[0]}, value?.[0]), h('div', {className: 'two-lines__b cy-clip', title: value?.[1]}, value?.[1]));
+  parts.CyLamp = ({value}) => h('span', {className: value?.[1] ? `lamp lamp--${value[1]}` : 'cy-dim'}, value?.[0]);
+  parts.CyCode = ({value}) => h('code', {className: 'cy-clip', title: value}, value);
+
   function touch(element) {
     if (element) window.chengyun?.age?.touch(element);
   }

@@ -4,7 +4,7 @@ import {live} from '../live.mjs';
 import {createMap} from '../citymap.mjs';
 import {lang, t} from '../text.mjs';
 import {startBell} from './bell.mjs';
-import {centre, memory, put, ready, show, tell, throttle, whenLoaded} from './dom.mjs';
+import {centre, memory, put, ready, setProps, show, tell, throttle, whenLoaded} from './dom.mjs';
 import {intakeForm} from './intake.mjs';
 import {layerPanel} from './layers.mjs';
 import {IncidentList} from './list.mjs';
@@ -56,7 +56,7 @@ function select(key, from) {
   if (!same) {
     act(null);
     shown = null;
-    for (const id of ['desk-dispatch', 'desk-chart']) window.dash_clientside.set_props(id, {children: []});
+    for (const id of ['desk-dispatch', 'desk-chart']) setProps(id, {children: []});
   }
   tell('desk-selected', key ? {id: key} : null);
 }
@@ -87,8 +87,8 @@ function act(action, needs = []) {
   if (action === null) return;
   put(form.querySelector('[data-act-title]'), t(`action.${action}`));
   for (const part of form.querySelectorAll('[data-for]')) show(part, needs.includes(part.dataset.for));
-  window.dash_clientside.set_props('desk-act-level', {value: shown?.level ?? null});
-  window.dash_clientside.set_props('desk-act-class', {value: shown?.class_code || null});
+  setProps('desk-act-level', {value: shown?.level ?? null});
+  setProps('desk-act-class', {value: shown?.class_code || null});
   requestAnimationFrame(() => form.querySelector('[data-for]:not([hidden]) :is(textarea, button, input)')?.focus());
 }
 
@@ -127,7 +127,7 @@ function openRecords(title, formula) {
   const line = dialog().querySelector('[data-formula]');
   put(line, formula);
   show(line, Boolean(formula));
-  for (const id of ['records-body', 'device-body']) window.dash_clientside.set_props(id, {children: []});
+  for (const id of ['records-body', 'device-body']) setProps(id, {children: []});
   if (!dialog().open) dialog().showModal();
 }
 

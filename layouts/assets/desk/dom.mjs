@@ -15,9 +15,30 @@ export function ready(id) {
   });
 }
 
+const waiting = new Map(); // id → props that Dash could not take yet
+
+/** Set properties of the component `id`. Dash loses what is set before it knows a component: then it is kept for later. */
+export function setProps(id, props) {
+  if (window.dash_component_api?.getLayout(id) !== undefined && !waiting.has(id)) {
+    window.dash_clientside.set_props(id, props);
+    return;
+  }
+  const first = waiting.size === 0;
+  waiting.set(id, {...waiting.get(id), ...props});
+  if (!first) return;
+  const timer = setInterval(() => {
+    for (const [key, kept] of waiting) {
+      if (window.dash_component_api?.getLayout(key) === undefined) continue;
+      waiting.delete(key);
+      window.dash_clientside.set_props(key, kept);
+    }
+    if (!waiting.size) clearInterval(timer);
+  }, 50);
+}
+
 /** Give `data` to the dcc.Store `id`: the Python callback that listens to it answers. `at` makes every ask a new one. */
 export function tell(id, data) {
-  window.dash_clientside.set_props(id, {data: data && {...data, at: Date.now()}});
+  setProps(id, {data: data && {...data, at: Date.now()}});
 }
 
 /** An element: el('div.row', {title: '…', dataset: {…}, onclick: …}, child, 'text', …). Text is never parsed as HTML. */

@@ -1,7 +1,7 @@
 // 接报 in the browser: opening, keys, the running clock, picking a place on the map, what Dash cannot hear by itself.
 
 import {t} from '../text.mjs';
-import {memory, put, ready, show, tell, throttle} from './dom.mjs';
+import {memory, put, ready, setProps, show, tell, throttle} from './dom.mjs';
 import {toast} from './shell.mjs';
 
 const FIELDS = {'intake-text': '', 'intake-class': null, 'intake-address': '', 'intake-name': '', 'intake-phone': '', 'intake-level': 0};
@@ -42,13 +42,13 @@ export class Intake {
   }
 
   #clear() {
-    for (const [id, value] of Object.entries(FIELDS)) window.dash_clientside.set_props(id, {value});
-    for (const id of ['intake-suggest', 'intake-places', 'intake-where', 'intake-similar']) window.dash_clientside.set_props(id, {children: []});
+    for (const [id, value] of Object.entries(FIELDS)) setProps(id, {value});
+    for (const id of ['intake-suggest', 'intake-places', 'intake-where', 'intake-similar']) setProps(id, {children: []});
     this.#chosen = false;
     tell('intake-point', null);
     tell('intake-typed', null);
     // One key per taken call: a second press of the button, or a retry, files nothing twice.
-    window.dash_clientside.set_props('intake-key', {data: crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}`});
+    setProps('intake-key', {data: crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}`});
   }
 
   #clock() {
@@ -58,7 +58,7 @@ export class Intake {
 
   #offer() {
     const best = this.#form.querySelector('[data-class-choice]');
-    if (!this.#chosen) window.dash_clientside.set_props('intake-class', {value: best?.dataset.classChoice ?? null});
+    if (!this.#chosen) setProps('intake-class', {value: best?.dataset.classChoice ?? null});
     this.#marks();
   }
 
@@ -74,16 +74,16 @@ export class Intake {
     else if ('intakePick' in hit.dataset) this.pick();
     else if (hit.dataset.classChoice) {
       this.#chosen = true;
-      window.dash_clientside.set_props('intake-class', {value: hit.dataset.classChoice});
+      setProps('intake-class', {value: hit.dataset.classChoice});
       this.#marks(hit.dataset.classChoice);
     } else this.#place(JSON.parse(hit.dataset.place));
   }
 
   /** A place chosen from the suggestions. */
   #place({lon, lat, name}) {
-    window.dash_clientside.set_props('intake-address', {value: name});
+    setProps('intake-address', {value: name});
     this.#point({lon, lat});
-    setTimeout(() => window.dash_clientside.set_props('intake-places', {children: []}), 400); // its own search comes back first
+    setTimeout(() => setProps('intake-places', {children: []}), 400); // its own search comes back first
     this.#form.querySelector('#intake-name').focus();
   }
 

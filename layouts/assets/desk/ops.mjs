@@ -2,7 +2,7 @@
 
 import {ready, show, tell} from './dom.mjs';
 import {startShell} from './shell.mjs';
-import {startTabs} from './tabs.mjs';
+import {rowOf, startTabs} from './tabs.mjs';
 
 startShell();
 const {side} = await startTabs('ops-ask', 'ledger');
@@ -10,15 +10,16 @@ const fix = await ready('ops-fix');
 let letter = null;
 
 document.addEventListener('click', ({target}) => {
-  const hit = target.closest('[data-letter],[data-settle]');
-  if (!hit) return;
-  if (hit.dataset.letter) {
-    letter = JSON.parse(hit.dataset.letter);
-    for (const row of document.querySelectorAll('[data-letter]')) row.classList.toggle('is-selected', row === hit);
+  const row = rowOf(target, 'ops-grid');
+  if (row?.open) {
+    letter = row.open;
     show(side, true);
-    show(fix, true);
+    show(fix, letter.state === 'open');
     tell('ops-detail-ask', letter);
-  } else if (letter) {
+    return;
+  }
+  const hit = target.closest('[data-settle]');
+  if (hit && letter) {
     tell('ops-press', {...letter, how: hit.dataset.settle});
     show(side, false);
   }

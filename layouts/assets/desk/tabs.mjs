@@ -2,6 +2,13 @@
 
 import {ready, show, tell} from './dom.mjs';
 
+/** The data of the grid row that was clicked, or null (a button inside of it is its own business). */
+export function rowOf(target, grid) {
+  const row = target.closest(`#${grid} .ag-row`);
+  if (!row || target.closest('button, a')) return null;
+  return window.dash_ag_grid.getApi(grid)?.getRowNode(row.getAttribute('row-id'))?.data ?? null;
+}
+
 /** Run the tabs of a page: `ask` is the store that Python listens to. Returns what else a page needs. */
 export async function startTabs(ask, first) {
   await ready(ask.replace(/-ask$/, '-body'));
@@ -34,5 +41,5 @@ export async function startTabs(ask, first) {
   const wanted = location.hash.slice(1);
   open({tab: tabs.some((tab) => tab.dataset.tab === wanted) ? wanted : tabs[0]?.dataset.tab ?? first});
   window.addEventListener('hashchange', () => { const tab = location.hash.slice(1); if (tab !== asked.tab) open({tab}); });
-  return {side, refresh: () => open(asked)};
+  return {side, ask: open};
 }
