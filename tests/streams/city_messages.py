@@ -74,7 +74,7 @@ def a_day(seed: int, start: datetime, count: int) -> list[Outgoing]:
                 found.append(alarm(dice.choice((CAMERA, NEXT_CAMERA)), kind, at, id))
             case 4:
                 lon, lat = dice.choice((WEST, EAST, NO_CELL, FAR))
-                point = {"point": {"lon": lon, "lat": lat}} if dice.random() < 0.8 else {}
+                point: dict[str, Any] = {"point": {"lon": lon, "lat": lat}} if dice.random() < 0.8 else {}
                 found.append(report(at, id, **{"class": dice.choice(("", "0101", "0201"))}, **point))
             case 5:
                 lon, lat = dice.choice((WEST, EAST))
