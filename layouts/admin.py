@@ -31,7 +31,7 @@ def admin(view: View) -> Component:
         html.Button(
             [pieces.icon(mark), view.t(f"admin.tab.{name}")],
             type="button",
-            className="tab",
+            className="side-nav__item",
             **attrs({"data-tab": name, "role": "tab", "aria-selected": "false"}),
         )
         for name, right, mark in TABS
@@ -56,7 +56,7 @@ def admin(view: View) -> Component:
                         **attrs({"data-refresh": ""}),
                     ),
                 ],
-                className="tabs",
+                className="side-nav",
                 role="tablist",
             ),
             html.Section(

@@ -37,7 +37,7 @@ def ops(view: View) -> Component:
         html.Button(
             [pieces.icon(mark), view.t(f"ops.tab.{name}")],
             type="button",
-            className="tab",
+            className="side-nav__item",
             **attrs({"data-tab": name, "role": "tab", "aria-selected": "false"}),
         )
         for name, right, mark in TABS
@@ -91,7 +91,7 @@ def ops(view: View) -> Component:
                         **attrs({"data-refresh": ""}),
                     ),
                 ],
-                className="tabs",
+                className="side-nav",
                 role="tablist",
             ),
             html.Section(
@@ -134,7 +134,7 @@ def _title(view: View, name: str, *tools: Any) -> Component:
 def _windows(view: View, chosen: int) -> Component:
     choices = [
         html.Button(
-            view.span(m * 60),
+            view.t(f"ops.window.{m}"),
             type="button",
             className="is-on" if m == chosen else "",
             **attrs({"data-ask": json.dumps({"tab": "ledger", "minutes": m})}),
@@ -173,7 +173,7 @@ def _mismatches(view: View, rows: Sequence[Row]) -> Component:
                 className="verdict verdict--wrong",
                 role="alert",
             ),
-            pieces.table(heads, lines, nothing="", className="is-wrong"),
+            pieces.table(heads, lines, nothing="", className="is-wrong", host="mismatches"),
         ]
     )
 
@@ -293,8 +293,8 @@ def dead(view: View, answer: Row, asked: Row) -> list[Component]:
         column("where", view.t("ops.topic"), width=210, cellRenderer="CyPair"),
         column("feed", view.t("ops.feed"), width=120),
         column("why", view.t("word.reason"), width=150, cellRenderer="CyLamp"),
-        column("found", view.t("ops.dead.found"), cellRenderer="CyPair"),
-        column("rule", view.t("ops.dead.rule"), cellClass="cy-dim"),
+        column("found", view.t("ops.dead.found"), cellRenderer="CyPair", minWidth=170),
+        column("rule", view.t("ops.dead.rule"), cellClass="cy-dim", minWidth=190),
         column("state", view.t("word.status"), width=100, cellClass="cy-dim"),
     ]
     note = html.Div(

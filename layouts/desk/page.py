@@ -192,6 +192,7 @@ def _grid(view: View) -> Component:
             "resizable": True,
             "suppressHeaderMenuButton": True,
             "suppressMovable": True,
+            "cellDataType": False,
             "sortingOrder": ["asc", "desc", None],
         },
         getRowId="params.data.key",

@@ -58,6 +58,7 @@ def grid(
             "resizable": True,
             "suppressHeaderMenuButton": True,
             "suppressMovable": True,
+            "cellDataType": False,
         },
         getRowId="params.data.key",
         dashGridOptions={

@@ -88,7 +88,9 @@ def facts(pairs: Iterable[tuple[str, Any]]) -> Component:
     return html.Dl(rows, className="cy-facts")
 
 
-def table(heads: Sequence[str], rows: Iterable[Component], *, nothing: str, className: str = "") -> Component:
+def table(
+    heads: Sequence[str], rows: Iterable[Component], *, nothing: str, className: str = "", host: str = ""
+) -> Component:
     """A plain table with a sticky head, or `nothing` in words."""
     body = list(rows)
     if not body:
@@ -96,7 +98,7 @@ def table(heads: Sequence[str], rows: Iterable[Component], *, nothing: str, clas
     head = html.Thead(html.Tr([html.Th(h) for h in heads]))
     return html.Div(
         html.Table([head, html.Tbody(body)], className=f"cy-table {className}"),
-        className="cy-scroll table-host",
+        className=f"cy-scroll table-host {host}",
     )
 
 
