@@ -31,6 +31,7 @@ PICTURE: Final[dict[str, Callable[[View, Any, Data], list[Any]]]] = {
         view, answer, str(a.get("parent") or ""), a.get("trail") or []
     ),
 }
+CHOICES: Final = (ids.ADMIN_UNIT, ids.ADMIN_AREAS, ids.ADMIN_AREA)
 FIELDS: Final = (
     ids.ADMIN_LOGIN,
     ids.ADMIN_NAME,
@@ -63,27 +64,18 @@ def register(app: Dash, deps: DashDeps) -> None:
             return pieces.fault(rejection(view, refusal))
 
     @app.callback(
-        *(Output(f, "value") for f in FIELDS), Input(ids.ADMIN_EDIT, "data"), prevent_initial_call=True
+        *(Output(f, "options") for f in CHOICES),
+        *(Output(f, "value") for f in FIELDS),
+        Input(ids.ADMIN_EDIT, "data"),
+        prevent_initial_call=True,
     )
     def fill_form(row: Data | None) -> Any:
         if not row:
             raise PreventUpdate
-        return form_values(row)
-
-    @app.callback(
-        Output(ids.ADMIN_UNIT, "options"),
-        Output(ids.ADMIN_AREAS, "options"),
-        Output(ids.ADMIN_AREA, "options"),
-        Input(ids.ADMIN_EDIT, "data"),
-        prevent_initial_call=True,
-    )
-    def fill_choices(_row: Data | None) -> Any:
         view = view_of(deps)
-        units = [
-            {"label": r["name"], "value": r["code"]} for r in deps.service.ask(c.Units(), view.actor)["rows"]
-        ]
+        units = unit_choices(deps.service.ask(c.Units(), view.actor)["rows"])
         areas = area_choices(lambda parent: deps.service.ask(c.Areas(parent), view.actor)["rows"])
-        return units, areas, areas
+        return units, with_own(areas, row.get("areas")), with_own(areas, [row.get("area")]), *form_values(row)
 
     @app.callback(
         Output(ids.TOASTS, "children", allow_duplicate=True),
@@ -115,6 +107,20 @@ def area_choices(children: Callable[[str], list[Data]]) -> list[Data]:
                 for x in children(district["code"])
             ]
     return out
+
+
+def unit_choices(rows: list[Data]) -> list[Data]:
+    """Units as options (value = code)."""
+    return [{"label": row["name"], "value": row["code"]} for row in rows]
+
+
+def with_own(choices: list[Data], paths: list[str | None] | None) -> list[Data]:
+    """The choices with a row's own areas among them: a drop-down forgets a value that it does not offer."""
+    known = {choice["value"] for choice in choices}
+    own = [
+        {"label": p.rstrip("/").rsplit("/", 1)[-1], "value": p} for p in paths or [] if p and p not in known
+    ]
+    return choices + own
 
 
 def form_values(row: Data) -> tuple[Any, ...]:

@@ -74,6 +74,7 @@ WALL_TRENDS: Final = tuple(f"wall-trend-{n}" for n in range(3))
 # ops
 OPS_TAB: Final = "ops-tab"
 OPS_GRID: Final = "ops-grid"
+OPS_MISMATCHES: Final = "ops-mismatches"
 OPS_ASK: Final = "ops-ask"
 OPS_BODY: Final = "ops-body"
 OPS_PRESS: Final = "ops-press"

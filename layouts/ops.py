@@ -148,34 +148,36 @@ def _mismatches(view: View, rows: Sequence[Row]) -> Component:
     if not rows:
         return html.Div([pieces.icon("circle-check"), view.t("ops.ledger.balanced")], className="verdict")
     lines = [
-        html.Tr(
-            [
-                html.Td(view.word("ops.mismatch", r.get("kind"))),
-                html.Td(f"{r.get('topic')} · {r.get('partition')}", className="cy-num"),
-                html.Td(str(r.get("feed") or "–")),
-                html.Td(view.moment(r.get("minute"))),
-                html.Td(_n(r.get("expected")), className="is-right cy-num"),
-                html.Td(_n(r.get("found")), className="is-right cy-num"),
-                html.Td(_signed(r.get("found"), r.get("expected")), className="is-right cy-num cy-strong"),
-                html.Td(pieces.age_of(r.get("found_at"))),
-            ]
-        )
+        {
+            "key": str(r.get("id")),
+            "kind": view.word("ops.mismatch", r.get("kind")),
+            "partition": f"{r.get('topic')} · {r.get('partition')}",
+            "feed": str(r.get("feed") or "–"),
+            "minute": view.moment(r.get("minute")) or "–",
+            "expected": r.get("expected"),
+            "found": r.get("found"),
+            "gap": int(r.get("found") or 0) - int(r.get("expected") or 0),
+            "since": view.moment(r.get("found_at"), "%m-%d %H:%M:%S"),
+        }
         for r in rows
     ]
-    heads = [
-        view.t(f"ops.mismatch.{k}")
-        for k in ("kind", "partition", "feed", "minute", "expected", "found", "gap", "since")
+    columns = [
+        column("kind", view.t("ops.mismatch.kind"), width=170),
+        column("partition", view.t("ops.mismatch.partition"), cellClass="cy-num", minWidth=200),
+        column("feed", view.t("ops.mismatch.feed"), width=130),
+        column("minute", view.t("ops.mismatch.minute"), width=120, cellClass="cy-num"),
+        number_column("expected", view.t("ops.mismatch.expected")),
+        number_column("found", view.t("ops.mismatch.found")),
+        number_column("gap", view.t("ops.mismatch.gap")),
+        column("since", view.t("ops.mismatch.since"), width=150, cellClass="cy-num"),
     ]
-    return html.Div(
-        [
-            html.Div(
-                [pieces.icon("triangle-alert"), view.t("ops.ledger.mismatch", n=len(rows))],
-                className="verdict verdict--wrong",
-                role="alert",
-            ),
-            pieces.table(heads, lines, nothing="", className="is-wrong", host="mismatches"),
-        ]
+    told = html.Div(
+        [pieces.icon("triangle-alert"), view.t("ops.ledger.mismatch", n=len(rows))],
+        className="verdict verdict--wrong",
+        role="alert",
     )
+    table = grid(view, ids.OPS_MISMATCHES, columns, lines, nothing="", row_height=34)
+    return html.Div([told, html.Div(table, className="mismatches")])
 
 
 def _totals(view: View, rows: Sequence[Row]) -> Component:
@@ -476,7 +478,3 @@ def audit(view: View, answer: Row) -> list[Component]:
 
 def _n(value: Any) -> str:
     return "" if value is None else f"{int(value):,}"
-
-
-def _signed(a: Any, b: Any) -> str:
-    return "" if a is None or b is None else f"{int(a) - int(b):+,}"

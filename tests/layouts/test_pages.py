@@ -13,6 +13,7 @@ import pytest
 from dash import Dash
 from dash.development.base_component import Component
 
+from callbacks.admin import with_own
 from callbacks.dash_app import PAGES, make_dash
 from callbacks.dash_view import DashDeps
 from callbacks.desk_press import COMMAND_OF, command_of, report_of
@@ -454,7 +455,8 @@ def test_ledger_shows_a_mismatch_in_red_and_a_balance_in_words() -> None:
     }
     shown = ops_layout.ledger(view(), broken, {})
     assert any("verdict--wrong" in str(getattr(c, "className", "")) for c in walk(shown))
-    assert "-2" in text_of(shown)
+    [table] = [c for c in walk(shown) if getattr(c, "id", "") == "ops-mismatches"]
+    assert [row["gap"] for row in table.rowData] == [-2]
 
 
 def test_settled_mismatches_are_no_longer_red() -> None:
@@ -521,6 +523,14 @@ def test_class_options_are_found_by_name_code_and_keywords() -> None:
         ],
     )
     assert option["value"] == "C0101" and all(w in option["search"] for w in ("C0101", "Manhole", "窨井"))
+
+
+def test_an_accounts_own_areas_are_always_offered() -> None:
+    choices = [{"label": "临澜市", "value": "990100/"}]
+    assert with_own(choices, ["990100/", "990100/990101/"])[1:] == [
+        {"label": "990101", "value": "990100/990101/"}
+    ]
+    assert with_own(choices, None) == choices
 
 
 def test_moments_are_shown_in_city_time() -> None:
