@@ -27,6 +27,8 @@ TABS: Final = (
     ("audit", "audit.see", "shield"),
 )
 """Tab, the right that shows it, icon."""
+_AN_EPOCH_MS: Final = 10**12
+"""Whole numbers above it are moments (2001 and later, in ms)."""
 MINUTE_COUNTS: Final = ("stored", "rejected", "duplicate", "held")
 COUNTS: Final = ("received", "stored", "rejected", "duplicate", "held", "in_flight")
 
@@ -430,7 +432,9 @@ def _rows_table(view: View, name: str, rows: Sequence[Row]) -> Component:
     )
 
 
-def _shown(view: View, value: Any) -> str:
+def _shown(view: View, value: Any) -> Any:
+    if isinstance(value, int) and value > _AN_EPOCH_MS:
+        return pieces.age_of(value)
     if isinstance(value, bool):
         return view.t("word.yes" if value else "word.no")
     if isinstance(value, list | tuple):

@@ -7,6 +7,7 @@ import {icon, put, show} from './dom.mjs';
 
 const TOAST_MS = 7000;
 const LINK_LATE_MS = 20_000; // a process that has not said anything for so long is late
+const FIGURES_LATE_MS = 90_000; // the relay computes the cheap figures every few seconds
 
 /** Fill the icons that Python could only name. */
 function drawIcons(root) {
@@ -22,26 +23,34 @@ new MutationObserver((records) => {
 }).observe(document.documentElement, {childList: true, subtree: true, attributes: true, attributeFilter: ['data-icon']});
 drawIcons(document.documentElement);
 
-/** Which links behind the page are not well: processes that report late or ill. */
+const linkName = (key) => (has(`shell.link.${key}`) ? t(`shell.link.${key}`) : key);
+
+/**
+ * Which links behind the page are not well, in words: processes that say so; the relay when the figures it makes every
+ * few seconds stand still; feeds that were heard once and are silent now.
+ */
 export function brokenLinks(now = live.now()) {
   const ill = [];
   for (const [key, item] of live.items('link')) {
     if (key === 'demo') continue; // says what the data are, not how a link is
-    const state = item.status ?? (item.ok === false ? 'down' : 'up');
+    const state = item.status ?? 'up';
     const heard = item.t ?? item.as_of;
-    if (!['up', 'ok', 'live', 'online'].includes(state) || (heard && now - heard > LINK_LATE_MS)) ill.push(key);
+    if (!['up', 'ok', 'live', 'online'].includes(state) || (heard && now - heard > LINK_LATE_MS)) ill.push(linkName(key));
+  }
+  const figures = [...live.items('indicator').values()].map((i) => i.as_of ?? 0);
+  if (figures.length && now - Math.max(...figures) > FIGURES_LATE_MS) ill.push(linkName('relay'));
+  for (const feed of live.items('feed').values()) {
+    if (feed.status === 'silent') ill.push(t('shell.link.silent_feed', {name: feed.name || feed.key}));
   }
   return ill;
 }
-
-export const linkName = (key) => (has(`shell.link.${key}`) ? t(`shell.link.${key}`) : key);
 
 /** The badge's words: the browser's own link first, then what is broken behind it. */
 export function linkText() {
   if (live.status === 'lost') return t('link.lost.since', {age: ago((Date.now() - live.heardAt) / 1000)});
   if (live.status === 'late') return `${t('link.late')} · ${t('shell.link.web')}`;
   const ill = brokenLinks();
-  return ill.length ? `${t('link.late')} · ${ill.map(linkName).join(lang === 'zh' ? '、' : ', ')}` : t('link.live');
+  return ill.length ? `${t('link.late')} · ${ill.join(lang === 'zh' ? '、' : ', ')}` : t('link.live');
 }
 
 function second() {
