@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import psycopg2
+import psycopg2.errors
 import psycopg2.extensions
 import psycopg2.extras
 import structlog
@@ -20,7 +21,7 @@ log = structlog.get_logger()
 
 
 class StoreUnavailable(RuntimeError):
-    """The database cannot be reached or went away; the transaction did not happen; try again."""
+    """The database cannot be reached, went away or has no room; the transaction did not happen; try again."""
 
 
 class Busy(RuntimeError):
@@ -28,6 +29,14 @@ class Busy(RuntimeError):
 
 
 _AWAY = (psycopg2.OperationalError, psycopg2.InterfaceError)
+_TRY_AGAIN = (
+    psycopg2.errors.DeadlockDetected,
+    psycopg2.errors.SerializationFailure,
+    psycopg2.errors.InsufficientResources,
+    psycopg2.errors.DiskFull,
+    psycopg2.errors.TooManyConnections,
+)
+"""The server is there and has undone the transaction for reasons of the moment: another one, a full disk."""
 
 
 class Database:
@@ -64,7 +73,8 @@ class Database:
         """One transaction: commits at the end, rolls back on any error.
 
         Raises StoreUnavailable when the server is away or goes away (the transaction is then not applied, or —
-        if the link broke during COMMIT — its fate is unknown, so every caller's work must be idempotent).
+        if the link broke during COMMIT — its fate is unknown, so every caller's work must be idempotent), and when
+        it gave up on this transaction for now (deadlock, full disk).
         """
         if not self._slots.acquire(timeout=30):
             raise Busy("no free database connection within 30 s")
@@ -76,7 +86,7 @@ class Database:
                 connection.commit()
             except BaseException as error:
                 self._undo(connection)
-                if isinstance(error, _AWAY) and connection.closed:
+                if isinstance(error, _TRY_AGAIN) or (isinstance(error, _AWAY) and connection.closed):
                     raise StoreUnavailable(str(error).strip()) from error
                 raise
             else:

@@ -30,8 +30,8 @@ def enable(database: Database) -> str:
     available = database.query("SELECT 1 FROM pg_available_extensions WHERE name = 'timescaledb'")
     if available:
         with database.transaction() as cursor:
-            cursor.execute("CREATE EXTENSION IF NOT EXISTS timescaledb")
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
+            cursor.execute("CREATE EXTENSION IF NOT EXISTS timescaledb")
             for table in TABLES:
                 _to_hypertable(cursor, table)
     return edition(database)
