@@ -65,11 +65,26 @@ def join(uow: UnitOfWork, incident: Incident, intake: Intake, now: datetime) -> 
     return changed
 
 
+def _class_of(uow: UnitOfWork, intake: Intake, actor: Actor) -> EventClass | None:
+    """The class of a source; a person's must be in the catalogue, a machine's may be ahead of it (then: none).
+
+    One rule or alarm kind that names an unknown class must not hold up every source behind it.
+    """
+    if not intake.class_code:
+        return None
+    try:
+        return uow.event_class(intake.class_code)
+    except Rejected:
+        if actor is SYSTEM:
+            return None
+        raise
+
+
 def open_incident(
     uow: UnitOfWork, intake: Intake, actor: Actor, now: datetime, pattern: str, timezone: str
 ) -> Incident:
     """File a new incident from its first source. The caller attaches the source and publishes."""
-    known: EventClass | None = uow.event_class(intake.class_code) if intake.class_code else None
+    known = _class_of(uow, intake, actor)
     title = (intake.title or intake.text).strip().replace("\n", " ")[:60]
     incident = Incident(
         id=0,
