@@ -354,7 +354,8 @@ def _text(value: str) -> str:
 def _store_held(cursor: Cursor, flush: Flush, ledger: Sequence[int]) -> None:
     rows = [
         (
-            m.record.topic, m.record.partition, m.record.offset, m.feed, ledger[n], _text(m.record.key),
+            m.record.topic, m.record.partition, m.record.offset, m.feed, ledger[n],
+            _text(m.record.key)[:200],  # indexed: PostgreSQL takes no index rows beyond 2.7 kB
             m.record.value, flush.now,
         )
         for n, m in enumerate(flush.messages)

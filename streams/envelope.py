@@ -20,6 +20,10 @@ Time = Annotated[datetime, msgspec.Meta(tz=True)]
 Word = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 
 
+PhotoName = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+"""SHA-256 of a stored photo, hex."""
+
+
 class Reading(msgspec.Struct, frozen=True):
     """One value of one metric; `time` defaults to the envelope's."""
 
@@ -79,7 +83,7 @@ class GridReportData(msgspec.Struct, frozen=True):
     address: str = ""
     reporter: Reporter | None = None
     level: Level | None = None
-    photos: list[str] = []
+    photos: Annotated[list[PhotoName], msgspec.Meta(max_length=50)] = []
     source_time: str | None = None
     history: bool = False
     category: str = ""
