@@ -191,7 +191,9 @@ def _where(ask: Ask, query: c.IncidentList) -> tuple[str, dict[str, Any]]:
     if query.unit:
         add("i.unit = %(unit)s", unit=query.unit)
     if query.area:
-        add("i.area_path LIKE %(area)s", area=contains(query.area)[1:])
+        # As the indicators count: an incident whose place is not resolved belongs to the whole city.
+        whole = " OR i.area_path = ''" if query.area.count("/") == 1 else ""
+        add(f"(i.area_path LIKE %(area)s{whole})", area=contains(query.area)[1:])
     if query.text:
         words = contains(query.text)
         add(
