@@ -1,0 +1,806 @@
+"""What every store must do: embedded PostgreSQL, TimescaleDB (Apache edition), TimescaleDB (community), one suite.
+
+The embedded one is always there. TEST_TIMESCALE_DSN names the Apache edition (`python -m deploy.bare env`),
+COMMUNITY_DSN the other. Each test has a fresh database, copied from a template that holds the small city.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from data import migrate as migrations
+from data.audit import Audit
+from data.database import Database, StoreUnavailable
+from data.flush import FlushStore
+from data.incident_rows import COLUMNS, to_incident, to_row
+from data.indicators import device_values, incident_values
+from data.outbox import Outbox
+from data.questions.answers import StoreQuestions
+from data.questions.incidents import INDICATOR_RECORDS
+from data.reconcile import Reconciler
+from data.registry import load_registry
+from data.scope import area_scope, incident_scope
+from data.timeseries import TABLES, edition, enable
+from incidents.access import ROLES, Thing, covers, may
+from incidents.commands import AcceptIncident, IncidentList, NoteIncident, ReplayDeadLetter, ReportIncident
+from incidents.ingest import Fenced, Flush
+from incidents.lifecycle import Step, advance, escalation_due, file_report
+from incidents.model import Actor, ClockKind, Incident, Place, Policy, Rejected, Stage
+from incidents.ports import Outgoing, Record, TopicPartition
+from incidents.service import City, CityService
+from incidents.triage import SYSTEM, triage
+from streams import topics
+from streams.flush import STEPS, Memory, Work, next_positions
+from tests.conftest import STORES
+from tests.small_city import (
+    AREAS,
+    CELL,
+    CITY,
+    DISTRICT,
+    EAST,
+    GRID,
+    LIMITS,
+    NEXT_CELL,
+    NEXT_VILLAGE,
+    OTHER_DISTRICT,
+    PATTERN,
+    TOWN,
+    VILLAGE,
+    WEST,
+    ZONE,
+    actor,
+    locate,
+    place_of,
+    units_of_work,
+)
+from tests.streams.city_messages import alarm, position, reading, report
+
+pytestmark = pytest.mark.timeout(120)
+NOW = datetime(2026, 11, 21, 8, 0, tzinfo=UTC)
+PATHS = [path for _, path in AREAS]
+
+
+@pytest.fixture(params=STORES)
+def store_name(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def db(store_name: str, fresh_database: Callable[..., Database]) -> Database:
+    """A fresh store that holds the small city."""
+    return fresh_database(store_name)
+
+
+@pytest.fixture
+def empty(store_name: str, fresh_database: Callable[..., Database]) -> Database:
+    """A fresh database that holds nothing."""
+    return fresh_database(store_name, filled=False)
+
+
+def at_once(number: int, work: Callable[[int], Any]) -> list[Any]:
+    """The results (or exceptions) of `work(0..number-1)`, all begun at the same moment."""
+    gate = threading.Barrier(number)
+
+    def run(n: int) -> Any:
+        gate.wait(10)
+        try:
+            return work(n)
+        except (StoreUnavailable, Fenced, Rejected, psycopg2.Error) as error:
+            return error
+
+    with ThreadPoolExecutor(number) as pool:
+        return list(pool.map(run, range(number)))
+
+
+# -- migrations and time tables ------------------------------------------------------------------------------
+
+
+def copied(tmp_path: Path) -> Path:
+    """The migrations, where a test may change them."""
+    return Path(shutil.copytree(migrations.FOLDER, tmp_path / "migrations"))
+
+
+def test_migrations_run_once(empty: Database) -> None:
+    numbers = [number for number, _ in migrations.files()]
+    assert migrations.pending(empty) == numbers
+    assert migrations.migrate(empty) == numbers
+    assert migrations.migrate(empty) == [] and migrations.pending(empty) == []
+    assert empty.query("SELECT number FROM schema_migrations ORDER BY 1") == [(n,) for n in numbers]
+
+
+def test_migrations_run_once_from_several_processes(empty: Database) -> None:
+    found = at_once(4, lambda _: migrations.migrate(empty))
+    assert sorted(len(numbers) for numbers in found) == [0, 0, 0, len(migrations.files())]
+    editions = at_once(4, lambda _: enable(empty))
+    assert len(set(editions)) == 1 and isinstance(editions[0], str), editions
+
+
+def test_a_changed_migration_is_refused(empty: Database, tmp_path: Path) -> None:
+    folder = copied(tmp_path)
+    migrations.migrate(empty, folder)
+    first = next(iter(sorted(folder.iterdir())))
+    first.write_text(first.read_text() + "\n-- a word more\n")
+    for run in (migrations.migrate, migrations.pending):
+        with pytest.raises(migrations.BadMigration, match=first.name):
+            run(empty, folder)
+
+
+def test_a_broken_migration_leaves_nothing(empty: Database, tmp_path: Path) -> None:
+    folder = copied(tmp_path)
+    number = len(list(folder.iterdir())) + 1
+    (folder / f"{number:04d}_half.sql").write_text("CREATE TABLE half (n int); SELECT nonsense;")
+    with pytest.raises(psycopg2.Error):
+        migrations.migrate(empty, folder)
+    assert empty.query("SELECT to_regclass('half'), to_regclass('incidents')") == [(None, None)]
+
+
+@pytest.mark.parametrize("name", ["0009_gap.sql", "add_table.sql", "0001_again.sql"])
+def test_migrations_are_numbered_without_gaps(name: str, tmp_path: Path) -> None:
+    folder = copied(tmp_path)
+    (folder / name).write_text("SELECT 1")
+    with pytest.raises(migrations.BadMigration):
+        migrations.files(folder)
+
+
+def test_time_tables_are_what_the_server_offers(db: Database, store_name: str) -> None:
+    kinds = dict(db.query("SELECT relname, relkind FROM pg_class WHERE relname = ANY(%s)", (list(TABLES),)))
+    expected = {"embedded": "postgresql", "timescale-apache": "timescaledb-apache",
+                "timescale-community": "timescaledb-community"}[store_name]  # fmt: skip
+    assert edition(db) == enable(db) == expected
+    assert kinds == dict.fromkeys(TABLES, "p" if store_name == "embedded" else "r")
+    if store_name != "embedded":
+        found = db.query("SELECT hypertable_name FROM timescaledb_information.hypertables ORDER BY 1")
+        assert [name for (name,) in found] == sorted(TABLES)
+    keys = db.query("SELECT indexdef FROM pg_indexes WHERE tablename = 'readings' ORDER BY 1")
+    assert any("UNIQUE" in k and '(device_no, metric_no, "time")' in k for (k,) in keys)
+    assert any("brin (ledger_id)" in k for (k,) in keys)
+
+
+# -- the flush -----------------------------------------------------------------------------------------------
+
+
+class Intaker:
+    """Steps 1–5 of the flush over messages, as the consumer does them; offsets go on from where they are."""
+
+    def __init__(self, db: Database) -> None:
+        self.store = FlushStore(db)
+        self.memory = Memory()
+        self.registry = load_registry(db)
+        self.ends: dict[TopicPartition, int] = {}
+
+    def records(self, messages: Sequence[Outgoing], at: datetime, partition: int = 0) -> list[Record]:
+        found = []
+        for m in messages:
+            where = TopicPartition(m.topic, partition)
+            if where not in self.ends:
+                self.ends[where] = self.store.begin(where, 0)
+            offset = self.ends[where]
+            self.ends[where] += 1
+            found.append(
+                Record(m.topic, partition, offset, m.key, m.value, m.headers, int(at.timestamp() * 1000))
+            )
+        return found
+
+    def work(self, records: Sequence[Record]) -> Work:
+        partitions = sorted({TopicPartition(r.topic, r.partition) for r in records}, key=str)
+        fresh, moves = next_positions(records, self.store.positions(partitions))
+        work = Work(Flush(NOW, moves), self.registry, LIMITS, locate, self.memory)
+        for step in STEPS:
+            step(work, fresh)
+        return work
+
+    def take(self, messages: Sequence[Outgoing], at: datetime = NOW, partition: int = 0) -> list[str]:
+        """Flush; the outcome of each message (a rejected one's reason)."""
+        work = self.work(self.records(messages, at, partition))
+        self.store.flush(work.flush)
+        return [m.reason or m.outcome for m in work.flush.messages]
+
+
+def test_duplicates_and_conflicts_are_told_apart(db: Database) -> None:
+    intaker = Intaker(db)
+    first = reading("WL-1", {"level": 1.0, "flow": 2.0}, NOW, "a")
+    other = reading("WL-1", {"level": 1.5, "flow": 2.0}, NOW, "b")
+    half = reading("WL-1", {"level": 1.0}, NOW, "c")
+    assert intaker.take([first, first, other, half]) == ["stored", "duplicate", "conflict", "duplicate"]
+    assert intaker.take([first, other]) == ["duplicate", "conflict"], "in a later flush too"
+    assert db.query("SELECT metric_no, value FROM readings ORDER BY 1") == [(1, 1.0), (2, 2.0)], (
+        "the first one stays"
+    )
+    ledger = db.query("SELECT stored, rejected, duplicate, held, records_stored, records_rejected, records_duplicate"
+                      " FROM ledger")  # fmt: skip
+    assert ledger == [(1, 2, 3, 0, 2, 2, 7)]
+    found = db.query('SELECT field, found, rule FROM dead_letters ORDER BY "offset"')
+    assert found[0] == ("data.readings.value", "1.5", "2026-11-21T08:00:00+00:00 is stored with 1")
+
+
+def test_a_conflict_keeps_the_other_readings_of_its_message(db: Database) -> None:
+    intaker = Intaker(db)
+    intaker.take([reading("WL-1", {"level": 1.0}, NOW, "a")])
+    assert intaker.take([reading("WL-1", {"level": 1.5, "flow": 3.0}, NOW, "b")]) == ["conflict"]
+    assert db.query("SELECT records_stored, records_rejected FROM ledger") == [(2, 1)]
+    assert Reconciler(db, lambda: NoBus()).run(NOW, whole=True) == []
+
+
+def test_reports_alarms_and_positions_are_taken_once(db: Database) -> None:
+    intaker = Intaker(db)
+    messages = [
+        report(NOW, "r"),
+        alarm("99010100001320000001", "flood", NOW, "v"),
+        position("grid-worker", NOW, "p", *WEST),
+    ]
+    other = [report(NOW, "r", text="别的事"), alarm("99010100001320000001", "cover", NOW, "v"),
+             position("grid-worker", NOW, "p2", *EAST)]  # fmt: skip
+    assert intaker.take(messages) == ["stored"] * 3
+    assert intaker.take(messages) == ["duplicate"] * 3
+    assert intaker.take(other) == ["conflict", "conflict", "duplicate"]
+    assert db.query("SELECT count(*) FROM intake") == [(2,)]
+    assert db.query("SELECT lon FROM workers WHERE login = 'grid-worker'") == [(WEST[0],)]
+
+
+def test_a_workers_place_never_goes_back(db: Database) -> None:
+    intaker = Intaker(db)
+    intaker.take([position("grid-worker", NOW, "p2", *EAST)])
+    intaker.take([position("grid-worker", NOW - timedelta(minutes=5), "p1", *WEST)])
+    assert db.query("SELECT lon, located_at FROM workers WHERE login = 'grid-worker'") == [(EAST[0], NOW)]
+    assert db.query("SELECT count(*) FROM positions") == [(2,)]
+
+
+def test_data_years_old_find_their_place(db: Database, store_name: str) -> None:
+    years = [datetime(year, 6, 1, tzinfo=UTC) for year in range(2001, 2027)]
+    intaker = Intaker(db)
+    outcomes = intaker.take(
+        [reading("WL-1", {"level": 1.0}, at, f"h{n}", history=True) for n, at in enumerate(years)]
+    )
+    assert outcomes == ["stored"] * len(years)
+    assert db.query("SELECT count(*), min(time), max(time) FROM readings") == [(26, years[0], years[-1])]
+    assert intaker.store.latest([(1, 1), (2, 1)]) == {(1, 1): (years[-1], 1.0)}
+    if store_name == "embedded":
+        parts = db.query("SELECT count(*) FROM pg_inherits WHERE inhparent = 'readings'::regclass")
+        assert parts == [(26,)]
+
+
+def test_partitions_are_made_by_two_at_the_same_time(db: Database) -> None:
+    """Two members of a group meet the same new weeks at the same moment."""
+    weeks = [NOW - timedelta(weeks=n) for n in range(12)]
+    members = [Intaker(db) for _ in range(2)]
+
+    def work(n: int) -> list[str]:
+        device = ("WL-1", "WL-2")[n]
+        messages = [
+            reading(device, {"level": 1.0}, at, f"{n}-{k}", history=True) for k, at in enumerate(weeks)
+        ]
+        return [members[n].take([m], partition=n)[0] for m in (messages if n else messages[::-1])]
+
+    assert at_once(2, work) == [["stored"] * 12] * 2
+    assert db.query("SELECT count(*) FROM readings") == [(24,)]
+
+
+def test_a_second_owner_is_fenced(db: Database) -> None:
+    ours, theirs = Intaker(db), Intaker(db)
+    first = ours.records([reading("WL-1", {"level": 1.0}, NOW, "a")], NOW)
+    theirs.ends = dict(ours.ends)
+    work_of_both = [ours.work(first), theirs.work(first)]
+    ours.store.flush(work_of_both[0].flush)
+    before = db.query("SELECT * FROM ledger"), db.query("SELECT * FROM readings")
+    with pytest.raises(Fenced, match=topics.READING):
+        theirs.store.flush(work_of_both[1].flush)
+    assert (db.query("SELECT * FROM ledger"), db.query("SELECT * FROM readings")) == before
+    assert theirs.take([reading("WL-1", {"level": 2.0}, NOW + timedelta(seconds=1), "b")]) == ["stored"]
+
+
+def test_of_two_at_the_same_moment_one_is_fenced(db: Database) -> None:
+    members = [Intaker(db) for _ in range(4)]
+    records = members[0].records([reading("WL-1", {"level": float(n)}, NOW, f"m{n}") for n in range(3)], NOW)
+    works = [member.work(records) for member in members]
+    found = at_once(4, lambda n: members[n].store.flush(works[n].flush))
+    assert sorted(type(f).__name__ for f in found) == ["Fenced", "Fenced", "Fenced", "NoneType"]
+    assert db.query("SELECT stored + rejected + duplicate, stored, rejected FROM ledger") == [(3, 1, 2)]
+
+
+def test_a_partition_begins_once(db: Database) -> None:
+    store, partition = FlushStore(db), TopicPartition(topics.READING, 3)
+    assert store.positions([partition]) == {}
+    assert store.begin(partition, 40) == 40
+    assert store.begin(partition, 99) == 40, "an earlier begin wins"
+    assert store.positions([partition, TopicPartition(topics.READING, 4)]) == {partition: 40}
+
+
+def test_rule_states_survive_a_restart(db: Database) -> None:
+    intaker = Intaker(db)
+    intaker.take([reading("WL-1", {"level": 3.5, "flow": 0.0}, NOW, "a")])
+    later = Intaker(db)
+    states = later.store.rule_states([1, 2])
+    assert {key[0]: (s.since, s.raised) for key, s in states.items()} == {
+        "high-water": (NOW, True), "no-flow": (NOW, False),
+    }  # fmt: skip
+    later.memory.states.update(states)
+    later.memory.newest.update(later.store.latest([(1, 1), (1, 2)]))
+    later.take([reading("WL-1", {"level": 2.0, "flow": 0.0}, NOW + timedelta(seconds=120), "b")])
+    raised = db.query("SELECT rule, time, cleared_at FROM warnings ORDER BY 1")
+    at = NOW + timedelta(seconds=120)
+    assert raised == [("high-water", NOW, at), ("no-flow", at, None)]
+    assert {key[0] for key in later.store.rule_states([1])} == {"no-flow"}, "what is neutral is forgotten"
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        Outgoing(topics.READING, "k" * 20_000, reading("XX-9", {"level": 1.0}, NOW, "a").value),
+        Outgoing(topics.READING, "\x00", b"\x00"),
+        Outgoing(topics.READING, "k\x00" * 3000, reading("XX-9", {"level": 1.0}, NOW, "a").value),
+        report(NOW, "i" * 200, text="积水" * 5000, title="题" * 5000, address="址" * 5000),
+        report(NOW, "a", text="'; DROP TABLE intake; --\\", address="\\N\t\n"),
+        report(NOW, "a", reporter={"name": "李\t'\"\\", "phone": "1" * 3000}),
+        report(NOW, "a", photos=["x" * 20_000]),
+        reading("WL-1", {"level": 1e308}, NOW, "a", missing=10**30),
+        reading("WL-1", {"level": -5e-324}, NOW, "a"),
+        reading("XX" * 100, {"level": 1.0}, NOW, "a"),
+        position("grid-worker", NOW, "a", *WEST),
+    ],
+    ids=lambda m: f"{m.topic}:{len(m.value)}",
+)
+def test_no_message_stops_the_flush(db: Database, message: Outgoing) -> None:
+    """Whatever a sender can write, the message becomes something and the next one is taken."""
+    intaker = Intaker(db)
+    (outcome,) = intaker.take([message])
+    assert outcome in ("stored", "held", "malformed", "invalid")
+    assert intaker.take([reading("WL-2", {"level": 1.0}, NOW, "next")]) == ["stored"]
+    with units_of_work(db)() as uow:
+        triage(uow, NOW, PATTERN, ZONE)
+    assert db.query("SELECT count(*) FROM intake WHERE incident_id IS NULL") == [(0,)]
+
+
+def test_registries_are_loaded_again_when_they_change(db: Database) -> None:
+    store = FlushStore(db)
+    registry = store.registry(-1)
+    assert registry is not None and store.registry(registry.version) is None
+    assert set(registry.devices) == {"WL-1", "WL-2", "AQ-1", "AQ-2"}
+    db.query("UPDATE devices SET disabled = true WHERE id = 'AQ-2'")
+    db.query("UPDATE registry_version SET n = n + 1")
+    again = store.registry(registry.version)
+    assert again is not None and set(again.devices) == {"WL-1", "WL-2", "AQ-1"}
+
+
+# -- the ledger ----------------------------------------------------------------------------------------------
+
+
+class NoBus:
+    """A bus whose positions are just what the store has read: only the store is looked at."""
+
+    def ranges(self, topic: str) -> dict[TopicPartition, tuple[int, int]]:
+        return {TopicPartition(topic, n): (0, 1 << 40) for n in range(4)}
+
+    def offsets_at(self, partition: TopicPartition, times_ms: list[int]) -> list[int]:
+        return [1 << 40 for _ in times_ms]
+
+
+def test_rows_that_vanish_are_found_and_resolved(db: Database) -> None:
+    intaker, reconciler = Intaker(db), Reconciler(db, NoBus)
+    for n in range(40):
+        intaker.take([reading("WL-1", {"level": 1.0}, NOW + timedelta(seconds=n), f"m{n}")])
+    assert reconciler.run(NOW, whole=True) == []
+    gone = db.query("DELETE FROM readings WHERE time < %s RETURNING *", (NOW + timedelta(seconds=10),))
+    (found,) = reconciler.run(NOW)
+    assert (found.kind, found.expected, found.found) == ("ledger_vs_store", 40, 30)
+    with db.transaction() as cursor:
+        cursor.executemany("INSERT INTO readings VALUES (%s, %s, %s, %s, %s)", gone)
+    assert reconciler.run(NOW) == []
+    assert db.query("SELECT count(*) FROM ledger_mismatches WHERE resolved_at IS NULL") == [(0,)]
+
+
+def test_a_moved_position_is_found(db: Database) -> None:
+    Intaker(db).take([reading("WL-1", {"level": 1.0}, NOW, "m")])
+    db.query("UPDATE partition_positions SET position = position + 10")
+    (found,) = Reconciler(db, NoBus).run(NOW)
+    assert (found.kind, found.expected, found.found) == ("broker_vs_ledger", 11, 1)
+
+
+# -- unit of work --------------------------------------------------------------------------------------------
+
+
+def service(db: Database, now: datetime = NOW) -> CityService:
+    """The one door of the domain over `db`."""
+    questions = StoreQuestions(db, place_of, dict, lambda: CITY)
+    return CityService(units_of_work(db), questions, lambda: now, City(PATTERN, ZONE, CITY))
+
+
+def an_incident(db: Database, **changes: Any) -> Incident:
+    """A reported incident in the store."""
+    with units_of_work(db)() as uow:
+        number = f"T{uow.next_serial():05d}"
+        base = Incident(
+            id=0, number=number, class_code="0101", class_name="道路积水", title="积水", text="积水",
+            stage=Stage.REPORTED, level=3, place=Place(*WEST, "", CELL.split("/")[-2], CELL), reported_at=NOW, version=1,
+        )  # fmt: skip
+        return uow.add_incident(
+            file_report(dataclasses.replace(base, **changes), changes.get("reported_at", NOW))
+        )
+
+
+moments = st.datetimes(datetime(2020, 1, 1), datetime(2030, 1, 1), timezones=st.just(UTC))
+times = st.none() | moments
+words = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=20)
+policies = st.none() | st.builds(
+    Policy, class_code=words, class_version=st.integers(1, 9), limit_min=st.integers(1, 9999),
+    clock_kind=st.sampled_from(ClockKind), needs_photo=st.booleans(),
+    stage_limits_min=st.dictionaries(st.sampled_from(["reported", "accepted"]), st.integers(1, 99)),
+)  # fmt: skip
+anything = st.builds(
+    Incident, id=st.just(0), number=words, class_code=words, class_name=words, title=words, text=words,
+    stage=st.sampled_from(Stage), level=st.integers(1, 4), version=st.integers(1, 99), policy=policies,
+    place=st.builds(Place, st.none() | st.floats(-180, 180), st.none() | st.floats(-90, 90), words, words,
+                    st.sampled_from(["", *PATHS])),
+    reported_at=moments, unit=words, worker=words, first_unit=words, stage_since=times, stage_due_at=times,
+    handle_due_at=times, dispatched_at=times, returned_result_at=times, closed_at=times,
+    handled_by=st.none() | st.integers(1, 9), checked_by=st.none() | st.integers(1, 9),
+    acknowledged_by=st.none() | st.integers(1, 9), acknowledged_at=times, escalated_stage=words, escalated_at=times,
+    overdue=st.booleans(), returns=st.integers(0, 9), reworks=st.integers(0, 9), sources=st.integers(1, 9),
+    last_action=words, last_actor=words, correlation_id=words,
+)  # fmt: skip
+
+
+@settings(max_examples=60)
+@given(found=st.lists(anything, min_size=1, max_size=8, unique_by=lambda i: i.number))
+def test_an_incident_comes_back_as_it_was(shared_db: Database, found: list[Incident]) -> None:
+    shared_db.query("DELETE FROM incidents")
+    with units_of_work(shared_db)() as uow:
+        kept = [uow.add_incident(incident) for incident in found]
+    rows = shared_db.query(f"SELECT id, {', '.join(COLUMNS)} FROM incidents ORDER BY id")
+    assert [to_incident(row) for row in rows] == kept
+    assert all(len(to_row(i)) == len(COLUMNS) for i in kept)
+
+
+@pytest.fixture(scope="module", params=STORES)
+def shared_db(request: pytest.FixtureRequest, template_of: Callable[[str], Any]) -> Iterator[Database]:
+    """One store for tests that look at many examples; each example clears what it needs cleared."""
+    template = template_of(request.param)
+    name = template.fresh()
+    template.made.append(name)
+    database = template.open(name)
+    yield database
+    database.close()
+
+
+def test_a_stale_version_is_refused(db: Database) -> None:
+    incident = an_incident(db)
+    changed, _, _ = advance(incident, Step("note", "desk", reason="一"), SYSTEM, NOW)
+    with units_of_work(db)() as uow:
+        uow.save(changed, incident.version)
+    with pytest.raises(Rejected) as refused, units_of_work(db)() as uow:
+        uow.save(changed, incident.version)
+    assert refused.value.code == "stale"
+    with pytest.raises(Rejected) as told:
+        service(db).handle(AcceptIncident(incident.id, version=incident.version), actor("operator"), "desk")
+    assert told.value.code == "stale" and told.value.facts["first"] == SYSTEM.name
+
+
+@pytest.mark.parametrize("number", [0, -1, 10**6, 2**63, 2**80])
+def test_no_such_incident(db: Database, number: int) -> None:
+    with pytest.raises(Rejected) as refused, units_of_work(db)() as uow:
+        uow.incident(number)
+    assert refused.value.code == "not_found"
+
+
+def test_only_one_of_many_presses_wins(db: Database) -> None:
+    incident = an_incident(db)
+    desks = [actor("operator", id=n, login=f"desk-{n}") for n in range(6)]
+    door = service(db)
+    found = at_once(6, lambda n: door.handle(AcceptIncident(incident.id, version=1), desks[n], "desk"))
+    assert sum(isinstance(answer, dict) for answer in found) == 1
+    assert {e.code for e in found if isinstance(e, Rejected)} == {"stale"}
+    assert db.query("SELECT version, stage FROM incidents") == [(2, "accepted")]
+    assert db.query("SELECT count(*) FROM timeline WHERE action = 'accept'") == [(1,)]
+
+
+def test_one_key_is_answered_once_however_often_it_is_sent(db: Database) -> None:
+    door, phone = service(db), actor("grid_worker", GRID, "U1", "grid-worker")
+    command = ReportIncident(text="井盖缺失", channel="phone", lon=WEST[0], lat=WEST[1], key="k-1")
+    found = at_once(6, lambda _: door.handle(command, phone, "phone"))
+    assert all(isinstance(answer, dict) for answer in found), found
+    assert len({answer["id"] for answer in found}) == 1
+    assert db.query("SELECT count(*) FROM incidents") == db.query("SELECT count(*) FROM intake") == [(1,)]
+    other = door.handle(command, actor("grid_worker", GRID, "U1", "worker-2"), "phone")
+    assert other["id"] != found[0]["id"], "a key is the account's own"
+
+
+def test_a_refused_command_leaves_nothing_but_its_audit(db: Database) -> None:
+    incident = an_incident(db)
+    with pytest.raises(Rejected):
+        service(db).handle(AcceptIncident(incident.id), actor("operator", NEXT_VILLAGE), "desk")
+    with pytest.raises(Rejected):
+        service(db).handle(NoteIncident(incident.id, "  "), actor("operator"), "desk")
+    assert db.query("SELECT version FROM incidents") == [(1,)] and db.query(
+        "SELECT count(*) FROM timeline"
+    ) == [(0,)]
+    assert db.query("SELECT action, allowed FROM audit") == [("incident.accept", False)]
+    assert Audit(db).verify().whole
+
+
+def intake_of_one_camera(db: Database, number: int) -> None:
+    Intaker(db).take(
+        [alarm("99010100001320000001", "flood", NOW + timedelta(seconds=n), f"v{n}") for n in range(number)]
+    )
+
+
+def test_sources_of_one_place_make_one_incident_whoever_triages(db: Database) -> None:
+    """Two processes triage at once: the merge key lets only one of them open the incident."""
+    intake_of_one_camera(db, 8)
+    units = units_of_work(db)
+
+    def work(_: int) -> int:
+        taken = 0
+        while True:
+            try:
+                with units() as uow:
+                    found = triage(uow, NOW, PATTERN, ZONE, limit=1)
+            except StoreUnavailable:
+                continue
+            if not found:
+                return taken
+            taken += found
+
+    assert sum(at_once(4, work)) == 8
+    assert db.query("SELECT sources, version, level FROM incidents") == [(8, 8, 2)]
+    assert db.query("SELECT count(*), count(DISTINCT seq) FROM timeline") == [(8, 8)]
+    assert db.query("SELECT count(*) FROM intake WHERE incident_id IS NULL") == [(0,)]
+
+
+def test_a_closed_incident_is_not_joined(db: Database) -> None:
+    intake_of_one_camera(db, 1)
+    with units_of_work(db)() as uow:
+        triage(uow, NOW, PATTERN, ZONE)
+    db.query("UPDATE incidents SET stage = 'closed'")
+    Intaker(db).take([alarm("99010100001320000001", "flood", NOW + timedelta(minutes=1), "later"),
+                      alarm("99010100001320000001", "cover", NOW + timedelta(minutes=1), "other class"),
+                      alarm("99010100001320000002", "flood", NOW + timedelta(minutes=1), "other camera")])  # fmt: skip
+    with units_of_work(db)() as uow:
+        assert triage(uow, NOW, PATTERN, ZONE) == 3
+    assert db.query("SELECT count(*), sum(sources) FROM incidents") == [(4, 4)]
+
+
+def test_a_class_ahead_of_the_catalogue_holds_nobody_up(db: Database) -> None:
+    db.query("UPDATE camera_alarm_kinds SET class_code = '0999' WHERE kind = 'flood'")
+    Intaker(db).take([alarm("99010100001320000001", "flood", NOW, "v1"), report(NOW, "r1")])
+    with units_of_work(db)() as uow:
+        assert triage(uow, NOW, PATTERN, ZONE) == 2
+    assert db.query("SELECT class_code, level FROM incidents ORDER BY id") == [("", 2), ("", 3)]
+
+
+def test_photos_not_yet_stored_are_noted(db: Database) -> None:
+    Intaker(db).take([report(NOW, "r", photos=["a" * 64])])
+    with units_of_work(db)() as uow:
+        triage(uow, NOW, PATTERN, ZONE)
+    assert [row[0] for row in db.query("SELECT action FROM timeline ORDER BY seq")] == ["report", "note"]
+
+
+def test_what_two_lock_in_opposite_order_is_tried_again(db: Database) -> None:
+    """A deadlock is nobody's fault: one of the two hears 'try again', not an error of its own."""
+    ids = [an_incident(db).id, an_incident(db).id]
+    half = threading.Barrier(2)
+
+    def work(n: int) -> None:
+        with units_of_work(db)() as uow:
+            uow.incident(ids[n])
+            half.wait(10)
+            uow.incident(ids[1 - n])
+
+    found = at_once(2, work)
+    assert sorted(type(f).__name__ for f in found) == ["NoneType", "StoreUnavailable"], found
+
+
+def test_a_server_that_ends_the_link_is_unavailable_and_then_there_again(db: Database) -> None:
+    with pytest.raises(StoreUnavailable), db.transaction() as cursor:
+        cursor.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+    assert db.query("SELECT 1") == [(1,)]
+
+
+# -- append-only ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("table", ["timeline", "audit"])
+@pytest.mark.parametrize("what", ["UPDATE {} SET action = 'x'", "DELETE FROM {}", "TRUNCATE {}"])
+def test_append_only(db: Database, table: str, what: str) -> None:
+    service(db).handle(ReportIncident(text="积水"), actor("operator"), "desk")
+    before = db.query(f"SELECT * FROM {table}")
+    assert before
+    with pytest.raises(psycopg2.Error, match="append-only"):
+        db.query(what.format(table))
+    assert db.query(f"SELECT * FROM {table}") == before
+
+
+def test_a_changed_audit_row_shows(db: Database) -> None:
+    door = service(db)
+    for n in range(4):
+        door.handle(ReportIncident(text=f"第{n}件"), actor("operator"), "desk")
+    assert Audit(db).verify().whole
+    with db.transaction() as cursor:
+        cursor.execute("ALTER TABLE audit DISABLE TRIGGER audit_append_only")
+        cursor.execute("UPDATE audit SET actor = 'nobody' WHERE id = 2")
+    assert Audit(db).verify().broken_at == 2
+
+
+# -- scope, lists, indicators --------------------------------------------------------------------------------
+
+units = st.sampled_from(["", "U1", "U2"])
+logins = st.sampled_from(["", "me", "other"])
+spots = st.sampled_from(["", *PATHS, CITY + "9901021/", CITY + "99010_/", CITY + "%/"])
+actors = st.builds(
+    lambda role, areas, unit: Actor(1, "me", "我", role, unit, tuple(areas)),
+    st.sampled_from(ROLES), st.lists(spots.filter(bool), max_size=2), units,
+)  # fmt: skip
+
+
+@settings(max_examples=80)
+@given(who=actors, found=st.lists(st.tuples(spots, units, logins), min_size=1, max_size=12))
+def test_lists_hold_what_may_allows(
+    shared_db: Database, who: Actor, found: list[tuple[str, str, str]]
+) -> None:
+    """`data/scope.py` says in SQL what `may` says one by one."""
+    sql, params = incident_scope(who)
+    shown = shared_db.query(
+        "SELECT n FROM unnest(%s::text[], %s::text[], %s::text[]) WITH ORDINALITY AS i(area_path, unit, worker, n)"
+        f" WHERE {sql} ORDER BY n",
+        [[f[0] for f in found], [f[1] for f in found], [f[2] for f in found], *params],
+    )
+    seeing = dataclasses.replace(
+        who, role=who.role if may(who, "incident.see", Thing(CITY, "", "")) else who.role
+    )
+    if who.role != "administrator":  # has no right to incidents at all: refused at the door, before any list
+        expected = [n for n, f in enumerate(found, 1) if may(seeing, "incident.see", Thing(*f))]
+        assert [n for (n,) in shown] == expected
+    sql, params = area_scope(who)
+    shown = shared_db.query(
+        f"SELECT n FROM unnest(%s::text[]) WITH ORDINALITY AS i(area_path, n) WHERE {sql} ORDER BY n",
+        [[f[0] for f in found], *params],
+    )
+    assert [n for (n,) in shown] == [n for n, f in enumerate(found, 1) if covers(who.areas, f[0])]
+
+
+past = st.integers(0, 40 * 24 * 60).map(lambda minutes: NOW - timedelta(minutes=minutes))
+around = st.none() | st.integers(-500, 500).map(lambda minutes: NOW + timedelta(minutes=minutes))
+incidents_of_a_month = st.builds(
+    lambda stage, area, level, at, due, sent, took, returns, moved, overdue, ack, told: {
+        "stage": stage, "area": area, "level": level, "reported_at": at, "stage_due_at": due, "dispatched_at": sent,
+        "returned_result_at": sent + timedelta(minutes=took) if sent and took else None,
+        "closed_at": at + timedelta(hours=1) if stage in ("closed", "refused", "void") else None,
+        "returns": returns, "unit": "U2" if moved else "U1", "overdue": overdue,
+        "acknowledged_by": 1 if ack else None, "escalated_at": told,
+    },
+    st.sampled_from(Stage), st.sampled_from(["", *PATHS]), st.integers(1, 4), past, around, st.none() | past,
+    st.integers(0, 600), st.integers(0, 1), st.booleans(), st.booleans(), st.booleans(), st.none() | past,
+)  # fmt: skip
+
+
+def fill(db: Database, rows: list[dict[str, Any]]) -> list[Incident]:
+    """Put incidents into the store as they are told."""
+    db.query("DELETE FROM incidents")
+    made = []
+    with units_of_work(db)() as uow:
+        for n, row in enumerate(rows):
+            more = {k: v for k, v in row.items() if k not in ("area", "stage")}
+            made.append(uow.add_incident(Incident(
+                id=0, number=f"I{n}", class_code="", class_name="", title="t", text="t", version=1, first_unit="U1",
+                stage=Stage(row["stage"]), place=Place(area_path=row["area"]), **more,
+            )))  # fmt: skip
+    return made
+
+
+@settings(max_examples=25)
+@given(rows=st.lists(incidents_of_a_month, max_size=25))
+def test_indicators_count_what_the_click_shows(shared_db: Database, rows: list[dict[str, Any]]) -> None:
+    """Every indicator of every area equals the list of records behind it, numerator and denominator."""
+    fill(shared_db, rows)
+    values = incident_values(shared_db, INDICATOR_RECORDS, CITY, NOW)
+    questions = StoreQuestions(shared_db, place_of, dict, lambda: CITY)
+    who = actor("duty_leader")
+    for area in (CITY, DISTRICT, OTHER_DISTRICT, TOWN, VILLAGE, NEXT_VILLAGE):
+        for name in ("open", "overdue", "on_time_closing", "first_dispatch", "median_handling"):
+            found = values[name].get(area)
+            total = {
+                part: questions.answer(IncidentList(of=name, part=part, area=area), who, NOW)["total"]
+                for part in ("numerator", "denominator")
+            }
+            if found is None:
+                assert total["denominator"] == 0, (name, area)
+            elif name in ("open", "overdue"):
+                assert found.value == total["denominator"], (name, area)
+            else:
+                assert (found.denominator or 0) == total["denominator"], (name, area)
+                if name != "median_handling" and total["denominator"]:
+                    assert found.numerator == total["numerator"], (name, area)
+                    assert found.value == pytest.approx(
+                        100 * total["numerator"] / total["denominator"], abs=0.005
+                    )
+
+
+@settings(max_examples=25)
+@given(rows=st.lists(incidents_of_a_month, max_size=25))
+def test_the_store_finds_what_is_due(shared_db: Database, rows: list[dict[str, Any]]) -> None:
+    """The SQL that looks for escalations and `escalation_due` agree on every incident."""
+    made = fill(shared_db, rows)
+    with units_of_work(shared_db)() as uow:
+        found = {incident.id for incident in uow.due_for_escalation(NOW, 1000)}
+    assert found == {incident.id for incident in made if escalation_due(incident, NOW)}
+
+
+def test_devices_online_and_age(db: Database) -> None:
+    at = NOW.timestamp()
+    values = device_values(db, {"WL-1": at - 10, "WL-2": at - 181, "AQ-1": at - 180}, CITY, NOW)
+    online = values["devices_online"]
+    assert (online[CITY].numerator, online[CITY].denominator) == (2, 4)
+    assert (online[VILLAGE].numerator, online[VILLAGE].denominator) == (2, 2)
+    assert online[NEXT_VILLAGE].value == 0
+    assert {a: v.value for a, v in values["newest_age"].items()} == {
+        CITY: 10, DISTRICT: 10, TOWN: 10, VILLAGE: 10, NEXT_VILLAGE: 181,
+    }  # fmt: skip
+    silent = device_values(db, {}, CITY, NOW)
+    assert silent["newest_age"][CITY].value is None and silent["devices_online"][CITY].value == 0
+
+
+# -- outbox, dead letters ------------------------------------------------------------------------------------
+
+
+def test_the_outbox_is_read_in_order_and_settled_once(db: Database) -> None:
+    outbox = Outbox(db)
+    with units_of_work(db)() as uow:
+        for n in range(5):
+            uow.publish("city.incident.v1", str(n), {"n": n}, NOW)
+    waiting = outbox.waiting(3)
+    assert [w.payload["n"] for w in waiting] == [0, 1, 2]
+    outbox.settle([w.id for w in waiting], NOW)
+    assert [w.payload["n"] for w in outbox.waiting()] == [3, 4]
+    outbox.tidy(NOW + timedelta(seconds=1))
+    assert db.query("SELECT count(*) FROM outbox") == [(2,)]
+
+
+def test_one_relay_leads_and_is_woken(db: Database) -> None:
+    outbox = Outbox(db)
+    with outbox.leadership() as leader, outbox.leadership() as second:
+        assert leader is not None and second is None
+        woken: list[float] = []
+
+        def sleep() -> None:
+            leader.wait(20)
+            woken.append(time.monotonic())
+
+        waiter = threading.Thread(target=sleep)
+        waiter.start()
+        with units_of_work(db)() as uow:
+            uow.publish("city.incident.v1", "1", {}, NOW)
+        done = time.monotonic()
+        waiter.join(20)
+        assert woken and woken[0] - done < 5, "woken by the transaction, not by its patience"
+    with outbox.leadership() as next_leader:
+        assert next_leader is not None
+
+
+def test_a_dead_letter_goes_back_once(db: Database) -> None:
+    intaker = Intaker(db)
+    assert intaker.take([reading("WL-1", {"volt": 1.0}, NOW, "a")]) == ["unknown_metric"]
+    command = ReplayDeadLetter(topics.READING, 0, 0, value='{"corrected": true}')
+    door, admin = service(db), actor("administrator")
+    found = at_once(3, lambda _: door.handle(command, admin, "desk"))
+    assert sum(isinstance(f, dict) for f in found) == 1
+    assert {f.code for f in found if isinstance(f, Rejected)} == {"stale"}
+    back = [payload for topic, payload in db.query("SELECT topic, payload FROM outbox") if topic == "replay"]
+    assert [bytes.fromhex(p["value"]) for p in back] == [b'{"corrected": true}']
+    assert db.query("SELECT state, settled_by FROM dead_letters") == [("replayed", "administrator")]
+
+
+def test_places_are_found(db: Database) -> None:
+    assert place_of(*EAST).area_path == NEXT_CELL and db.query("SELECT count(*) FROM areas") == [
+        (len(AREAS),)
+    ]
