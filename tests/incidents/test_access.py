@@ -33,17 +33,17 @@ MATRIX: dict[str, str] = {
     "duty_leader": f"{LOOK} {CALLS} acknowledge_incident dispatch_incident void_incident note_incident"
     " route_incident dead_letters held",
     "unit_handler": f"{LOOK} take_incident arrive_incident finish_incident return_incident note_incident"
-    " route_incident workers",
+    " route_incident search_incident workers",
     "grid_worker": LOOK.replace(" indicators", "")
     + " report_incident take_incident arrive_incident finish_incident return_incident note_incident",
     "evaluator": f"{LOOK} search_incident ledger",
-    "theme_owner": f"{LOOK} feeds ledger",
+    "theme_owner": f"{LOOK} search_incident feeds ledger",
     "administrator": "classes suggest_class units locate find_place areas layer_counts device device_series"
     " indicators status feeds ledger dead_letters held accounts create_account change_account reset_password"
     " save_unit save_area replay_dead_letter drop_dead_letter",
     "auditor": "incident incidents my_tasks my_reports leader_board status ledger dead_letters held accounts"
     " audit_log",
-    "wall": LOOK,
+    "wall": f"{LOOK} workers",
 }
 
 ASSIGNED = frozenset(
