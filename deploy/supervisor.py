@@ -9,6 +9,7 @@ again, with growing pauses and a line that says so. Killed itself, it leaves not
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import select
 import signal
@@ -45,6 +46,7 @@ CHILDREN = (
 )
 STOP_ORDER = ("feed", "web", "ingest", "relay")
 _READY_S = 180.0
+_TELL_AFTER_S = 10.0
 _DEATHS_BEFORE_READY = 3
 _EVERYWHERE = "0.0.0.0"  # noqa: S104 - only with LAN=1, which is asked for
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -99,18 +101,29 @@ class Door:
     certificates: Certificates | None
     shown: str
 
-    def ready(self) -> bool:
-        """Whether /readyz says 200."""
+    def missing(self) -> str | None:
+        """What /readyz still waits for, in its own words; None when it says 200."""
         scheme, context = "http", None
         if self.certificates is not None:
             scheme, context = "https", ssl.create_default_context(cafile=str(self.certificates.authority))
         address = "127.0.0.1" if self.host == _EVERYWHERE else self.host
         try:
             url = f"{scheme}://{address}:{self.port}/readyz"
-            with urllib.request.urlopen(url, timeout=3, context=context) as answer:  # noqa: S310 - http(s) only
-                return bool(answer.status == 200)
-        except (OSError, urllib.error.URLError):
-            return False
+            with urllib.request.urlopen(url, timeout=3, context=context):  # noqa: S310 - http(s) only
+                return None
+        except urllib.error.HTTPError as error:
+            return _said(error.read(), error.code)
+        except OSError:
+            return "web"
+
+
+def _said(body: bytes, code: int) -> str:
+    """The links that /readyz calls broken: {"links": {name: {"ok": bool, "why": text}}}."""
+    try:
+        links = json.loads(body)["links"]
+        return "; ".join(f"{name}: {link.get('why', '')}" for name, link in links.items() if not link["ok"])
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return f"HTTP {code}"
 
 
 @dataclass(slots=True)
@@ -133,13 +146,18 @@ class Supervisor:
         for command in CHILDREN:
             say("child", name=command.name)
             self._child(command).start(time.monotonic())
-        deadline = time.monotonic() + _READY_S
-        while not self.door.ready():
+        begin = time.monotonic()
+        told = ""
+        while missing := self.door.missing():
             self.bell.wait(0.1)
             self._look_after()
             broken = [c for c in self.children.values() if c.deaths >= _DEATHS_BEFORE_READY]
-            if broken or time.monotonic() > deadline:
-                raise _unready(broken[0] if broken else self.children["web"])
+            waited = time.monotonic() - begin
+            if broken or waited > _READY_S:
+                raise _unready(broken, missing, self.var / "log")
+            if waited > _TELL_AFTER_S and missing != told:
+                say("waiting", what=missing)
+                told = missing
 
     def watch(self) -> None:
         """Look after everything until a signal asks to stop."""
@@ -303,11 +321,11 @@ def _welcome(var: Path, door: Door) -> None:
     _print(f"ready {door.shown}")
 
 
-def _unready(child: Child) -> Refusal:
-    return Refusal(
-        f"{child.command.name} 没有就绪，日志 {child.log}",
-        f"{child.command.name} did not get ready: {child.last_words()}",
-    )
+def _unready(broken: list[Child], missing: str, logs: Path) -> Refusal:
+    if broken:
+        name, log = broken[0].command.name, broken[0].log
+        return Refusal(f"{name} 没有就绪，日志 {log}", f"{name} did not get ready: {broken[0].last_words()}")
+    return Refusal(f"{_READY_S:.0f} 秒内没有就绪，日志 {logs}", f"not ready in {_READY_S:.0f} s: {missing}")
 
 
 def _outcome(code: int) -> str:

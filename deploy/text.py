@@ -7,6 +7,7 @@ TEXT: dict[str, tuple[str, str]] = {
     "migrate": ("数据库结构已更新（{seconds:.1f} 秒）", "database schema is up to date ({seconds:.1f} s)"),
     "init": ("示例城市已载入（{seconds:.1f} 秒）", "sample city is loaded ({seconds:.1f} s)"),
     "child": ("启动 {name}", "starting {name}"),
+    "waiting": ("等待：{what}", "waiting for: {what}"),
     "died": (
         "{name} 退出（{code}），{seconds:.0f} 秒后重新启动，日志 {log}",
         "{name} ended ({code}), starting it again in {seconds:.0f} s, log {log}",

@@ -31,8 +31,10 @@ def wrong() -> dict[str, object]:
 
 class Page(http.server.BaseHTTPRequestHandler):
     def do_GET(self) -> None:
-        self.send_response(200 if self.path == "/readyz" else 404)
+        links = wrong().get("links")
+        self.send_response(404 if self.path != "/readyz" else 503 if links else 200)
         self.end_headers()
+        self.wfile.write(json.dumps({"ok": not links, "links": links or {}}).encode())
 
     def log_message(self, *_: object) -> None:
         pass

@@ -168,6 +168,16 @@ def test_a_child_that_never_gets_ready_is_one_sentence(var: Path, port: int, run
     assert not list(working_in(var / "embedded" / "redis-bus", "redis-server"))
 
 
+def test_what_it_waits_for_is_said(var: Path, port: int, runs: list[Run]) -> None:
+    wrong = var / "wrong.json"
+    wrong.write_text('{"links": {"store": {"ok": true}, "ingest": {"ok": false, "why": "never heard of"}}}')
+    runs.append(run := Run(var, port))
+    run.until(r"\| waiting for: ingest: never heard of$")
+    wrong.unlink()
+    run.until("^ready ")
+    assert run.end(signal.SIGTERM) == 0
+
+
 def test_what_a_child_started_goes_with_it(var: Path, port: int, runs: list[Run]) -> None:
     var.joinpath("wrong.json").write_text('{"grandchild": "feed"}')
     runs.append(run := Run(var, port))
