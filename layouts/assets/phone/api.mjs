@@ -44,7 +44,10 @@ function judge(status, text) {
   }
   if (status >= 200 && status < 300) return body;
   const code = body?.code;
-  if (status === 401 || code === 'password') throw new SessionOver();
+  if (status === 401 || code === 'password') {
+    window.dispatchEvent(new Event('session-over'));
+    throw new SessionOver();
+  }
   // The token belongs to the session, not to what was sent: with the next one it will be taken.
   if (code === 'csrf') throw new Busy(code);
   if (status >= 500 || status === 429 || status === 408) throw new Busy(`HTTP ${status}`);

@@ -193,7 +193,7 @@ window.addEventListener('hashchange', () => {
   open();
 });
 queue.addEventListener('change', () => { drawLink(); drawCounts(); });
-queue.addEventListener('session-over', () => location.assign(`/login?next=${encodeURIComponent('/phone')}`));
+window.addEventListener('session-over', () => location.assign(`/login?next=${encodeURIComponent('/phone')}`));
 queue.addEventListener('tried', ({detail}) => {
   // Sent by itself after a time without signal: say so, whatever page is open.
   if (detail.outcome === 'refused') byId('ph-toasts').replaceChildren(); // "kept, will be sent" is not true any more

@@ -61,7 +61,7 @@ export function myReportsPage(page, {queue}) {
       reports = answer.value;
       at = answer.at;
     } catch (error) {
-      if (error instanceof SessionOver) throw error;
+      if (error instanceof SessionOver) return;
       failed = true;
     }
     if (page.open) draw();

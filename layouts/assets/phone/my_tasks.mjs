@@ -120,7 +120,7 @@ class MyTasks extends EventTarget {
       this.at = at;
       if (fresh) this.#keepDetails();
     } catch (error) {
-      if (error instanceof SessionOver) throw error;
+      if (error instanceof SessionOver) return; // the page is on its way to the login
       // Nothing known yet and no signal: the list says so by itself (at === null).
     }
     this.loaded = true;

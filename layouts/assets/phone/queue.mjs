@@ -120,10 +120,7 @@ export class Queue extends EventTarget {
         this.#tries = 0;
         this.#tried(entry, {outcome: 'done', answer});
       } catch (error) {
-        if (error instanceof SessionOver) {
-          this.dispatchEvent(new CustomEvent('session-over'));
-          break;
-        }
+        if (error instanceof SessionOver) break; // sent when this account has signed in again
         if (error instanceof Refused) {
           const gone = error.code === 'forbidden' && entry.incident !== null;
           const words = gone ? t('phone.refused.not_mine') : error.words;

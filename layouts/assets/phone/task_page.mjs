@@ -21,22 +21,23 @@ export function taskPage(page, {queue}, id) {
   let busy = '';
   let oldAt = null;
   let footMark = '';
+  let asked = 0;
   page.title(t('phone.task'));
   const body = h('div', {class: 'ph-task'}, h('p', {class: 'cy-empty'}, t('ui.loading')));
   fill(page.main, body);
 
   const catalogue = classes();
   const load = async () => {
+    const mine = ++asked;
     try {
       const {value, at, fresh} = await incidentOf(id);
-      if (!page.open) return;
       await catalogue;
-      if (!page.open) return;
+      if (!page.open || mine !== asked) return; // a later question is under way: its answer is newer
       detail = value;
       oldAt = fresh ? null : at;
       draw();
     } catch (error) {
-      if (!page.open) return;
+      if (!page.open || mine !== asked) return;
       detail = null;
       const words = error instanceof Refused ? error.words : t('phone.task.unknown');
       fill(body, queue.of(id).map((e) => outboxNotice(e, queue)), emptyState('wifi-off', words));
@@ -110,31 +111,28 @@ export function taskPage(page, {queue}, id) {
   };
 
   const foot = (incident, stage, waiting) => {
-    const mark = JSON.stringify([incident.version, incident.actions, stage, waiting, busy]);
-    if (mark === footMark) return;
-    footMark = mark;
     // With steps that wait to be sent the answer's list is out of date: the life-cycle's order is what counts then.
     const can = (action) => waiting || !incident.actions || incident.actions.includes(action);
-    const next = NEXT[stage];
+    const next = NEXT[stage] && can(ACTION[NEXT[stage]]) ? NEXT[stage] : '';
     const phone = incident.unit_phone;
-    const second = [];
-    if (next && can('return')) second.push(h('a', {class: 'cy-button', href: `#/task/${id}/return`}, icon('return'), t('action.return')));
-    if (can('note')) second.push(h('a', {class: 'cy-button', href: `#/task/${id}/note`}, icon('note'), t('action.note')));
-    if (phone) second.push(h('a', {class: 'cy-button', href: `tel:${phone}`, 'aria-label': t('phone.call.whom', {name: incident.unit_name || incident.unit})}, icon('phone'), t('phone.call')));
-    if (!next || !can(ACTION[next])) {
-      page.foot(second.length > 0 && h('div', {class: 'ph-second'}, second));
-      return;
-    }
-    const label = h('span', {}, busy || t(`phone.do.${next}`));
-    const primary = next === 'finish'
-      ? h('a', {class: 'cy-button cy-button--primary ph-primary', href: `#/task/${id}/finish`}, icon(ICON.finish), label)
-      : h('button', {class: 'cy-button cy-button--primary ph-primary', type: 'button', disabled: Boolean(busy), onclick: () => press(next, incident, stage)}, icon(ICON[next]), label);
-    page.foot(second.length > 0 && h('div', {class: 'ph-second'}, second), primary);
+    const mark = JSON.stringify([next, Boolean(NEXT[stage]) && can('return'), can('note'), phone, busy]);
+    if (mark === footMark) return; // a button that stays what it is stays under the finger
+    footMark = mark;
+    const second = [
+      NEXT[stage] && can('return') && h('a', {class: 'cy-button', href: `#/task/${id}/return`}, icon('return'), t('action.return')),
+      can('note') && h('a', {class: 'cy-button', href: `#/task/${id}/note`}, icon('note'), t('action.note')),
+      phone && h('a', {class: 'cy-button', href: `tel:${phone}`, 'aria-label': t('phone.call.whom', {name: incident.unit_name || incident.unit})}, icon('phone'), t('phone.call')),
+    ].filter(Boolean);
+    const label = h('span', {}, busy || (next && t(`phone.do.${next}`)));
+    page.foot(second.length > 0 && h('div', {class: 'ph-second'}, second),
+      next === 'finish' && h('a', {class: 'cy-button cy-button--primary ph-primary', href: `#/task/${id}/finish`}, icon(ICON.finish), label),
+      next && next !== 'finish' && h('button', {class: 'cy-button cy-button--primary ph-primary', type: 'button', disabled: Boolean(busy), onclick: () => press(next)}, icon(ICON[next]), label));
   };
 
-  const press = async (step, incident, stage) => {
+  const press = async (step) => {
     if (busy) return;
-    const body = {id, version: incident.version};
+    const body = {id, version: detail.version};
+    const from = tasks.stageOf(detail);
     if (step === 'arrive') {
       busy = t('phone.locating');
       draw();
@@ -147,12 +145,12 @@ export function taskPage(page, {queue}, id) {
     }
     busy = t('phone.sending');
     draw();
-    const {outcome} = await queue.submit({name: COMMAND[step], body, incident: id, from: stage, title: incident.title});
+    const {outcome} = await queue.submit({name: COMMAND[step], body, incident: id, from, title: detail.title});
     busy = '';
     if (outcome === 'done') toast(t(`phone.done.${step}`));
     if (outcome === 'waiting') toast(t('phone.kept'), 'warn');
-    await Promise.all([tasks.refresh(), load()]); // refused: the notice says who was first, the task shows what is now
-    if (page.open) draw();
+    tasks.refresh();
+    await load(); // refused: the notice says who was first, the task shows what is now
   };
 
   load();
