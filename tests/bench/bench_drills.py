@@ -183,8 +183,8 @@ def drill(product: Product, store: Store, bench: Bench, target: str, seed: int, 
                 not publisher.is_alive() and _in_flight(product, store) == 0
             ):
                 recovery = time.monotonic() - killed
-        except psycopg2.OperationalError:
-            pass
+        except (psycopg2.OperationalError, BusUnavailable):
+            pass  # the killed service is not back yet
         if time.monotonic() > deadline:
             raise RuntimeError(f"{target}/{seed}: no recovery; {product.last_words('ingest')}")
         time.sleep(0.02)
@@ -233,7 +233,7 @@ def settle(product: Product, store: Store, deadline: float) -> None:
         except BusUnavailable:
             pass
         if time.monotonic() > deadline:
-            raise RuntimeError(f"not settled: in flight {_in_flight(product, store)}, waiting {waiting}")
+            raise RuntimeError(f"not settled: waiting {waiting}; {product.last_words('ingest')}")
         time.sleep(0.1)  # watching other processes: there is no event to wait for
 
 
