@@ -193,6 +193,9 @@ def _explain(topic: str, value: bytes, error: Exception) -> Bad:
     except msgspec.ValidationError as outer:
         name = _field_of(outer)
         return Bad("bad_time" if name == "time" else "envelope", field=name, rule=str(outer))
+    except (msgspec.DecodeError, UnicodeDecodeError) as broken:
+        # The first wrong field stopped the decoder before it came to what is no JSON.
+        return Bad("malformed", rule=f"must be JSON: {broken}", found=value[:60])
     if envelope.type != topic:
         return Bad("unknown_version", field="type", found=envelope.type, rule=f"must be {topic!r} here")
     name = _field_of(error)
