@@ -203,6 +203,12 @@ inside = st.sampled_from(["device", "readings", "camera", "kind", "channel", "te
                           "missing", "photos", "reporter", "class", "history"])  # fmt: skip
 
 
+def test_a_wrong_field_before_what_is_no_json() -> None:
+    value = json.dumps(envelope(data={"device": 7, "readings": float("inf")})).encode()
+    assert b"Infinity" in value and bad(topics.READING, value).reason == "malformed"
+    assert bad(topics.READING, json.dumps(envelope(id=7)).encode()[:-1]).reason == "envelope"
+
+
 @given(st.sampled_from(sorted(GOOD_DATA)), st.binary(max_size=200))
 @example(topics.READING, b'{"id":1e400}')
 def test_no_bytes_break_it(topic: str, value: bytes) -> None:
