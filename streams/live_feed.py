@@ -60,5 +60,16 @@ class LiveFeed:
                     self._live.apply(items.values(), gone)
                 often()
             except self._away as error:
-                log.warning("live state away; it will be rebuilt", error=str(error))
+                # It may have been away without losing anything: then nobody rebuilds, and this is still owed.
+                self._put_back(items, gone)
+                log.warning("live state away, tries again", error=str(error))
                 stop.wait(0.5)
+
+    def _put_back(self, items: dict[Key, Item], gone: dict[Key, None]) -> None:
+        with self._lock:
+            for key in gone:
+                if key not in self._items:
+                    self._gone[key] = None
+            for key, item in items.items():
+                if key not in self._gone:
+                    self._items.setdefault(key, item)
