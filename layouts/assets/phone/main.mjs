@@ -106,6 +106,7 @@ function open() {
   current = page;
   page.foot();
   main.className = `ph-main ph-main--${build.name}`;
+  main.dataset.page = hash;
   const back = byId('ph-back');
   back.hidden = !parent;
   back.onclick = () => {
