@@ -66,7 +66,7 @@ class Reconciler:
     def run(self, now: datetime, whole: bool = False) -> list[Mismatch]:
         """Check, keep what disagrees, resolve what agrees again. `whole`: every ledger row."""
         found = [*self._broker(now), *self._store(now, whole)]
-        self._keep(found, now, whole)
+        self._keep(found, now)
         return found
 
     def _broker(self, now: datetime) -> list[Mismatch]:
@@ -153,13 +153,18 @@ class Reconciler:
                 begin = self._next_id if self._next_id <= newest else 0
                 spans.append((begin, begin + SLICE - 1))
                 self._next_id = begin + SLICE
+                cursor.execute(
+                    "SELECT l.id FROM ledger l JOIN ledger_mismatches m USING (topic, partition, feed, minute)"
+                    " WHERE m.kind = 'ledger_vs_store' AND m.resolved_at IS NULL ORDER BY l.id LIMIT 100"
+                )
+                spans += [(number, number) for (number,) in cursor.fetchall()]  # old ones: do they agree again?
             out: dict[tuple[str, str, int, str, datetime | None], Mismatch] = {}
             for begin, end in spans:
                 for found in _recount(cursor, begin, end):
                     out[(found.kind, found.topic, found.partition, found.feed, found.minute)] = found
         return list(out.values())
 
-    def _keep(self, found: list[Mismatch], now: datetime, whole: bool) -> None:
+    def _keep(self, found: list[Mismatch], now: datetime) -> None:
         with self._database.transaction() as cursor:
             for m in found:
                 cursor.execute(
@@ -173,7 +178,8 @@ class Reconciler:
                 "SELECT id, kind, topic, partition, feed, minute FROM ledger_mismatches WHERE resolved_at IS NULL"
             )
             for number, *key in cursor.fetchall():
-                checked = whole or key[4] is None or key[4] >= now - self._recent
+                # The bus is asked about recent minutes only: an older one stays, nobody has looked at it again.
+                checked = key[4] is None or key[0] == "ledger_vs_store" or key[4] >= now - self._recent
                 if tuple(key) not in keys and checked:
                     cursor.execute(
                         "UPDATE ledger_mismatches SET resolved_at = %s WHERE id = %s", (now, number)
