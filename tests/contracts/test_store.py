@@ -401,6 +401,35 @@ def test_rows_that_vanish_are_found_and_resolved(db: Database) -> None:
     assert db.query("SELECT count(*) FROM ledger_mismatches WHERE resolved_at IS NULL") == [(0,)]
 
 
+def test_an_old_mismatch_stays_until_it_agrees_again(db: Database) -> None:
+    intaker, reconciler = Intaker(db), Reconciler(db, NoBus)
+    for n in range(4):
+        intaker.take([reading("WL-1", {"level": 1.0}, NOW + timedelta(seconds=n), f"m{n}")])
+    gone = db.query("DELETE FROM readings WHERE time = %s RETURNING *", (NOW,))
+    assert len(reconciler.run(NOW)) == 1
+    days_later = NOW + timedelta(days=3)
+    still_open = "SELECT count(*) FROM ledger_mismatches WHERE resolved_at IS NULL"
+    for _ in range(3):
+        reconciler.run(days_later)
+        assert db.query(still_open) == [(1,)]
+    with db.transaction() as cursor:
+        cursor.executemany("INSERT INTO readings VALUES (%s, %s, %s, %s, %s)", gone)
+    reconciler.run(days_later)
+    assert db.query(still_open) == [(0,)]
+
+
+def test_what_the_bus_said_of_an_old_minute_is_not_taken_back(db: Database) -> None:
+    """A minute that disagreed and has left the window is not resolved by nobody looking at it any more."""
+    db.query(
+        "INSERT INTO ledger_mismatches (found_at, kind, topic, partition, minute, expected, found)"
+        " VALUES (%s, 'broker_vs_ledger', %s, 0, %s, 10, 0)",
+        (NOW, topics.READING, NOW - timedelta(hours=2)),
+    )
+    for whole in (False, True):
+        Reconciler(db, NoBus).run(NOW, whole=whole)
+    assert db.query("SELECT count(*) FROM ledger_mismatches WHERE resolved_at IS NULL") == [(1,)]
+
+
 def test_a_moved_position_is_found(db: Database) -> None:
     Intaker(db).take([reading("WL-1", {"level": 1.0}, NOW, "m")])
     db.query("UPDATE partition_positions SET position = position + 10")
