@@ -23,21 +23,31 @@ class Setting:
 
 SETTINGS: tuple[Setting, ...] = (
     Setting("CHENGYUN_DSN", "", "PostgreSQL or TimescaleDB connection string of the store.", secret=True),
-    Setting("CHENGYUN_BUS", "", "The bus: redis://host:port/0 (Redis Streams) or kafka://host:port,host:port."),
+    Setting(
+        "CHENGYUN_BUS", "", "The bus: redis://host:port/0 (Redis Streams) or kafka://host:port,host:port."
+    ),
     Setting("CHENGYUN_LIVE_URL", "", "Redis that holds the live state and its deltas.", secret=True),
     Setting("CHENGYUN_HTTP_HOST", "127.0.0.1", "Address on which `web` listens."),
     Setting("CHENGYUN_HTTP_PORT", "8050", "Port on which `web` listens."),
     Setting("CHENGYUN_TLS_CERT", "", "PEM certificate file; with CHENGYUN_TLS_KEY it switches HTTPS on."),
     Setting("CHENGYUN_TLS_KEY", "", "PEM key file of CHENGYUN_TLS_CERT."),
-    Setting("CHENGYUN_VAR", "var", "Folder of run-time state: embedded servers, logs, tiles, sample accounts."),
+    Setting(
+        "CHENGYUN_VAR", "var", "Folder of run-time state: embedded servers, logs, tiles, sample accounts."
+    ),
     Setting("CHENGYUN_PARTITIONS", "4", "Partitions made for a topic that does not exist yet."),
     Setting("CHENGYUN_INGEST_BATCH", "4000", "Most messages in one flush of an ingest process."),
-    Setting("CHENGYUN_INGEST_GROUP", "chengyun-ingest", "Name of the consumer group of the ingest processes."),
+    Setting(
+        "CHENGYUN_INGEST_GROUP", "chengyun-ingest", "Name of the consumer group of the ingest processes."
+    ),
     Setting("CHENGYUN_MAX_AGE_H", "72", "A reading older than this many hours is rejected (too_old)."),
-    Setting("CHENGYUN_MAX_AHEAD_S", "300", "A message dated further ahead than this many seconds is rejected."),
+    Setting(
+        "CHENGYUN_MAX_AHEAD_S", "300", "A message dated further ahead than this many seconds is rejected."
+    ),
     Setting("CHENGYUN_MAX_MESSAGE_KB", "1024", "A larger message is refused (HTTP 413) or dead-lettered."),
     Setting("CHENGYUN_SESSION_H", "12", "Hours until a session ends, whatever its use."),
-    Setting("CHENGYUN_SESSION_IDLE_MIN", "120", "Minutes without use until a session ends (walls are exempt)."),
+    Setting(
+        "CHENGYUN_SESSION_IDLE_MIN", "120", "Minutes without use until a session ends (walls are exempt)."
+    ),
     Setting("CHENGYUN_LOGIN_ATTEMPTS", "5", "Wrong passwords in a row until an account is locked."),
     Setting("CHENGYUN_LOGIN_LOCK_MIN", "15", "Minutes for which a locked account stays locked."),
     Setting("CHENGYUN_METRICS_TOKEN", "", "Token for /metrics from elsewhere than loopback.", secret=True),

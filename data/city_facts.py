@@ -33,7 +33,7 @@ class NoCity(RuntimeError):
 
 def load_facts(database: Database) -> CityFacts:
     """Raises NoCity before `app.py init`."""
-    facts: dict[str, Any] = {key: value for key, value in database.query("SELECT key, value FROM city")}
+    facts: dict[str, Any] = dict(database.query("SELECT key, value FROM city"))
     if not facts:
         raise NoCity("the store holds no city yet: run `python app.py init --name …` or `init --sample`")
     lon, lat = facts["centre"]

@@ -157,7 +157,9 @@ class Reconciler:
                     "SELECT l.id FROM ledger l JOIN ledger_mismatches m USING (topic, partition, feed, minute)"
                     " WHERE m.kind = 'ledger_vs_store' AND m.resolved_at IS NULL ORDER BY l.id LIMIT 100"
                 )
-                spans += [(number, number) for (number,) in cursor.fetchall()]  # old ones: do they agree again?
+                spans += [
+                    (number, number) for (number,) in cursor.fetchall()
+                ]  # old ones: do they agree again?
             out: dict[tuple[str, str, int, str, datetime | None], Mismatch] = {}
             for begin, end in spans:
                 for found in _recount(cursor, begin, end):
