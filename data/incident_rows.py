@@ -14,7 +14,7 @@ COLUMNS: Final = (
     "area_path", "reported_at", "version", "policy", "unit", "worker", "first_unit", "merge_key", "stage_since",
     "stage_due_at", "handle_due_at", "dispatched_at", "returned_result_at", "closed_at", "handled_by",
     "checked_by", "acknowledged_by", "acknowledged_at", "escalated_stage", "escalated_at", "overdue", "returns",
-    "reworks", "sources", "last_action", "last_actor", "correlation_id",
+    "reworks", "sources", "last_action", "last_actor", "correlation_id", "handle_rest_s", "former_unit",
 )  # fmt: skip
 """Columns of `incidents` after `id`, in the order of `to_row`."""
 

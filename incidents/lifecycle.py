@@ -184,6 +184,8 @@ def _effects(new: Incident, old: Incident, step: Step, actor: Actor, now: dateti
                 first_unit=old.first_unit or step.unit,
                 dispatched_at=now,
                 handle_due_at=_handle_due(old, step.unit, now),
+                handle_rest_s=None,
+                former_unit="",
             )
         case "take" if not old.worker and actor.role == "grid_worker":
             new = replace(new, worker=actor.login)
@@ -192,7 +194,17 @@ def _effects(new: Incident, old: Incident, step: Step, actor: Actor, now: dateti
         case "feed_back":
             new = replace(new, returned_result_at=now, overdue=old.overdue or _late(old, now))
         case "return":
-            new = replace(new, unit="", worker="", returns=old.returns + 1)
+            rest = None if old.handle_due_at is None else (old.handle_due_at - now).total_seconds()
+            new = replace(
+                new,
+                unit="",
+                worker="",
+                returns=old.returns + 1,
+                former_unit=old.unit,
+                handle_rest_s=rest,
+                handle_due_at=None,
+                overdue=old.overdue or _late(old, now),
+            )
         case "pass_check":
             new = replace(new, checked_by=actor.id)
         case "fail_check":
@@ -228,9 +240,14 @@ def _late(incident: Incident, now: datetime) -> bool:
 
 
 def _handle_due(incident: Incident, unit: str, now: datetime) -> datetime | None:
-    """Handling clock: from dispatch; re-sent to the same unit it runs on, to another it starts anew."""
+    """Handling clock: from dispatch; re-sent to the same unit it runs on, to another it starts anew.
+
+    It stands while a returned incident waits at the dispatcher (FIELD E2).
+    """
     if incident.policy is None:
         return None
+    if incident.handle_rest_s is not None and unit == incident.former_unit:
+        return now + timedelta(seconds=incident.handle_rest_s)
     if incident.handle_due_at is not None and unit == incident.unit:
         return incident.handle_due_at
     return now + timedelta(minutes=incident.policy.limit_min)

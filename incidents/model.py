@@ -91,7 +91,11 @@ class Actor:
 
 @dataclass(frozen=True, slots=True)
 class Incident:
-    """事件: one occurrence and all that is known of it. `version` rises by one with every change."""
+    """事件: one occurrence and all that is known of it. `version` rises by one with every change.
+
+    While a returned incident waits at the dispatcher its handling clock stands: `handle_rest_s` seconds are left (fewer
+    than none when it was late) should it go back to `former_unit`.
+    """
 
     id: int
     number: str
@@ -112,6 +116,8 @@ class Incident:
     stage_since: datetime | None = None
     stage_due_at: datetime | None = None
     handle_due_at: datetime | None = None
+    handle_rest_s: float | None = None
+    former_unit: str = ""
     dispatched_at: datetime | None = None
     returned_result_at: datetime | None = None
     closed_at: datetime | None = None

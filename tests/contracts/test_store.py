@@ -477,7 +477,8 @@ anything = st.builds(
     handled_by=st.none() | st.integers(1, 9), checked_by=st.none() | st.integers(1, 9),
     acknowledged_by=st.none() | st.integers(1, 9), acknowledged_at=times, escalated_stage=words, escalated_at=times,
     overdue=st.booleans(), returns=st.integers(0, 9), reworks=st.integers(0, 9), sources=st.integers(1, 9),
-    last_action=words, last_actor=words, correlation_id=words,
+    last_action=words, last_actor=words, correlation_id=words, handle_rest_s=st.none() | st.floats(-1e6, 1e6),
+    former_unit=words,
 )  # fmt: skip
 
 

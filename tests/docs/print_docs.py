@@ -87,8 +87,8 @@ def lifecycle() -> str:
         " may not check it.\nA class may ask for a photo of the result. Every step raises `version` by one and"
         " writes one line of the\nappend-only timeline: who, when, through which channel, from, to, why, caused by"
         f" what.\n\nStage limits, day and night: {limits}; while a unit has it the limit is the class's own, counted"
-        " from\ndispatch: it runs on when the incident is re-sent to the same unit and starts anew at another."
-        " A deadline that\npasses is escalated once; level I and II are escalated when nobody has acknowledged them"
+        " from\ndispatch: it stands while a returned incident waits at the dispatcher, runs on when it is re-sent to the\nsame unit and"
+        " starts anew at another. A deadline that\npasses is escalated once; level I and II are escalated when nobody has acknowledged them"
         " for 60 s.\n"
     )
 

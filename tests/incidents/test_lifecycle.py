@@ -427,6 +427,23 @@ def test_handling_clock_of_a_reassigned_incident(limit: int, first: int, second:
         assert changed.stage_due_at == due, "the stage's due time is that of the clock"
 
 
+@given(st.integers(1, 120), st.integers(0, 200), st.integers(0, 300))
+def test_the_clock_stands_while_a_returned_incident_waits(limit: int, held: int, waited: int) -> None:
+    """FIELD E2: back at the same unit the rest runs on, at another the clock starts anew; a unit that sends an
+    incident round in a circle gains nothing, and one that returned it late was late."""
+    incident, _, _ = advance(reported(), Step("accept", "desk", policy=policy(limit)), OPERATOR, T0)
+    incident, _, _ = advance(incident, good("dispatch"), DISPATCHER, T0)
+    returned_at = T0 + timedelta(minutes=held)
+    incident, _, _ = advance(incident, good("return"), WORKER, returned_at)
+    assert incident.handle_due_at is None and incident.stage_due_at == returned_at + timedelta(minutes=15)
+    assert incident.overdue == (held > limit)
+    sent_at = returned_at + timedelta(minutes=waited)
+    for unit, rest in (("U1", limit - held), ("U2", limit)):
+        again, _, _ = advance(incident, Step("dispatch", "desk", unit=unit), DISPATCHER, sent_at)
+        assert again.handle_due_at == again.stage_due_at == sent_at + timedelta(minutes=rest)
+        assert (again.handle_rest_s, again.former_unit) == (None, "")
+
+
 def test_failed_check_runs_on() -> None:
     incident = at_stage(Stage.RETURNED_RESULT)
     back = run(incident, ("fail_check", OPERATOR))
