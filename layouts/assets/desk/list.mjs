@@ -18,6 +18,7 @@ const MINE = { // what waits for a role
 };
 const WIDE_PX = 760; // from this width on every fact has a column of its own
 const KEPT = 'desk.filter';
+const MOVES = new Set(['ArrowUp', 'ArrowDown', 'PageUp', 'PageDown', 'Home', 'End']);
 
 const fresh = () => ({group: 'all', levels: [], class: '', overdue: false, mine: false, inview: false, text: ''});
 
@@ -30,6 +31,7 @@ export class IncidentList extends EventTarget {
   #known = new Map(); // key → version shown
   #selected = null;
   #quiet = false; // a selection made by us, not by the user
+  #keyed = false; // the last thing the user did in the list was a key that moves
 
   constructor(host, role) {
     super();
@@ -48,7 +50,13 @@ export class IncidentList extends EventTarget {
       this.#selected = event.data.key;
       this.#say('select', {key: event.data.key});
     });
-    this.#api.addEventListener('cellFocused', ({rowIndex}) => { // the arrow keys choose, as a click does
+    // The arrow keys choose, as a click does. The grid also moves its focus by itself (a row under the pointer is drawn
+    // anew, a tab comes in): that chooses nothing.
+    this.#host.addEventListener('keydown', ({key}) => { this.#keyed = MOVES.has(key); }, {capture: true});
+    this.#host.addEventListener('pointerdown', () => { this.#keyed = false; }, {capture: true});
+    this.#api.addEventListener('cellFocused', ({rowIndex}) => {
+      if (!this.#keyed) return;
+      this.#keyed = false;
       const node = rowIndex === null ? null : this.#api.getDisplayedRowAtIndex(rowIndex);
       if (node && !node.isSelected()) node.setSelected(true, true);
     });
