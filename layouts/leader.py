@@ -134,7 +134,8 @@ def waiting(view: View, rows: Sequence[Row]) -> list[Component]:
     """What was escalated to the leader: each with the one thing to do about it."""
     if not rows:
         return [pieces.empty(view.t("leader.waiting.none"), mark="circle-check")]
-    return [_waiting(view, r) for r in rows]
+    worst_first = sorted(rows, key=lambda r: (r["level"], r.get("stage_due_at") or r["reported_at"]))
+    return [_waiting(view, r) for r in worst_first]
 
 
 def _waiting(view: View, r: Row) -> Component:
@@ -173,7 +174,9 @@ def _waiting(view: View, r: Row) -> Component:
                 [
                     html.Div(str(r.get("title")), className="cy-item__title"),
                     html.Div(
-                        f"{r.get('number')} · {r.get('class_name') or ''} · {r.get('unit_name') or view.t('leader.no_unit')}",
+                        " · ".join(
+                            str(x) for x in (r.get("number"), r.get("class_name"), r.get("address")) if x
+                        ),
                         className="cy-item__sub cy-num",
                     ),
                     html.Div(

@@ -236,6 +236,7 @@ host.addEventListener('pick', ({detail}) => {
   else if (detail.kind === 'device' || detail.kind === 'camera') openThing(detail.kind, detail.key, detail.properties);
 });
 host.addEventListener('moved', ({detail}) => list.bounds(detail.bounds));
+words.map = map; // for whoever looks into the page from its console
 await list.start();
 if (map) {
   layerPanel(host, map);

@@ -66,7 +66,10 @@ export class IncidentList extends EventTarget {
       this.#say('enter', {key: node.data.key});
     });
     this.#api.addEventListener('rowDoubleClicked', ({data}) => this.#say('enter', {key: data.key}));
-    this.#api.addEventListener('asyncTransactionsFlushed', () => this.#keepSelected());
+    // Dash's wrapper of the grid empties the selection after its own updates: what the user chose is put back.
+    for (const event of ['asyncTransactionsFlushed', 'selectionChanged', 'filterChanged']) {
+      this.#api.addEventListener(event, () => setTimeout(() => this.#keepSelected()));
+    }
     this.#api.addEventListener('modelUpdated', () => this.#foot());
     this.#api.addEventListener('gridSizeChanged', ({clientWidth}) => this.#columns(clientWidth));
     this.#columns(this.#host.querySelector('.list__grid').clientWidth);
@@ -102,7 +105,8 @@ export class IncidentList extends EventTarget {
   }
 
   #keepSelected() {
-    if (this.#selected) this.#mark(this.#selected);
+    const node = this.#selected && this.#api.getRowNode(this.#selected);
+    if (node && !node.isSelected()) this.#mark(this.#selected);
   }
 
   #mark(key) {

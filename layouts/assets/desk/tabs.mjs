@@ -35,7 +35,7 @@ export async function startTabs(ask, first) {
     else show(side, false);
   });
   document.addEventListener('keydown', (event) => {
-    if (event.key === 'Escape') show(side, false);
+    if (event.key === 'Escape' && !document.querySelector('.dash-dropdown-content')) show(side, false);
     if (event.key === 'Enter' && event.target.matches('tr[role="button"]')) event.target.click();
   });
   const wanted = location.hash.slice(1);

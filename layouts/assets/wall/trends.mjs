@@ -46,8 +46,8 @@ async function paint(host, item) {
   const layout = {
     ...graph.layout,
     showlegend: several,
-    legend: {orientation: 'h', x: 1, xanchor: 'right', y: 1.16, font: {size: 15, color: '#ccd1d6'}, bgcolor: 'rgba(0,0,0,0)'},
-    margin: {l: 6, r: 10, t: several ? 22 : 8, b: 4},
+    legend: {orientation: 'h', x: 1, xanchor: 'right', y: 1.02, yanchor: 'bottom', font: {size: 15, color: '#ccd1d6'}, bgcolor: 'rgba(0,0,0,0)'},
+    margin: {l: 6, r: 10, t: several ? 26 : 8, b: 4},
     yaxis: bars ? {...graph.layout.yaxis, showgrid: false, tickfont: {size: 17, color: '#ccd1d6'}} : {...graph.layout.yaxis, rangemode: 'tozero'},
     xaxis: bars ? {...graph.layout.xaxis, visible: false} : {...graph.layout.xaxis, tickformat: '%H:%M'},
   };

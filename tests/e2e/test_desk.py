@@ -1,0 +1,286 @@
+"""The desk, the leader's page and the wall in Chromium against the running product: what an operator does, by key and click.
+
+Other people's steps go through REST with sessions of their own.
+"""
+
+from __future__ import annotations
+
+import io
+import itertools
+import re
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from openpyxl import load_workbook
+from playwright.sync_api import Browser, Page, expect
+
+from tests.e2e.browser import DESK_SIZE, LEADER_SIZE, PATIENT_MS, WALL_SIZE, Terminal, at_terminal
+from tests.e2e.conftest import Running
+from tests.people import Person
+
+CALL_S = 30
+"""An operator taking a call files an incident within this time."""
+
+serial = itertools.count(1)
+
+
+def having(name: str) -> re.Pattern[str]:
+    """A class attribute with this class in it."""
+    return re.compile(rf"\b{name}\b")
+
+
+def report(running: Running, **more: Any) -> dict[str, Any]:
+    """An incident filed by somebody else's desk, at a place that the city knows."""
+    someone = running.person("operator")
+    place = someone.ask("find_place", text="花园", limit=1).json()["rows"][0]
+    body = {
+        "text": f"测试上报 {next(serial)}：井盖缺失",
+        "class_code": "C0101",
+        "lon": place["lon"],
+        "lat": place["lat"],
+        **more,
+    }
+    answer: dict[str, Any] = someone.command("report_incident", **body).raise_for_status().json()
+    someone.close()
+    return answer
+
+
+def carry_out(running: Running, login: str, name: str, **fields: Any) -> None:
+    someone = running.person(login)
+    someone.command(name, **fields).raise_for_status()
+    someone.close()
+
+
+def sit_down(terminal: Terminal, running: Running, login: str, page: str) -> None:
+    """Open a terminal's page with a session of `login`, and wait until it is live."""
+    running.sign_in(terminal.context, login)
+    terminal.page.goto(f"{running.url}/{page}")
+    expect(terminal.page.locator(f"html[data-ready='{page}'][data-link='live']")).to_be_attached(
+        timeout=PATIENT_MS
+    )
+    terminal.stay()
+
+
+@pytest.fixture
+def desk(product: Running, chrome: Browser) -> Iterator[Terminal]:
+    """The operator's desk, open and live."""
+    with at_terminal(chrome, product.url, "desk", DESK_SIZE) as terminal:
+        sit_down(terminal, product, "operator", "desk")
+        yield terminal
+
+
+def find_in_list(page: Page, number: str) -> None:
+    """Narrow the list to one incident by its number."""
+    page.locator("#desk-search").fill(number)
+    expect(page.locator(".grid .ag-row")).to_have_count(1, timeout=PATIENT_MS)
+
+
+def open_incident(page: Page, number: str) -> None:
+    find_in_list(page, number)
+    page.locator(".grid .ag-row .two-lines__a").first.click()
+    expect(page.locator(".detail__number")).to_have_text(number, timeout=PATIENT_MS)
+
+
+def test_a_call_is_filed_by_keyboard_in_half_a_minute(desk: Terminal) -> None:
+    page = desk.page
+    began = time.monotonic()
+    page.keyboard.press("F2")
+    expect(page.locator("#intake-text")).to_be_focused()
+    page.keyboard.type("花园门口井盖缺失，有车辆绕行")
+    chosen = page.locator("#intake-suggest [data-class-choice='C0101']")
+    expect(chosen).to_have_class(having("is-on"))
+    page.locator("#intake-address").focus()
+    page.keyboard.type("花园")
+    expect(page.locator("#intake-places [data-place]").first).to_be_visible()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    expect(page.locator("#intake-name")).to_be_focused()
+    expect(page.locator("#intake-where")).to_contain_text("›")
+    page.keyboard.type("王先生")
+    page.keyboard.press("Tab")
+    page.keyboard.type("13800001111")
+    page.keyboard.press("Control+Enter")
+    expect(page.locator("#intake")).to_be_hidden()
+    took = time.monotonic() - began
+    number = page.locator(".detail__number").inner_text(timeout=PATIENT_MS)
+    assert took <= CALL_S, f"{took:.1f} s"
+    find_in_list(page, number)
+    expect(page.locator("#desk-facts")).to_contain_text("王**")
+    expect(page.locator("#desk-facts")).not_to_contain_text("13800001111")
+    page.get_by_role("button", name="显示", exact=True).click()
+    expect(page.locator("#desk-facts")).to_contain_text("13800001111")
+
+
+def test_possible_duplicates_are_shown_while_the_caller_speaks(product: Running, desk: Terminal) -> None:
+    someone = product.person("operator")
+    place = someone.ask("find_place", text="花园", limit=1).json()["rows"][0]
+    someone.close()
+    before = report(product, text="树木倒伏压住车辆", class_code="C0401", lon=place["lon"], lat=place["lat"])
+    page = desk.page
+    page.keyboard.press("F2")
+    page.keyboard.type("树木倒伏压住车辆")
+    page.locator("#intake-address").fill(place["name"])
+    page.locator("#intake-places [data-place]").first.click()
+    expect(page.locator(f"#intake-similar [data-incident='{before['id']}']")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.locator("#intake")).to_be_hidden()
+
+
+def test_filter_and_selection_survive_reload_and_live_changes(product: Running, desk: Terminal) -> None:
+    chosen, page = report(product), desk.page
+    open_incident(page, chosen["number"])
+    report(product)  # somebody else's change must not move anything
+    with desk.leaving():
+        page.reload()
+        expect(page.locator("html[data-ready='desk']")).to_be_attached(timeout=PATIENT_MS)
+    expect(page.locator("#desk-search")).to_have_value(chosen["number"])
+    expect(page.locator(".grid .ag-row")).to_have_count(1)
+    expect(page.locator(".detail__number")).to_have_text(chosen["number"])
+    carry_out(product, "dispatcher", "accept_incident", id=chosen["id"])
+    expect(page.locator(".detail__head .cy-stage--accepted")).to_be_visible()
+    expect(page.locator(".grid .ag-row .cy-stage--accepted")).to_be_visible()
+    expect(page.locator(".grid .ag-row-selected")).to_have_count(1)
+    page.locator("[data-clear]").click()
+    expect(page.locator("#desk-search")).to_have_value("")
+
+
+def test_list_and_map_follow_each_other(product: Running, desk: Terminal) -> None:
+    first, second, page = report(product), report(product), desk.page
+    open_incident(page, first["number"])
+    page.wait_for_function(
+        """async () => (await chengyun.map.map.getSource('selected').getData()).features.length === 1""",
+        timeout=PATIENT_MS,
+    )
+    page.locator("[data-clear]").click()
+    page.evaluate(
+        "key => document.getElementById('desk-map').dispatchEvent(new CustomEvent('pick', {detail: {kind: 'incident', key}}))",
+        str(second["id"]),
+    )
+    expect(page.locator(".detail__number")).to_have_text(second["number"])
+    expect(page.locator(f".ag-row-selected[row-id='{second['id']}']")).to_be_visible()
+
+
+def test_the_second_to_press_is_told_who_was_first(product: Running, desk: Terminal) -> None:
+    told, page = report(product), desk.page
+    open_incident(page, told["number"])
+    page.evaluate("chengyun.live.stop()")  # this desk hears nothing of what comes now
+    carry_out(product, "dispatcher", "accept_incident", id=told["id"])
+    page.locator("#desk-actions").get_by_role("button", name="受理", exact=True).click()
+    expect(page.locator(".cy-toast--warn")).to_contain_text("周宁")
+    expect(page.locator(".cy-toast--warn")).to_contain_text("受理")
+    expect(page.locator(".detail__head .cy-stage--accepted")).to_be_visible()
+
+
+def test_export_holds_what_the_list_shows(product: Running, desk: Terminal) -> None:
+    report(product, level=1)
+    page = desk.page
+    page.locator("[data-level='1']").click()
+    expect(page.locator("[data-level='1']")).to_have_attribute("aria-pressed", "true")
+    with page.expect_download(timeout=PATIENT_MS) as download:
+        page.locator("[data-export]").click()
+    sheet = load_workbook(io.BytesIO(download.value.path().read_bytes())).active
+    assert sheet is not None
+    assert sheet.max_row > 1
+    levels = next(i for i, cell in enumerate(sheet[1]) if "级" in str(cell.value))
+    assert {str(row[levels].value)[0] for row in sheet.iter_rows(min_row=2)} <= {"1", "Ⅰ"}
+    page.locator("[data-clear]").click()
+
+
+def test_an_indicator_opens_its_formula_and_its_records(product: Running, desk: Terminal) -> None:
+    known, page = report(product), desk.page
+    expect(page.locator("#desk-tiles [data-of]")).to_have_count(8)
+    page.locator("[data-of='open']").click()
+    expect(page.locator("#records")).to_contain_text("算式")
+    row = page.locator(f"#records [data-incident='{known['id']}']")
+    row.click()
+    expect(page.locator("#records")).to_be_hidden()
+    expect(page.locator(".detail__number")).to_have_text(known["number"])
+
+
+def test_closed_incidents_are_found_by_their_number(product: Running, desk: Terminal) -> None:
+    gone, page = report(product), desk.page
+    carry_out(product, "operator", "refuse_incident", id=gone["id"], reason="重复上报")
+    page.locator("#desk-search").fill(gone["number"])
+    expect(page.locator(".grid .ag-row")).to_have_count(0)
+    page.keyboard.press("Enter")
+    page.locator(f"#desk-found [data-incident='{gone['id']}']").click()
+    expect(page.locator("#desk-facts")).to_contain_text("不予受理")
+    expect(page.locator("#desk-timeline")).to_contain_text("重复上报")
+    page.locator("[data-clear]").click()
+
+
+def test_a_bell_stops_on_every_desk_when_one_acknowledges(
+    product: Running, desk: Terminal, chrome: Browser
+) -> None:
+    loud = report(product, class_code="E0401", text="道路塌陷，车辆受困", level=1)
+    with at_terminal(chrome, product.url, "leader", LEADER_SIZE) as leader:
+        sit_down(leader, product, "leader", "leader")
+        card = leader.page.locator(f"#leader-wrong [data-key='{loud['id']}']")
+        expect(card).to_have_class(having("is-ringing"))
+        open_incident(desk.page, loud["number"])
+        expect(desk.page.locator(".ring")).to_be_visible()
+        card.get_by_role("button", name="确认知晓").click()
+        expect(desk.page.locator(".ring")).to_have_count(0)
+        expect(card).not_to_have_class(having("is-ringing"))
+
+
+def test_the_wall_is_scaled_as_a_whole_and_commands_nothing(product: Running, chrome: Browser) -> None:
+    with at_terminal(chrome, product.url, "wall", WALL_SIZE) as wall:
+        sit_down(wall, product, "wall", "wall")
+        page = wall.page
+        for size in (WALL_SIZE, {"width": 1280, "height": 1024}, {"width": 2560, "height": 1440}):
+            page.set_viewport_size({"width": size["width"], "height": size["height"]})
+            scale = min(size["width"] / 1920, size["height"] / 1080)
+            page.wait_for_function(
+                """([w, h]) => {
+                  const box = document.querySelector('[data-canvas]').getBoundingClientRect();
+                  return Math.abs(box.width - w) < 1.5 && Math.abs(box.height - h) < 1.5 && box.x >= -1 && box.y >= -1;
+                }""",
+                arg=[1920 * scale, 1080 * scale],
+                timeout=PATIENT_MS,
+            )
+        assert (
+            page.locator(
+                "[data-canvas] button:not([tabindex='-1']), [data-canvas] a[href], [data-canvas] input"
+            ).count()
+            == 0
+        )
+        expect(page.locator(".wall__tiles [data-of]")).to_have_count(8)
+        expect(page.locator("[data-worst] .row").first).to_be_visible()
+
+
+def test_who_has_no_right_is_told_so(product: Running, chrome: Browser) -> None:
+    with at_terminal(chrome, product.url, "auditor", LEADER_SIZE) as terminal:
+        product.sign_in(terminal.context, "auditor")
+        terminal.page.goto(f"{product.url}/desk")
+        expect(terminal.page.locator(".refused")).to_contain_text("审计员", timeout=PATIENT_MS)
+
+
+def test_an_account_made_and_disabled_loses_its_session(product: Running, chrome: Browser) -> None:
+    with at_terminal(chrome, product.url, "admin", LEADER_SIZE) as terminal:
+        sit_down(terminal, product, "admin", "admin")
+        page = terminal.page
+        page.get_by_role("button", name="新增").click()
+        page.locator("#admin-login").fill("desk-2")
+        page.locator("#admin-name").fill("坐席 二号")
+        page.locator("#admin-role").click()
+        page.locator(".dash-dropdown-content").get_by_text("坐席", exact=True).click()
+        page.keyboard.press("Escape")
+        page.locator("#admin-areas").click()
+        page.locator(".dash-dropdown-content").get_by_text("临澜市", exact=True).click()
+        page.keyboard.press("Escape")
+        page.locator("[data-save='account']").click()
+        password = page.locator(".secret").inner_text(timeout=PATIENT_MS)
+        new = Person(product.url, "desk-2", password)
+        assert new.ask("classes").status_code == 200
+        page.locator("#admin-search").fill("desk-2")
+        page.keyboard.press("Enter")
+        page.locator("#admin-grid .ag-row", has_text="desk-2").click()
+        expect(page.locator("[data-save='disable']")).to_be_visible()
+        expect(page.locator("#admin-login")).to_have_value("desk-2")
+        page.locator("[data-save='disable']").click()
+        expect(page.locator("#admin-grid")).to_contain_text("已停用")
+        assert new.ask("classes").status_code == 401
+        new.close()
