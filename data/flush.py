@@ -403,6 +403,13 @@ def _count(cursor: Cursor, flush: Flush, ledger: Sequence[int]) -> None:
         " ON CONFLICT (ledger_id, reason) DO UPDATE SET n = ledger_reasons.n + EXCLUDED.n",
         [(number, reason, n) for (number, reason), n in sorted(reasons.items())],
     )
+    # Once in two seconds is often enough, and a row that another consumer is just moving is left to it.
+    cursor.execute(
+        "UPDATE feeds f SET last_message_at = %(now)s FROM (SELECT id FROM feeds WHERE id = ANY(%(feeds)s)"
+        " AND (last_message_at IS NULL OR last_message_at < %(now)s - interval '2 seconds')"
+        " FOR NO KEY UPDATE SKIP LOCKED) heard WHERE f.id = heard.id",
+        {"now": flush.now, "feeds": list(feeds)},
+    )
 
 
 _COLUMN = {"stored": 0, "rejected": 1, "duplicate": 2, "held": 3}

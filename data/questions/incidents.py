@@ -394,8 +394,10 @@ def leader_board(ask: Ask, query: c.LeaderBoard) -> dict[str, Any]:
 
     area, area_params = area_scope(ask.actor, "d.area_path")
     feeds = ask.database.query(
-        "SELECT id FROM feeds WHERE NOT disabled AND (last_message_at IS NULL"
-        " OR last_message_at < %s - make_interval(secs => greatest(3 * coalesce(expected_period_s, 300), 60)))",
+        # One that was never heard is not a worry of the duty: it stands on the page of the feeds.
+        "SELECT name FROM feeds WHERE NOT disabled"
+        " AND last_message_at < %s - make_interval(secs => greatest(3 * coalesce(expected_period_s, 300), 60))"
+        " ORDER BY last_message_at",
         (ask.now,),
     )
     mismatches = ask.database.query("SELECT count(*) FROM ledger_mismatches WHERE resolved_at IS NULL")
