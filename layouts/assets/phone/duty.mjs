@@ -5,6 +5,7 @@ import {post} from './api.mjs';
 import {facts} from './facts.mjs';
 
 const EVERY_MS = 15_000;
+const ASK_AFTER_MS = 20_000;
 const FRESH_MS = 60_000;
 const KEY = `chengyun.duty.${facts.login}`;
 const WATCH = {enableHighAccuracy: true, maximumAge: 10_000, timeout: 30_000};
@@ -20,13 +21,15 @@ const take = ({coords, timestamp}) => (last = {
 /** The newest known position {lon, lat, accuracy, at}, or null when there is none of the last minute. */
 export const lastPosition = () => (last && Date.now() - last.at < FRESH_MS ? last : null);
 
-/** One position now, asked for by something the user pressed. Throws GeolocationPositionError. */
+/** One position now, asked for by something the user pressed; one of the last minute if there is no newer one.
+ * Throws GeolocationPositionError. */
 export function locateOnce(timeout = ONCE.timeout) {
   const known = lastPosition();
   if (known && Date.now() - known.at < ONCE.maximumAge) return Promise.resolve(known);
   return new Promise((done, failed) => {
+    const missed = (error) => (lastPosition() ? done(lastPosition()) : failed(error));
     if (!navigator.geolocation) failed({code: 2});
-    else navigator.geolocation.getCurrentPosition((p) => done(take(p)), failed, {...ONCE, timeout});
+    else navigator.geolocation.getCurrentPosition((p) => done(take(p)), missed, {...ONCE, timeout});
   });
 }
 
@@ -63,8 +66,7 @@ class Duty extends EventTarget {
     this.#watch = navigator.geolocation.watchPosition(
       (p) => { take(p); if (this.fault !== 'unsent') this.fault = ''; this.#share(); },
       (error) => this.#failed(error), WATCH);
-    // A worker who stands still is still there: the browser may report nothing new for minutes.
-    this.#timer = setInterval(() => this.#share(), EVERY_MS);
+    this.#timer = setInterval(() => this.#keepUp(), EVERY_MS);
     this.#say('');
   }
 
@@ -81,6 +83,19 @@ class Duty extends EventTarget {
       this.end();
       this.#say('denied');
     } else this.#say('unavailable');
+  }
+
+  /** Of a worker who stands still a browser may report nothing for minutes: then it is asked. */
+  async #keepUp() {
+    if (!last || Date.now() - last.at > ASK_AFTER_MS) {
+      try {
+        await locateOnce();
+      } catch (error) {
+        if (this.on) this.#failed(error);
+        return;
+      }
+    }
+    this.#share();
   }
 
   async #share() {
