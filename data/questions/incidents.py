@@ -125,6 +125,9 @@ def incident(ask: Ask, query: c.IncidentDetail) -> dict[str, Any]:
             (_prefixes(found.place.area_path),),
         )
         detail["area_names"] = [name for (name,) in cursor.fetchall()]
+        cursor.execute("SELECT phone FROM units WHERE code = %s", (found.unit,))
+        phone = cursor.fetchone()
+        detail["unit_phone"] = phone[0] if phone else ""
     policy = found.policy
     detail["id"] = found.id
     detail["text"] = found.text
@@ -252,6 +255,14 @@ def my_tasks(ask: Ask, query: c.MyTasks) -> dict[str, Any]:
         task["needs_photo"] = bool(found.policy and found.policy.needs_photo)
         task["actions"] = pressable(found, actor)
         tasks.append(task)
+    paths = sorted({path for task in tasks for path in _prefixes(task["area"])})
+    names = (
+        dict(ask.database.query("SELECT path, name FROM areas WHERE path = ANY(%s)", (paths,)))
+        if paths
+        else {}
+    )
+    for task in tasks:
+        task["area_names"] = [names[path] for path in _prefixes(task["area"]) if path in names]
     return {"rows": tasks, "total": len(tasks)}
 
 

@@ -20,7 +20,7 @@ def classes(ask: Ask, query: c.Classes) -> dict[str, Any]:
     """See Classes."""
     rows = ask.database.dicts(
         "SELECT DISTINCT ON (code) code, version, kind, big_class, name, name_en, level, limit_min, clock_kind,"
-        " needs_photo, closing_condition FROM event_classes ORDER BY code, version DESC"
+        " needs_photo, closing_condition, keywords FROM event_classes ORDER BY code, version DESC"
     )
     return {"rows": rows, "total": len(rows)}
 
