@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,7 @@ class Template:
         self._prefix = f"chengyun_test_{os.getpid()}"
         self._filled = f"{self._prefix}_template"
         self.made: list[str] = []
+        self._dropper = ThreadPoolExecutor(2)
         self.create(self._filled, "template0")
         with closing(self.open(self._filled)) as db:
             migrate(db)
@@ -112,9 +114,17 @@ class Template:
         return name
 
     def close(self) -> None:
-        """Drop the template and its copies."""
-        with ThreadPoolExecutor(16) as pool:  # each drop waits for a checkpoint; together they share one
-            list(pool.map(self.drop, (*self.made, self._filled)))
+        """Drop the template and the copies that are still there."""
+        for name in list(self.made):
+            self.retire(name)
+        self._dropper.shutdown()
+        self.drop(self._filled)
+
+    def retire(self, name: str) -> None:
+        """Drop a copy behind the tests' back: a drop waits for a checkpoint."""
+        if name in self.made:
+            self.made.remove(name)
+            self._dropper.submit(self.drop, name)
 
     def _run(self, sql: str) -> None:
         with closing(psycopg2.connect(self._admin_dsn)) as connection:
@@ -150,19 +160,22 @@ def template_of(request: pytest.FixtureRequest) -> Iterator[Callable[[str], Temp
 @pytest.fixture
 def fresh_database(template_of: Callable[[str], Template]) -> Iterator[Callable[..., Database]]:
     """Make fresh databases: `fresh_database(store="embedded", filled=True)`."""
-    opened: list[Database] = []
+    opened: list[tuple[Callable[[], None], Database]] = []
 
     def make(store: str = "embedded", filled: bool = True) -> Database:
         template = template_of(store)
         name = template.fresh(filled)
         database = template.open(name)
         template.made.append(name)
-        opened.append(database)
+        # The embedded server is thrown away with all that it holds.
+        retire = partial(template.retire, name) if store != "embedded" else database.close
+        opened.append((retire, database))
         return database
 
     yield make
-    for database in opened:
+    for retire, database in opened:
         database.close()
+        retire()
 
 
 @pytest.fixture

@@ -68,7 +68,7 @@ from tests.small_city import (
 )
 from tests.streams.city_messages import alarm, position, reading, report
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(120, func_only=True)
 NOW = datetime(2026, 11, 21, 8, 0, tzinfo=UTC)
 PATHS = [path for _, path in AREAS]
 

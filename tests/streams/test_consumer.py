@@ -32,7 +32,7 @@ from streams.flush import STEPS, Work
 from tests.small_city import LIMITS, PATTERN, ZONE, locate, units_of_work
 from tests.streams.city_messages import a_day, reading
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(120, func_only=True)
 
 PARTITIONS: Final = 2
 SEEDS: Final = (1, 2)

@@ -10,7 +10,7 @@ import pytest
 
 from streams.live_feed import LiveFeed
 
-pytestmark = pytest.mark.timeout(30)
+pytestmark = pytest.mark.timeout(30, func_only=True)
 
 
 class Away(Exception):
