@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from dash import Dash, Input, Output, State
+from dash import Dash, Input, Output, State, no_update
 from dash.exceptions import PreventUpdate
 
 from callbacks.dash_view import DashDeps, view_of
@@ -75,7 +75,7 @@ def register(app: Dash, deps: DashDeps) -> None:
         view = view_of(deps)
         units = unit_choices(deps.service.ask(c.Units(), view.actor)["rows"])
         areas = area_choices(lambda parent: deps.service.ask(c.Areas(parent), view.actor)["rows"])
-        return units, with_own(areas, row.get("areas")), with_own(areas, [row.get("area")]), *form_values(row)
+        return units, with_own(areas, row.get("areas")), with_own(areas, [row.get("area")]), *given(row)
 
     @app.callback(
         Output(ids.TOASTS, "children", allow_duplicate=True),
@@ -121,6 +121,11 @@ def with_own(choices: list[Data], paths: list[str | None] | None) -> list[Data]:
         {"label": p.rstrip("/").rsplit("/", 1)[-1], "value": p} for p in paths or [] if p and p not in known
     ]
     return choices + own
+
+
+def given(row: Data) -> tuple[Any, ...]:
+    """The values of an existing row; a new one is emptied by the browser at once, so that no typing is lost."""
+    return (no_update,) * len(FIELDS) if row.get("new") else form_values(row)
 
 
 def form_values(row: Data) -> tuple[Any, ...]:

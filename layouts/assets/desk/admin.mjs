@@ -10,6 +10,12 @@ const {side, ask} = await startTabs('admin-ask', 'accounts');
 await ready('admin-form');
 let editing = null;
 
+// A new form is emptied here and at once: what is typed while Python still fetches the choices stays.
+const EMPTY = {
+  'admin-login': '', 'admin-name': '', 'admin-role': null, 'admin-unit': null, 'admin-areas': [], 'admin-code': '', 'admin-name-unit': '',
+  'admin-kind': '', 'admin-phone': '', 'admin-area': null, 'admin-code-area': '', 'admin-name-area': '', 'admin-parent': '', 'admin-level': null,
+};
+
 function open(row) {
   editing = row;
   put(side.querySelector('[data-form-title]'), row.new ? t(`admin.new.${row.form}`) : row.name || row.login || row.code);
@@ -17,6 +23,7 @@ function open(row) {
   for (const part of side.querySelectorAll('[data-only="edit"]')) show(part, !row.new);
   for (const id of ['admin-login', 'admin-code', 'admin-code-area']) document.getElementById(id).readOnly = !row.new;
   setProps('admin-secret', {children: []});
+  if (row.new) for (const [id, value] of Object.entries(EMPTY)) setProps(id, {value: id === 'admin-parent' ? row.parent ?? '' : value});
   show(side, true);
   tell('admin-edit', row);
 }

@@ -18,6 +18,7 @@ const MINE = { // what waits for a role
 };
 const WIDE_PX = 760; // from this width on every fact has a column of its own
 const KEPT = 'desk.filter';
+const CHOSEN = new Set(['rowClicked', 'spaceKey']); // sources of a selection that are the user
 const MOVES = new Set(['ArrowUp', 'ArrowDown', 'PageUp', 'PageDown', 'Home', 'End']);
 
 const fresh = () => ({group: 'all', levels: [], class: '', overdue: false, mine: false, inview: false, text: ''});
@@ -30,7 +31,6 @@ export class IncidentList extends EventTarget {
   #bounds = null;
   #known = new Map(); // key → version shown
   #selected = null;
-  #quiet = false; // a selection made by us, not by the user
   #keyed = false; // the last thing the user did in the list was a key that moves
 
   constructor(host, role) {
@@ -45,24 +45,21 @@ export class IncidentList extends EventTarget {
     const sort = memory.read('desk.sort') ?? [{colId: 'level', sort: 'asc', sortIndex: 0}, {colId: 'due', sort: 'asc', sortIndex: 1}];
     this.#api.applyColumnState({state: sort, defaultState: {sort: null}});
     this.#api.addEventListener('sortChanged', () => memory.write('desk.sort', this.#api.getColumnState().filter((c) => c.sort).map(({colId, sort: s, sortIndex}) => ({colId, sort: s, sortIndex}))));
-    this.#api.addEventListener('rowSelected', (event) => {
-      if (this.#quiet || !event.node.isSelected()) return;
-      this.#selected = event.data.key;
-      this.#say('select', {key: event.data.key});
+    // Only what the user did chooses. The grid, and Dash's wrapper at every change of rows, also selects by itself.
+    this.#api.addEventListener('rowSelected', ({source, node}) => {
+      if (CHOSEN.has(source) && node.isSelected()) this.#choose(node);
     });
-    // The arrow keys choose, as a click does. The grid also moves its focus by itself (a row under the pointer is drawn
-    // anew, a tab comes in): that chooses nothing.
     this.#host.addEventListener('keydown', ({key}) => { this.#keyed = MOVES.has(key); }, {capture: true});
     this.#host.addEventListener('pointerdown', () => { this.#keyed = false; }, {capture: true});
-    this.#api.addEventListener('cellFocused', ({rowIndex}) => {
+    this.#api.addEventListener('cellFocused', ({rowIndex}) => { // the arrow keys choose, as a click does
       if (!this.#keyed) return;
       this.#keyed = false;
       const node = rowIndex === null ? null : this.#api.getDisplayedRowAtIndex(rowIndex);
-      if (node && !node.isSelected()) node.setSelected(true, true);
+      if (node) this.#choose(node);
     });
     this.#api.addEventListener('cellKeyDown', ({event, node}) => {
       if (event.key !== 'Enter' || !node) return;
-      node.setSelected(true, true);
+      this.#choose(node);
       this.#say('enter', {key: node.data.key});
     });
     this.#api.addEventListener('rowDoubleClicked', ({data}) => this.#say('enter', {key: data.key}));
@@ -105,17 +102,22 @@ export class IncidentList extends EventTarget {
   }
 
   #keepSelected() {
-    const node = this.#selected && this.#api.getRowNode(this.#selected);
-    if (node && !node.isSelected()) this.#mark(this.#selected);
+    if (this.#selected) this.#mark(this.#selected);
   }
 
   #mark(key) {
     const node = key && this.#api.getRowNode(String(key));
-    this.#quiet = true;
-    if (node && !node.isSelected()) node.setSelected(true, true);
-    if (!node) this.#api.deselectAll();
-    this.#quiet = false;
+    if (node && !(node.isSelected() && this.#api.getSelectedNodes().length === 1)) node.setSelected(true, true);
+    if (!node && this.#api.getSelectedNodes().length) this.#api.deselectAll();
     return node;
+  }
+
+  /** The user chose this row. */
+  #choose(node) {
+    if (node.data.key === this.#selected) return;
+    this.#selected = node.data.key;
+    this.#mark(this.#selected);
+    this.#say('select', {key: this.#selected});
   }
 
   /** Show `key` as the chosen one and bring it into view; null takes the choice away. */
@@ -132,7 +134,7 @@ export class IncidentList extends EventTarget {
     const at = shown.findIndex((node) => node.data.key === this.#selected);
     const next = shown[Math.min(shown.length - 1, Math.max(0, at + by))];
     if (!next) return;
-    next.setSelected(true, true);
+    this.#choose(next);
     this.#api.ensureNodeVisible(next);
   }
 

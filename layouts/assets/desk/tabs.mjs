@@ -35,7 +35,8 @@ export async function startTabs(ask, first) {
     else show(side, false);
   });
   document.addEventListener('keydown', (event) => {
-    if (event.key === 'Escape' && !document.querySelector('.dash-dropdown-content')) show(side, false);
+    // A form is left only by its own button: Esc there means a drop-down, and must not lose what was typed.
+    if (event.key === 'Escape' && !side.querySelector('[data-form]')) show(side, false);
     if (event.key === 'Enter' && event.target.matches('tr[role="button"]')) event.target.click();
   });
   const wanted = location.hash.slice(1);
