@@ -6,26 +6,23 @@ from html import escape
 from pathlib import Path
 from typing import Any, Final
 
-import structlog
-from dash import Dash, Input, Output, dcc, html, set_props
+from dash import Dash, Input, Output, dcc, html
 from dash.development.base_component import Component
 from flask import request
 
 from callbacks import admin, desk, leader, ops
+from callbacks.dash_errors import telling
 from callbacks.dash_view import DashDeps, language, view_of
-from incidents.model import Actor, Rejected
+from incidents.model import Actor
 from layouts import ids
 from layouts.admin import admin as admin_page
 from layouts.desk.page import desk as desk_page
 from layouts.leader import leader as leader_page
 from layouts.ops import ops as ops_page
 from layouts.shell import frame, pieces
-from layouts.shell.rejection import rejection
 from layouts.shell.view import View
 from layouts.text import t
 from layouts.wall import wall as wall_page
-
-log = structlog.get_logger(__name__)
 
 PAGES: Final = {
     "desk": desk_page,
@@ -115,7 +112,7 @@ def make_dash(deps: DashDeps) -> Dash:
         title="Chengyun",
         csrf_token_name="chengyun_csrf",  # noqa: S106 - the name of a cookie
         csrf_header_name="X-CSRF-Token",
-        on_error=_refuse(deps),
+        on_error=telling(deps),
     )
     app.deps = deps
     app.layout = html.Div([dcc.Location(id=ids.URL, refresh=False), html.Div(id=ids.PAGE)])
@@ -144,19 +141,3 @@ def register(app: Dash, deps: DashDeps) -> None:
 def _nobody() -> View:
     """A view for building the validation layout at start, when nobody looks."""
     return View("zh", "Asia/Shanghai", Actor(0, "", "", "operator"), "")
-
-
-def _refuse(deps: DashDeps) -> Any:
-    """The one error handler: a refusal is told to the user in words, anything else is logged and admitted."""
-
-    def on_error(error: Exception) -> None:
-        view = view_of(deps)
-        if isinstance(error, Rejected):
-            set_props(ids.TOASTS, {"children": [pieces.toast(rejection(view, error), "warn")]})
-            if error.code in ("stale", "stage"):
-                set_props(ids.DESK_FOLLOW, {"data": {"reload": True, "why": str(error)}})
-            return
-        log.error("callback_failed", exc_info=error)
-        set_props(ids.TOASTS, {"children": [pieces.toast(view.t("error.server"), "wrong")]})
-
-    return on_error

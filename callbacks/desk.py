@@ -7,15 +7,14 @@ from typing import Any, Final
 from dash import ClientsideFunction, Dash, Input, Output, State
 from dash.exceptions import PreventUpdate
 
+from callbacks.dash_errors import emptying
 from callbacks.dash_view import DashDeps, view_of
 from callbacks.desk_press import command_of, report_of
 from callbacks.desk_records import readings_of, records_of
 from incidents import commands as c
-from incidents.model import Rejected
 from layouts import ids
 from layouts.desk import detail, intake, lists
 from layouts.shell import pieces
-from layouts.shell.rejection import rejection
 
 Data = dict[str, Any]
 
@@ -53,17 +52,14 @@ def _show(app: Dash, deps: DashDeps) -> None:
         *(Output(part, "children") for part in parts),
         Input(ids.DESK_SELECTED, "data"),
         prevent_initial_call=True,
+        on_error=emptying(deps, parts),
     )
     def show_incident(selected: Data | None) -> Any:
         if not selected or not selected.get("id"):
             return None, *([None] * len(parts))
         view = view_of(deps)
-        try:
-            incident = deps.service.ask(
-                c.IncidentDetail(int(selected["id"]), bool(selected.get("unmask"))), view.actor
-            )
-        except Rejected as refusal:
-            return None, *detail.nothing(view, rejection(view, refusal))
+        question = c.IncidentDetail(int(selected["id"]), bool(selected.get("unmask")))
+        incident = deps.service.ask(question, view.actor)
         return detail.shown(incident), *detail.parts(view, incident)
 
     @app.callback(

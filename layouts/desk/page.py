@@ -170,7 +170,7 @@ def _grid(view: View) -> Component:
             valueGetter={"function": "cyStageRank(params)"},
         ),
         column("unit_name", view.t("word.unit"), "CyText", width=130, hide=True),
-        column("due", view.t("word.due"), "CyDue", width=96, valueGetter={"function": "cyDue(params)"}),
+        column("due", view.t("word.due"), "CyDue", width=124, valueGetter={"function": "cyDue(params)"}),
         column("reported_at", view.t("desk.column.age"), "CyAge", width=84, hide=True),
         column(
             "sources",
@@ -180,6 +180,7 @@ def _grid(view: View) -> Component:
             maxWidth=60,
             resizable=False,
             cellClass="is-centre",
+            hide=True,
         ),
     ]
     grid: Component = dag.AgGrid(

@@ -19,7 +19,7 @@
 
   parts.CyLevel = ({data}) => h('span', {className: `cy-level cy-level--${data.level}`, title: word(`level.${data.level}`)}, NUMERALS[data.level]);
   parts.CyTitle = ({data}) => h('div', {className: 'two-lines'},
-    h('div', {className: 'two-lines__a cy-clip', title: data.title}, data.title),
+    h('div', {className: 'two-lines__a cy-clip', title: data.title}, data.sources > 1 ? h('span', {className: 'cy-count', title: word('word.sources')}, data.sources) : null, data.title),
     h('div', {className: 'two-lines__b cy-clip'},
       h('span', {className: 'cy-num'}, data.number), data.class_name ? ` · ${data.class_name}` : '', place(data) ? ` · ${place(data)}` : ''));
   parts.CyStage = ({data}) => h('div', {className: 'two-lines'},

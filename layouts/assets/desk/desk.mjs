@@ -23,11 +23,16 @@ let shown = null; // what Python last showed of it: {id, version, actions, …}
 // Dash calls these when Python has changed the selection or filed a report.
 (window.dash_clientside ??= {}).chengyun_desk = {
   follow(follow, now) {
-    if (now && now !== shown) { shown = now; pressed(false); }
+    if (now !== shown) {
+      shown = now;
+      pressed(false);
+      document.getElementById('desk-drawer').classList.remove('is-loading');
+    }
     const why = window.dash_clientside.callback_context?.triggered?.[0]?.prop_id ?? '';
     if (why.startsWith('desk-follow') && follow) {
-      act(null);
       pressed(false);
+      if (follow.failed && !follow.reload) return window.dash_clientside.no_update; // the form keeps what was typed
+      act(null);
       if (selected) tell('desk-selected', {id: selected});
     }
     return window.dash_clientside.no_update;
@@ -56,6 +61,7 @@ function select(key, from) {
   if (!same) {
     act(null);
     shown = null;
+    document.getElementById('desk-drawer').classList.toggle('is-loading', key !== null);
     for (const id of ['desk-dispatch', 'desk-chart']) setProps(id, {children: []});
   }
   tell('desk-selected', key ? {id: key} : null);

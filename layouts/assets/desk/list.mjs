@@ -266,7 +266,7 @@ export class IncidentList extends EventTarget {
     const wide = width >= WIDE_PX;
     if (this.#host.dataset.wide === String(wide)) return;
     this.#host.dataset.wide = String(wide);
-    this.#api.setColumnsVisible(['number', 'class_name', 'unit_name', 'reported_at'], wide);
+    this.#api.setColumnsVisible(['number', 'class_name', 'unit_name', 'reported_at', 'sources'], wide);
   }
 
   #say(name, detail) {
