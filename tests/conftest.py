@@ -34,6 +34,11 @@ settings.register_profile(
 )
 settings.load_profile("chengyun")
 
+# A shell that starts us in the background has SIGINT ignored, and every process of ours would inherit that: tests
+# that press Ctrl-C would wait for ever.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 STORES = (
     "embedded",
     "timescale-apache",
