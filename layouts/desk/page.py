@@ -159,7 +159,7 @@ def _grid(view: View) -> Component:
             resizable=False,
             cellClass="is-centre",
         ),
-        column("title", view.t("word.incident"), "CyTitle", flex=1, minWidth=160),
+        column("title", view.t("word.incident"), "CyTitle", flex=1, minWidth=140),
         column("number", view.t("word.number"), "CyText", width=150, hide=True, cellClass="cy-num"),
         column("class_name", view.t("word.class"), "CyText", width=120, hide=True),
         column(
@@ -170,7 +170,7 @@ def _grid(view: View) -> Component:
             valueGetter={"function": "cyStageRank(params)"},
         ),
         column("unit_name", view.t("word.unit"), "CyText", width=130, hide=True),
-        column("due", view.t("word.due"), "CyDue", width=124, valueGetter={"function": "cyDue(params)"}),
+        column("due", view.t("word.due"), "CyDue", width=132, valueGetter={"function": "cyDue(params)"}),
         column("reported_at", view.t("desk.column.age"), "CyAge", width=84, hide=True),
         column(
             "sources",

@@ -9,7 +9,7 @@ import {intakeForm} from './intake.mjs';
 import {layerPanel} from './layers.mjs';
 import {IncidentList} from './list.mjs';
 import {startShell, toast} from './shell.mjs';
-import {formulaOf, nameOf, startTiles} from './tiles.mjs';
+import {formulaOf, indicators, nameOf, startTiles} from './tiles.mjs';
 
 const words = (globalThis.chengyun ??= {});
 words.words = await globalThis.chengyun.text;
@@ -249,5 +249,17 @@ if (map) {
   whenLoaded(map, () => map.setIncidentFilter((item) => list.passes(item, {but: 'inview'})));
 }
 document.documentElement.dataset.ready = 'desk';
-const wanted = new URLSearchParams(location.hash.slice(1)).get('incident') ?? memory.read('desk.selected');
+const hash = new URLSearchParams(location.hash.slice(1));
+const wanted = hash.get('incident') ?? memory.read('desk.selected');
 if (wanted) select(wanted);
+const figure = hash.get('of'); // the leader's page sends here for the records behind a figure
+if (figure) {
+  const open = () => {
+    const item = indicators().find((i) => i.id === figure);
+    if (!item) return;
+    live.removeEventListener('applied', open);
+    openIndicator(item);
+  };
+  live.addEventListener('applied', open);
+  open();
+}
