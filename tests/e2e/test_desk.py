@@ -171,6 +171,10 @@ def test_the_second_to_press_is_told_who_was_first(product: Running, desk: Termi
     expect(page.locator(".cy-toast--warn")).to_contain_text("周宁")
     expect(page.locator(".cy-toast--warn")).to_contain_text("受理")
     expect(page.locator(".detail__head .cy-stage--accepted")).to_be_visible()
+    cut = [
+        fault for fault in desk.faults if "/live?from=" in fault
+    ]  # the stream that this test hung up itself
+    desk.faults[:] = [fault for fault in desk.faults if fault not in cut]
 
 
 def test_export_holds_what_the_list_shows(product: Running, desk: Terminal) -> None:
