@@ -311,7 +311,6 @@ def photos(view: View, incident: Row) -> list[Component]:
                     html.Img(
                         src=f"/api/v1/photos/{p['sha256']}",
                         alt=view.word("desk.photo", p.get("purpose", "report")),
-                        loading="lazy",
                     ),
                     href=f"/api/v1/photos/{p['sha256']}",
                     target="_blank",
