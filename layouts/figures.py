@@ -79,6 +79,7 @@ def device_series(view: View, series: Mapping[str, Any]) -> go.Figure:
                 "xanchor": "right",
             },
         )
+    figure.update_xaxes(tickformat="%H:%M")
     figure.update_yaxes(title={"text": f"{name} {unit}".strip(), "font": {"size": 11}})
     return figure
 

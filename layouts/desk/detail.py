@@ -576,6 +576,7 @@ def chart(view: View, series: Row) -> list[Component]:
             figure=figures.device_series(view, series),
             config=figures.CONFIG,
             className="chart",
+            style={"height": "190px"},
             responsive=True,
         ),
     ]

@@ -166,6 +166,7 @@ def series(view: View, answer: Row) -> list[Component]:
             figure=figures.device_series(view, answer),
             config=figures.CONFIG,
             className="chart",
+            style={"height": "190px"},
             responsive=True,
         )
     ]

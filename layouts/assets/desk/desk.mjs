@@ -57,7 +57,11 @@ function select(key, from) {
   else if (from === 'map') map?.select('incident', key);
   else map?.focus('incident', key);
   show(document.getElementById('desk-drawer'), key !== null);
-  document.querySelector('.work').classList.toggle('has-detail', key !== null);
+  const work = document.querySelector('.work');
+  if (work.classList.contains('has-detail') !== (key !== null)) {
+    work.classList.toggle('has-detail', key !== null);
+    requestAnimationFrame(() => map?.map.resize()); // at once: a busy browser tells the map late of its new width
+  }
   if (!same) {
     act(null);
     shown = null;
@@ -251,7 +255,10 @@ if (map) {
 document.documentElement.dataset.ready = 'desk';
 const hash = new URLSearchParams(location.hash.slice(1));
 const wanted = hash.get('incident') ?? memory.read('desk.selected');
-if (wanted) select(wanted);
+if (wanted) {
+  select(wanted);
+  if (map) whenLoaded(map, () => { map.map.resize(); map.focus('incident', wanted); }); // its ring needs the drawn style
+}
 const figure = hash.get('of'); // the leader's page sends here for the records behind a figure
 if (figure) {
   const open = () => {

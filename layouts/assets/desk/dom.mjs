@@ -141,5 +141,12 @@ export const rings = (item) => item.level <= 2 && !item.acknowledged && !FINAL.h
 /** Where the maps open: the city's own centre, [lon, lat]. */
 export const centre = () => document.documentElement.dataset.centre.split(',').map(Number);
 
-/** Once the map's sources exist (its `ready` waits for a still picture, which a busy machine may not have for long). */
-export const whenLoaded = (map, fn) => (map.map.isStyleLoaded() ? fn() : map.map.once('load', fn));
+/**
+ * Once the map's sources exist. (MapLibre's isStyleLoaded() is false whenever a tile is on its way, and `ready` waits for
+ * a still picture, which a busy machine may not have for long.)
+ */
+export function whenLoaded(map, fn) {
+  const there = () => { try { return Boolean(map.map.getSource('incidents')); } catch { return false; } };
+  if (there()) fn();
+  else map.map.once('load', fn);
+}
