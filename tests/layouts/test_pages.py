@@ -372,6 +372,16 @@ def test_masked_reporter_has_a_button_only_for_who_may_unmask() -> None:
     assert "unmask" not in text_of(detail.reporter(view(), incident(source_list=whole)))
 
 
+def test_photos_of_every_purpose_are_in_one_row() -> None:
+    shots = [{"sha256": "ab" * 32, "purpose": p, "at": 1} for p in ("report", "handle", "check")]
+    shown = list(walk(detail.photos(view(), incident(photos=shots))))
+    assert [c.src for c in shown if type(c).__name__ == "Img"] == [f"/api/v1/photos/{'ab' * 32}"] * 3
+    assert all(word in text_of(shown) for word in ("上报", "处置", "核查"))
+    assert detail.parts(
+        view(), incident(photos=shots, policy={"limit_min": 120, "needs_photo": True}, returns=1)
+    )
+
+
 def test_what_people_wrote_is_text_never_markup() -> None:
     kinds = {type(c).__name__ for c in walk(list(detail.parts(view(), incident())))}
     assert not kinds & {"Markdown", "DangerouslySetInnerHTML", "Iframe", "Script"}
