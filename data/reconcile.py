@@ -82,7 +82,7 @@ class Reconciler:
             cursor.execute(
                 "SELECT topic, partition, minute, sum(stored + rejected + duplicate + held)::bigint FROM ledger"
                 " WHERE minute >= %s GROUP BY 1, 2, 3",
-                (now - self._recent,),
+                (now - self._recent - LATE - timedelta(minutes=1),),
             )
             minutes = {(t, p, m): n for t, p, m, n in cursor.fetchall()}
         out: list[Mismatch] = []
