@@ -138,6 +138,6 @@ startTrends();
 legend(document.querySelector('[data-legend]'));
 draw();
 date();
-const map = await createMap(mapHost, {interactive: false, center: centre(), remember: '', counts: false, zoom: 10.15, lang});
+const map = await createMap(mapHost, {interactive: false, center: centre(), remember: '', counts: false, zoom: 10.03, lang});
 if (map) whenLoaded(map, () => map.setIncidentFilter((item) => !FINAL.has(item.stage)));
 document.documentElement.dataset.ready = 'wall';
