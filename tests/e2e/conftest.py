@@ -9,16 +9,16 @@ import os
 import shutil
 import tempfile
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, expect
 
-from tests.e2e.browser import PATIENT_MS
+from tests.e2e.browser import PATIENT_MS, Terminal
 from tests.layouts.browser import chromium
-from tests.people import Person
+from tests.people import NEW_PASSWORD, Person
 from tests.product import Product, real_services_possible
 from tests.services import not_run
 
@@ -39,6 +39,7 @@ class Running:
     profile: str
     url: str
     passwords: dict[str, str]
+    entered: set[str] = field(default_factory=set)
 
     @property
     def artifacts(self) -> Path:
@@ -49,7 +50,15 @@ class Running:
 
     def person(self, login: str) -> Person:
         """A session over HTTP."""
-        return Person(self.url, login, self.passwords[login])
+        someone = Person(self.url, login, self.passwords[login])
+        self.entered.add(login)
+        return someone
+
+    def log_in(self, terminal: Terminal, login: str, page: str) -> None:
+        """Log in by the login page; the first login of an account in this run changes its password."""
+        password = NEW_PASSWORD.format(login=login) if login in self.entered else self.passwords[login]
+        terminal.log_in(login, password, page)
+        self.entered.add(login)
 
     def sign_in(self, context: BrowserContext, login: str) -> None:
         """Leave a session of `login` in the browser context, as its login page would."""

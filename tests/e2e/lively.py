@@ -17,15 +17,16 @@ from zoneinfo import ZoneInfo
 import msgspec
 from PIL import Image, ImageDraw, ImageFilter
 
+from data.sample_city import read_city
 from streams import topics
 from streams.feed.simulation import Simulation
-from tests.e2e.city import envelope
+from tests.e2e.city import envelope, places_with_workers
 from tests.e2e.conftest import Running
 from tests.people import Person
 from tests.streams.sample_view import sample_view
 
-HOURS: Final = 2.5
-MOST: Final = 36
+HOURS: Final = 4.0
+MOST: Final = 48
 """Incidents: enough for lists that scroll, few enough that each mark on the map can be told from the next."""
 
 DONE: Final[tuple[tuple[str, float], ...]] = (
@@ -87,15 +88,47 @@ def enliven(running: Running, seed: int = 5) -> None:
 
         rows = person("operator").ask("incidents", limit=200).raise_for_status().json()["rows"]
         rows.sort(key=lambda row: int(row["id"]))
-        ringing = 0
         for n, row in enumerate(rows):
             share = n / len(rows)
             target = next((stage for stage, most in DONE if share < most), "reported")
             if row["level"] <= 2 and not row["acknowledged"]:
-                ringing += 1
-                if target != "reported" or ringing % 3:
-                    do(person("operator"), "acknowledge_incident", id=row["id"])
+                do(person("operator"), "acknowledge_incident", id=row["id"])
             carry(person, row, target, n)
+        a_workers_morning(running, person)
+    gas_escapes(running)
+
+
+def gas_escapes(running: Running) -> None:
+    """The gas detector nearest to the middle of the city is far over its limit: level I, and nobody has acted yet."""
+    detector = min(
+        (d for d in read_city.read_devices() if d.type == "gas_leak"),
+        key=lambda d: (d.lon - 113.9) ** 2 + (d.lat - 21.9) ** 2,
+    )
+    reading = {"device": detector.id, "readings": [{"metric": "gas_lel_pct", "value": 31.5}]}
+    message = envelope("city.reading-critical.v1", detector.id, reading)
+    assert running.product.post("city.reading-critical.v1", [message]) == 202
+
+
+def a_workers_morning(running: Running, person: Any) -> None:
+    """One worker's tasks at one place: reached, just arrived, and one that waits for its dispatch."""
+    stop = places_with_workers()[3]
+    dispatcher, login = person("dispatcher"), ""
+    for code, what, target in (
+        ("E0101", "候车亭旁堆了六七袋生活垃圾，已有异味", "on_site"),
+        ("E0201", "站牌和立柱上贴满小广告", "dispatched"),
+        ("E0102", "雨后人行道满是泥沙，行人打滑", "accepted"),
+    ):
+        text = f"{stop.name}{what}"
+        place = {"lon": stop.lon, "lat": stop.lat, "address": f"{stop.road}{stop.name}"}
+        filed = do(person("operator"), "report_incident", text=text, class_code=code, **place)
+        do(dispatcher, "accept_incident", id=filed["id"])
+        way = dispatcher.ask("route_incident", id=filed["id"]).raise_for_status().json()
+        login = login or way["workers"][0]["login"]
+        if target != "accepted":
+            do(dispatcher, "dispatch_incident", id=filed["id"], unit=way["unit"], worker=login)
+        if target == "on_site":
+            do(person(login), "take_incident", id=filed["id"])
+            do(person(login), "arrive_incident", id=filed["id"], lon=stop.lon, lat=stop.lat)
 
 
 def do(person: Person, name: str, **fields: Any) -> dict[str, Any]:

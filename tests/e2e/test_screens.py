@@ -99,8 +99,7 @@ def seated(
 ) -> Iterator[Terminal]:
     """Someone logged in at a terminal."""
     with at_terminal(chrome, running.url, page, size, touch=touch) as terminal:
-        running.person(login).close()  # the first login is behind them
-        terminal.log_in(login, running.passwords[login], page)
+        running.log_in(terminal, login, page)
         yield terminal
 
 
@@ -166,7 +165,7 @@ def test_the_wall(city: Running, chrome: Browser) -> None:
 def test_the_phone(city: Running, chrome: Browser) -> None:
     """A worker with tasks: the list, then the task that has been reached."""
     operator = city.person("operator")
-    rows = operator.ask("incidents", stages="on_site,taken,dispatched").raise_for_status().json()["rows"]
+    rows = operator.ask("incidents", stages="on_site").raise_for_status().json()["rows"]
     operator.close()
     row = next(row for row in rows if row["worker"])
     with seated(city, chrome, row["worker"], "phone", PHONE_SIZE, touch=True) as phone:

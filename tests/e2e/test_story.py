@@ -128,9 +128,9 @@ def test_the_main_job(running: Running, seat: Seat) -> None:
     lift, stop = lone_lifts()[1], places_with_workers()[0]
     operator, dispatcher = Desk(seat("operator", DESK_SIZE)), Desk(seat("dispatcher", DESK_SIZE))
     wall = seat("wall", WALL_SIZE)
-    operator.terminal.log_in("operator", running.passwords["operator"], "desk")
-    dispatcher.terminal.log_in("dispatcher", running.passwords["dispatcher"], "desk")
-    wall.log_in("wall", running.passwords["wall"], "wall")
+    running.log_in(operator.terminal, "operator", "desk")
+    running.log_in(dispatcher.terminal, "dispatcher", "desk")
+    running.log_in(wall, "wall", "wall")
 
     a_new_incident_appears(running, operator, dispatcher, lift)
     readings_move(running, operator, lift)
@@ -271,7 +271,7 @@ def work_is_done(
     name = first.locator(".cy-item__title").inner_text()
 
     phone.context.set_geolocation({"longitude": stop.lon, "latitude": stop.lat, "accuracy": 8})
-    phone.log_in(login, running.passwords[login], "phone")
+    running.log_in(phone, login, "phone")
     page = phone.page
     expect(page.locator(".ph-summary")).to_contain_text("件待办")
     card = page.locator(".ph-card", has_text="公交站后面的垃圾")
