@@ -204,24 +204,31 @@ def at_the_login(terminal: Terminal) -> None:
 
 DATA: Final = ", ".join(
     (
-        ".brand", ".strip__city", ".user", ".ag-row", ".cy-item", ".detail", ".wall__alert", ".alert", ".trend",
+        ".brand", ".strip__city", ".user", ".ag-row", ".cy-item", ".wall__alert", ".alert", ".trend",
+        ".detail__title", ".detail__head .cy-chip", ".detail dd", ".cy-timeline", ".route", ".detail .chart",
+        ".detail .js-plotly-plot",
         ".ringing", "select", ".ph-card", ".ph-person", ".cy-toast", ".cy-map", "[lang='zh']", "script", "style",
         "[data-language]", ".class-pick", ".admin-data", "td", "[hreflang='zh']",
     )
 )  # fmt: skip
 """What shows names of people and places, titles, and other words of the city."""
 
-ENGLISH: Final[tuple[tuple[str, str, dict[str, int], bool, Callable[[Terminal], None]], ...]] = (
-    ("operator", "desk", DESK_SIZE, False, by_header),
-    ("leader", "leader", LEADER_SIZE, False, by_header),
-    ("wall", "wall", WALL_SIZE, False, at_the_login),
-    ("admin", "admin", LEADER_SIZE, False, by_header),
-    ("auditor", "ops", LEADER_SIZE, False, by_header),
-    ("gw0001", "phone", PHONE_SIZE, True, on_the_me_page),
+Switch = Callable[[Terminal], None]
+
+ENGLISH: Final[tuple[tuple[str, str, dict[str, int], bool, Switch, str], ...]] = (
+    ("operator", "desk", DESK_SIZE, False, by_header, ".ag-center-cols-container .two-lines"),
+    ("leader", "leader", LEADER_SIZE, False, by_header, "#leader-wrong .cy-item"),
+    ("wall", "wall", WALL_SIZE, False, at_the_login, "[data-newest] .cy-item"),
+    ("admin", "admin", LEADER_SIZE, False, by_header, ".ag-header-cell-text"),
+    ("auditor", "ops", LEADER_SIZE, False, by_header, "#ops-body td"),
+    ("gw0001", "phone", PHONE_SIZE, True, on_the_me_page, ".ph-summary"),
 )
+"""Who, page, size, touch, how the language is switched, what shows that the page is filled."""
 
 
-@pytest.mark.parametrize(("login", "page", "size", "touch", "switch"), ENGLISH, ids=[e[1] for e in ENGLISH])
+@pytest.mark.parametrize(
+    ("login", "page", "size", "touch", "switch", "filled"), ENGLISH, ids=[e[1] for e in ENGLISH]
+)
 def test_in_english_no_chinese_is_left(
     city: Running,
     chrome: Browser,
@@ -229,7 +236,8 @@ def test_in_english_no_chinese_is_left(
     page: str,
     size: dict[str, int],
     touch: bool,
-    switch: Callable[[Terminal], None],
+    switch: Switch,
+    filled: str,
 ) -> None:
     with seated(city, chrome, login, page, size, touch=touch) as terminal:
         if page != "phone":
@@ -237,6 +245,10 @@ def test_in_english_no_chinese_is_left(
         switch(terminal)
         if page == "phone":
             terminal.page.locator("#ph-tabs a[href='#/tasks']").tap()
-            expect(terminal.page.locator(".ph-summary")).to_contain_text("to do")
+            expect(terminal.page.locator(filled)).to_contain_text("to do")
+        expect(terminal.page.locator(filled).first).to_be_visible()
+        if page == "desk":
+            terminal.page.locator(filled).first.click()
+            expect(terminal.page.locator("#desk-timeline li").first).to_be_attached()
         keep(city, terminal.page, f"english-{page}")
         assert terminal.page.evaluate(UI_HAN, DATA) == []
