@@ -2,7 +2,7 @@
 SHELL := /bin/sh
 PY := .venv/bin/python
 .DEFAULT_GOAL := help
-.PHONY: run install reset test story check bench up help dev
+.PHONY: run install reset test check bench up help dev
 
 run: install ## 启动演示（LAN=1：供手机访问的 HTTPS） | run everything here (LAN=1: HTTPS for phones)
 	@exec $(PY) app.py demo $(if $(filter-out 0,$(LAN)),--lan)
@@ -18,9 +18,6 @@ dev:
 
 test: dev ## 全部测试（REQUIRE_SERVICES=1：缺少服务即失败） | all tests this machine can run
 	@exec $(PY) -m pytest -ra $(TESTS)
-
-story: dev ## 三个终端走完一个闭环（Chromium，数分钟） | the whole loop through three terminals, minutes long
-	@exec $(PY) -m pytest -ra -m story tests/e2e
 
 check: dev ## 静态检查与文档测试 | ruff, mypy, import contracts, docs
 	@failed=0; \

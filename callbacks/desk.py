@@ -162,13 +162,15 @@ def _intake(app: Dash, deps: DashDeps) -> None:
         return intake.suggestions(view, deps.service.ask(c.SuggestClass(typed["text"]), view.actor)["rows"])
 
     @app.callback(
-        Output(ids.INTAKE_PLACES, "children"), Input(ids.INTAKE_ADDRESS, "value"), prevent_initial_call=True
+        Output(ids.INTAKE_PLACES, "children"),
+        Input(ids.INTAKE_PLACE_TYPED, "data"),
+        prevent_initial_call=True,
     )
-    def find_places(text: str | None) -> Any:
-        if not text or len(text.strip()) < 2:
+    def find_places(typed: Data | None) -> Any:
+        if not typed or len(typed.get("text", "")) < 2:
             return []
         view = view_of(deps)
-        return intake.places(view, deps.service.ask(c.FindPlace(text.strip(), 6), view.actor)["rows"])
+        return intake.places(view, deps.service.ask(c.FindPlace(typed["text"], 6), view.actor)["rows"])
 
     @app.callback(
         Output(ids.INTAKE_WHERE, "children"), Input(ids.INTAKE_POINT, "data"), prevent_initial_call=True

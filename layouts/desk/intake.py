@@ -38,7 +38,6 @@ def intake(view: View) -> Component:
                         type="text",
                         className="cy-input",
                         placeholder=view.t("intake.address.hint"),
-                        debounce=0.25,
                         autoComplete="off",
                         maxLength=200,
                     ),

@@ -42,6 +42,7 @@ _STORES: Final = (
     ids.RECORDS_ASK,
     ids.DEVICE_ASK,
     ids.INTAKE_TYPED,
+    ids.INTAKE_PLACE_TYPED,
     ids.INTAKE_POINT,
     ids.INTAKE_KEY,
     ids.INTAKE_FILED,

@@ -41,6 +41,8 @@ class Page(http.server.BaseHTTPRequestHandler):
 
 
 def main() -> None:
+    if WORDS[0] not in ("migrate", "init"):
+        signal.signal(signal.SIGTERM, lambda *_: (note(signal="SIGTERM"), sys.exit(0)))
     note(bus=os.environ["CHENGYUN_BUS"], dsn=os.environ["CHENGYUN_DSN"], live=os.environ["CHENGYUN_LIVE_URL"])
     print(json.dumps({"level": "info", "text": f"started {WORDS}"}), flush=True)
     if WORDS[0] in wrong().get("fail", []):
@@ -50,7 +52,6 @@ def main() -> None:
         (VAR / "accounts.txt").write_text("desk secret\n")
     if WORDS[0] in ("migrate", "init"):
         return
-    signal.signal(signal.SIGTERM, lambda *_: (note(signal="SIGTERM"), sys.exit(0)))
     if WORDS[0] == wrong().get("grandchild") and os.fork() == 0:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         WORDS.append("grandchild")

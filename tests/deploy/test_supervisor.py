@@ -9,6 +9,7 @@ import signal
 import ssl
 import subprocess
 import sys
+import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -60,6 +61,16 @@ class Run:
     def family(self) -> list[Identity]:
         return descendants(self.process.pid)
 
+    def until_all_begun(self, seconds: float = 30.0) -> None:
+        """Until every child has noted itself: `ready` says that the page is there, not that each hears signals."""
+        deadline = time.monotonic() + seconds
+        while True:
+            begun = {n["pid"] for n in self.notes() if n["words"][0] in NAMES and "signal" not in n}
+            if len(begun & {identity.pid for identity in self.family()}) == len(NAMES):
+                return
+            assert time.monotonic() < deadline, f"children that noted themselves: {begun}"
+            time.sleep(0.02)  # watching a file of other processes: there is no event to wait for
+
     def notes(self) -> list[dict[str, Any]]:
         """What the stand-ins wrote about themselves."""
         return [json.loads(line) for line in (self.var / "fake.jsonl").read_text().splitlines()]
@@ -92,6 +103,7 @@ def test_start_and_stop_in_order_leaving_nothing(var: Path, port: int, runs: lis
         assert str(var / "accounts.txt") in run.lines[-2]
         family = run.family()
         assert len(family) >= 7
+        run.until_all_begun()
         assert run.end(number) == 0
         assert not wait_gone(family, 2)
         assert "Traceback" not in "\n".join(run.lines)

@@ -26,8 +26,6 @@ PROFILES: Final = ("embedded", "real")
 FEED_BEGINS: Final = "08:30"
 """The simulated day begins in the morning rush: workers are out, whatever the clock of this machine says."""
 
-STORIES: Final = ("test_story.py", "test_desk.py", "test_screens.py")
-
 TESTS: Final = Path(__file__).resolve().parents[1]
 
 
@@ -74,13 +72,6 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "running" in metafunc.fixturenames:
         profiles = ("embedded",) if "product" in metafunc.fixturenames else PROFILES
         metafunc.parametrize("running", profiles, indirect=True, scope="session")
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The long stories carry a mark; `make story` runs them (see pyproject.toml)."""
-    for item in items:
-        if item.path.name in STORIES:
-            item.add_marker(pytest.mark.story)
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,12 @@ export class Intake {
     this.#form = form;
     this.#map = map;
     const typed = throttle((text) => tell('intake-typed', {text}), 350);
-    form.addEventListener('input', ({target}) => { if (target.id === 'intake-text') typed(target.value.trim()); });
+    // Not dcc.Input's own debounce: it sets the caret back under quick fingers, and characters change places.
+    const sought = throttle((text) => { if (document.activeElement?.id === 'intake-address') tell('intake-place-typed', {text}); }, 250);
+    form.addEventListener('input', ({target}) => {
+      if (target.id === 'intake-text') typed(target.value.trim());
+      else if (target.id === 'intake-address') sought(target.value.trim());
+    });
     form.addEventListener('click', (event) => this.#click(event));
     form.addEventListener('keydown', (event) => this.#key(event));
     // The best suggestion becomes the class as long as the operator has not chosen one: one step less.
@@ -47,6 +52,7 @@ export class Intake {
     this.#chosen = false;
     tell('intake-point', null);
     tell('intake-typed', null);
+    tell('intake-place-typed', null);
     // One key per taken call: a second press of the button, or a retry, files nothing twice.
     setProps('intake-key', {data: crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}`});
   }
@@ -83,7 +89,7 @@ export class Intake {
   #place({lon, lat, name}) {
     setProps('intake-address', {value: name});
     this.#point({lon, lat});
-    setTimeout(() => setProps('intake-places', {children: []}), 400); // its own search comes back first
+    tell('intake-place-typed', null);
     this.#form.querySelector('#intake-name').focus();
   }
 
