@@ -87,7 +87,11 @@ class WebServer(uvicorn.Server):
     def __init__(self, app: FastAPI, **options: Any) -> None:
         """`options` of uvicorn.Config: host, port, ssl_certfile …"""
         silent: dict[str, Any] = {"log_level": "warning", "access_log": False, "server_header": False}
-        super().__init__(uvicorn.Config(app, **(silent | {"timeout_graceful_shutdown": 3} | options)))
+        super().__init__(
+            uvicorn.Config(
+                app, **(silent | {"timeout_graceful_shutdown": 3, "timeout_keep_alive": 75} | options)
+            )
+        )
         self._hub: LiveHub = app.state.hub
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
