@@ -97,16 +97,20 @@ def device_values(database: Database, seen: Seen, city: str, now: datetime) -> d
 
 
 def completeness_values(database: Database, city: str, now: datetime) -> Values:
-    """Readings of the last 15 minutes, at most those expected, against those expected."""
+    """Readings of the last 15 minutes (or one expected period, if that is longer), at most those expected, against
+    those expected; of a device nothing is expected before it was registered."""
     seconds = COMPLETENESS_WINDOW.total_seconds()
     rows = database.query(
-        "SELECT coalesce(nullif(d.area_path, ''), %(city)s),"
-        " sum(least(coalesce(r.n, 0), greatest(floor(%(s)s / d.expected_period_s), 1) * coalesce(r.m, 1))),"
-        " sum(greatest(floor(%(s)s / d.expected_period_s), 1) * coalesce(r.m, 1))"
-        " FROM devices d LEFT JOIN (SELECT device_no, count(*) AS n, count(DISTINCT metric_no) AS m FROM readings"
-        " WHERE time > %(since)s AND time <= %(now)s GROUP BY 1) r ON r.device_no = d.no"
-        " WHERE NOT d.disabled GROUP BY 1",
-        {"city": city, "s": seconds, "since": now - COMPLETENESS_WINDOW, "now": now},
+        "WITH due AS (SELECT no, coalesce(nullif(area_path, ''), %(city)s) AS path, begin,"
+        " floor(extract(epoch FROM %(now)s - begin) / expected_period_s) AS n FROM (SELECT *, greatest("
+        "%(now)s - make_interval(secs => greatest(%(s)s, expected_period_s)), registered_at) AS begin"
+        " FROM devices WHERE NOT disabled) d)"
+        " SELECT path, sum(least(coalesce(r.n, 0), due.n * coalesce(r.m, 1))), sum(due.n * coalesce(r.m, 1))"
+        " FROM due LEFT JOIN (SELECT device_no, count(*) AS n, count(DISTINCT metric_no) AS m FROM readings"
+        " JOIN due ON due.no = device_no WHERE time > begin AND time <= %(now)s"
+        " AND time > (SELECT min(begin) FROM due) GROUP BY 1) r ON r.device_no = due.no"
+        " WHERE due.n > 0 GROUP BY 1",
+        {"city": city, "s": seconds, "now": now},
     )
     values = {area: share(*pair) for area, pair in _sum((p, float(a), float(b)) for p, a, b in rows).items()}
     values.setdefault(city, share(0, 0))

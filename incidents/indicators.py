@@ -66,9 +66,10 @@ INDICATORS: Final = (
         "devices heard of within three expected periods ÷ registered devices", 30, "devices",
     ),
     Indicator(
-        "completeness", 1, "数据完整率", "Data completeness", "%", "%", 95, "up",
-        "近15分钟实收读数（每台设备不超过应收数）÷ 应收读数 × 100%",
-        "readings stored in 15 minutes, at most those expected of each device ÷ readings expected", 180,
+        "completeness", 2, "数据完整率", "Data completeness", "%", "%", 95, "up",
+        "近15分钟实收读数（每台设备不超过应收数）÷ 应收读数 × 100%；设备从登记时刻起应收",
+        "readings stored in 15 minutes, at most those expected of each device ÷ readings expected since it was"
+        " registered", 180,
         "devices",
     ),
     Indicator(

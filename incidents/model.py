@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 
 class Stage(StrEnum):
@@ -35,6 +35,10 @@ class ClockKind(StrEnum):
     WORK_HOUR = "work_hour"
     WORK_DAY = "work_day"
     NATURAL_DAY = "natural_day"
+
+
+REPORT_CHANNELS: Final = ("grid", "hotline", "phone", "desk", "citizen", "patrol", "department")
+"""How a person's report reaches us (S10)."""
 
 
 class SourceKind(StrEnum):

@@ -15,7 +15,16 @@ from typing import Any, Final
 from incidents import commands as c
 from incidents.access import ANYWHERE, Thing, may
 from incidents.lifecycle import Step, advance
-from incidents.model import Actor, Incident, Place, Rejected, SourceKind, Stage, TimelineEntry
+from incidents.model import (
+    REPORT_CHANNELS,
+    Actor,
+    Incident,
+    Place,
+    Rejected,
+    SourceKind,
+    Stage,
+    TimelineEntry,
+)
 from incidents.storeports import Intake, Questions, UnitOfWork, UnitOfWorkFactory
 from incidents.triage import open_incident
 
@@ -115,6 +124,9 @@ def _report(call: _Call, command: c.ReportIncident) -> dict[str, Any]:
         raise Rejected("field", "text='': say what happened", field="text")
     if len(command.text) > 4000:
         raise Rejected("field", f"text: {len(command.text)} characters, at most 4000", field="text")
+    if command.channel not in REPORT_CHANNELS:
+        rule = f"one of {', '.join(REPORT_CHANNELS)}"
+        raise Rejected("field", f"channel={command.channel!r}: must be {rule}", field="channel")
     if command.level is not None and command.level not in (1, 2, 3, 4):
         raise Rejected("field", f"level={command.level}: must be 1, 2, 3 or 4", field="level")
     identity = command.key or hashlib.sha256(f"{call.now.isoformat()}{command.text}".encode()).hexdigest()

@@ -106,8 +106,6 @@ DATA_OF_TOPIC: dict[str, type[msgspec.Struct]] = {
     topics.POSITION: PositionData,
 }
 
-CHANNELS = ("grid", "hotline", "phone", "desk", "citizen", "patrol", "department")
-
 
 Data = TypeVar("Data")
 

@@ -13,7 +13,8 @@ from typing import Any
 
 from gis.cells import haversine_m
 from gis.crs import TO_WGS84, to_wgs84
-from streams.envelope import CHANNELS, Bad, GridReportData, Message, Point, VideoAlarmData, finite
+from incidents.model import REPORT_CHANNELS
+from streams.envelope import Bad, GridReportData, Message, Point, VideoAlarmData, finite
 
 Located = tuple[str, str]
 """(cell code, area path)."""
@@ -81,9 +82,12 @@ def check_place(point: Point, limits: Limits, locate: Locate, field: str = "data
 def check_report(message: Message[GridReportData], classes: frozenset[str]) -> None:
     """Raise Bad(bad_channel | unknown_class | empty_text) unless the report's own words are usable."""
     data = message.data
-    if data.channel not in CHANNELS:
+    if data.channel not in REPORT_CHANNELS:
         raise Bad(
-            "bad_channel", field="data.channel", found=data.channel, rule=f"one of {', '.join(CHANNELS)}"
+            "bad_channel",
+            field="data.channel",
+            found=data.channel,
+            rule=f"one of {', '.join(REPORT_CHANNELS)}",
         )
     if data.class_ and data.class_ not in classes:
         raise Bad(

@@ -26,7 +26,7 @@ from data.audit import Audit
 from data.database import Database, StoreUnavailable
 from data.flush import FlushStore
 from data.incident_rows import COLUMNS, to_incident, to_row
-from data.indicators import device_values, incident_values
+from data.indicators import completeness_values, device_values, incident_values
 from data.outbox import Outbox
 from data.questions.answers import StoreQuestions
 from data.questions.incidents import INDICATOR_RECORDS
@@ -559,6 +559,25 @@ def test_a_refused_command_leaves_nothing_but_its_audit(db: Database) -> None:
     assert Audit(db).verify().whole
 
 
+@pytest.mark.parametrize(
+    ("wrong", "field"),
+    [
+        ({"channel": "pigeon"}, "channel"),
+        ({"level": 5}, "level"),
+        ({"text": " "}, "text"),
+        ({"lon": 1.0}, "lon"),
+    ],
+)
+def test_a_report_that_is_wrong_names_field_and_value(
+    db: Database, wrong: dict[str, Any], field: str
+) -> None:
+    with pytest.raises(Rejected) as refused:
+        service(db).handle(ReportIncident(**{"text": "积水", **wrong}), actor("operator"), "desk")
+    assert (refused.value.code, refused.value.field) == ("field", field)
+    assert str(refused.value).startswith(field)
+    assert db.query("SELECT count(*) FROM incidents") == [(0,)]
+
+
 def intake_of_one_camera(db: Database, number: int) -> None:
     Intaker(db).take(
         [alarm("99010100001320000001", "flood", NOW + timedelta(seconds=n), f"v{n}") for n in range(number)]
@@ -778,6 +797,25 @@ def test_devices_online_and_age(db: Database) -> None:
     }  # fmt: skip
     silent = device_values(db, {}, CITY, NOW)
     assert silent["newest_age"][CITY].value is None and silent["devices_online"][CITY].value == 0
+
+
+def test_completeness_expects_nothing_from_before_a_device_was_known(db: Database) -> None:
+    db.query("UPDATE devices SET registered_at = %s, expected_period_s = 60", (NOW - timedelta(minutes=3),))
+    db.query("UPDATE devices SET registered_at = %s, expected_period_s = 3600 WHERE id = 'AQ-1'",
+             (NOW - timedelta(days=1),))  # fmt: skip
+    db.query("UPDATE devices SET registered_at = %s WHERE id = 'WL-2'", (NOW - timedelta(seconds=30),))
+    db.query("UPDATE devices SET disabled = true WHERE id NOT IN ('WL-1', 'WL-2', 'AQ-1')")
+    taken = Intaker(db).take(
+        [
+            *(reading("WL-1", {"level": n}, NOW - timedelta(seconds=50 * n), f"w{n}") for n in range(2)),
+            reading("AQ-1", {"pm25": 9.0}, NOW - timedelta(minutes=40), "a"),
+            reading("WL-2", {"level": 1.0}, NOW - timedelta(seconds=20), "not due yet"),
+        ]
+    )
+    assert taken == ["stored"] * 4
+    value = completeness_values(db, CITY, NOW)[CITY]
+    # Two of the three minutes of WL-1 and the hour of AQ-1; WL-2 is known for less than its period.
+    assert (value.numerator, value.denominator) == (3, 4)
 
 
 # -- outbox, dead letters ------------------------------------------------------------------------------------

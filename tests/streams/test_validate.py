@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gis.crs import TO_WGS84
-from streams.envelope import CHANNELS, Bad, GridReportData, Message, Point, VideoAlarmData
+from incidents.model import REPORT_CHANNELS
+from streams.envelope import Bad, GridReportData, Message, Point, VideoAlarmData
 from streams.validate import check_alarm, check_place, check_report, check_time
 from tests.small_city import CAMERA, CELL, FAR, LIMITS, NO_CELL, WEST, locate
 
@@ -115,7 +116,7 @@ def report(**data: Any) -> Message[GridReportData]:
     )
 
 
-@pytest.mark.parametrize("channel", CHANNELS)
+@pytest.mark.parametrize("channel", REPORT_CHANNELS)
 def test_known_channels(channel: str) -> None:
     assert reason(check_report, report(channel=channel), frozenset()) == ("", "")
 
