@@ -6,7 +6,6 @@ No page is loaded anew after the login, and each page is watched for errors, fai
 
 from __future__ import annotations
 
-import io
 import json
 import re
 import time
@@ -16,7 +15,6 @@ from dataclasses import dataclass
 from typing import Final
 
 import pytest
-from PIL import Image, ImageDraw
 from playwright.sync_api import Browser, FilePayload, Locator, Page, Request, Route, expect
 from playwright.sync_api import Error as BrowserError
 
@@ -24,6 +22,7 @@ from data.sample_city.read_city import DeviceRow, PlaceRow
 from tests.e2e.browser import DESK_SIZE, PHONE_SIZE, WALL_SIZE, Terminal, at_terminal
 from tests.e2e.city import RUBBISH, STALL, envelope, lone_lifts, places_with_workers
 from tests.e2e.conftest import FAILED, Running
+from tests.e2e.lively import photo
 
 STEPS: Final = ("上报", "受理", "派遣", "接单", "到场", "处置", "反馈", "核查", "结案")
 """The path as the stepper shows it."""
@@ -32,15 +31,6 @@ TOLD: Final = ("上报", "受理", "派遣", "接单", "到场", "处置完成",
 DASH: Final = re.compile(r"/_dash-update-component\b")
 CALL_S: Final = 30.0
 """An operator files a call within this time (issue A, desk)."""
-
-
-def photo() -> bytes:
-    """A picture as a phone's camera makes it: large, JPEG."""
-    image = Image.effect_mandelbrot((2400, 1800), (-2, -1.2, 1, 1.2), 60).convert("RGB")
-    ImageDraw.Draw(image).rectangle((200, 1200, 1300, 1700), fill=(90, 120, 70))
-    stream = io.BytesIO()
-    image.save(stream, "JPEG", quality=88)
-    return stream.getvalue()
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,7 +278,7 @@ def work_is_done(
     page.get_by_role("button", name="我已到场").tap()
     operator.expect_stage("到场")
     page.get_by_role("link", name="处置完成").tap()
-    taken: FilePayload = {"name": "IMG_0001.jpg", "mimeType": "image/jpeg", "buffer": photo()}
+    taken: FilePayload = {"name": "IMG_0001.jpg", "mimeType": "image/jpeg", "buffer": photo(1)}
     page.locator("#ph-photo").set_input_files([taken])
     expect(page.locator(".ph-photos img")).to_be_visible()
     page.get_by_role("button", name="已清理完毕").tap()
