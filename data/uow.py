@@ -28,7 +28,7 @@ _SELECT = f"SELECT id, {', '.join(COLUMNS)} FROM incidents"
 
 _INTAKE = (
     "SELECT id, kind, channel, class_code, level, device, camera, title, text, lon, lat, address, cell, area_path,"
-    " time, received_at, correlation_id, source, message_id, photos FROM intake"
+    " time, received_at, correlation_id, source, message_id, photos, history FROM intake"
     " WHERE incident_id IS NULL ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED"
 )
 

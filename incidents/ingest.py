@@ -120,6 +120,7 @@ class IntakeRow:
     photos: Sequence[str] = ()
     source_time: str = ""
     correlation_id: str = ""
+    history: bool = False
 
 
 @dataclass(slots=True)

@@ -24,7 +24,8 @@ class EventClass:
 
 @dataclass(frozen=True, slots=True)
 class Intake:
-    """A source waiting for triage, or attached to an incident. `level` None = the class decides."""
+    """A source waiting for triage, or attached to an incident. `level` None = the class decides; `history` = of an
+    import of the past (`time` is when it happened)."""
 
     id: int
     kind: str
@@ -42,6 +43,7 @@ class Intake:
     source: str
     message_id: str
     photos: tuple[str, ...] = ()
+    history: bool = False
 
 
 class UnitOfWork(Protocol):

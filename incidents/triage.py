@@ -6,6 +6,7 @@ people are not merged by themselves; the desk shows possible duplicates.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -83,7 +84,11 @@ def _class_of(uow: UnitOfWork, intake: Intake, actor: Actor) -> EventClass | Non
 def open_incident(
     uow: UnitOfWork, intake: Intake, actor: Actor, now: datetime, pattern: str, timezone: str
 ) -> Incident:
-    """File a new incident from its first source. The caller attaches the source and publishes."""
+    """File a new incident from its first source. The caller attaches the source and publishes.
+
+    A report of the past keeps its own time; nobody could have answered it in time, so it starts without a due time
+    and as acknowledged: nothing escalates and no bell rings until somebody takes it up.
+    """
     known = _class_of(uow, intake, actor)
     title = (intake.title or intake.text).strip().replace("\n", " ")[:60]
     incident = Incident(
@@ -96,13 +101,17 @@ def open_incident(
         stage=Stage.REPORTED,
         level=intake.level or (known.level if known else DEFAULT_LEVEL),
         place=intake.place,
-        reported_at=now,
+        reported_at=intake.time if intake.history else now,
         version=1,
         merge_key=merge_key(intake),
         last_actor=actor.name,
         correlation_id=intake.correlation_id,
     )
-    incident = uow.add_incident(file_report(incident, now))
+    if intake.history:
+        filed = replace(incident, stage_since=now, acknowledged_by=actor.id, acknowledged_at=now)
+    else:
+        filed = file_report(incident, now)
+    incident = uow.add_incident(filed)
     uow.append(
         incident.id,
         TimelineEntry(

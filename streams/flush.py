@@ -220,6 +220,7 @@ def _take_report(work: Work, index: int, entry: Entry, message: Message[Any], ap
             photos=tuple(data.photos),
             source_time=data.source_time or "",
             correlation_id=message.correlationid or message.id,
+            history=data.history,
         )
     )
 

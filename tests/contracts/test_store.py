@@ -41,7 +41,7 @@ from incidents.lifecycle import Step, advance, escalation_due, file_report
 from incidents.model import Actor, ClockKind, Incident, Place, Policy, Rejected, Stage
 from incidents.ports import Outgoing, Record, TopicPartition
 from incidents.service import City, CityService
-from incidents.triage import SYSTEM, triage
+from incidents.triage import SYSTEM, escalate_due, triage
 from streams import topics
 from streams.flush import STEPS, Memory, Work, next_positions
 from tests.conftest import STORES
@@ -633,6 +633,23 @@ def test_photos_not_yet_stored_are_noted(db: Database) -> None:
     with units_of_work(db)() as uow:
         triage(uow, NOW, PATTERN, ZONE)
     assert [row[0] for row in db.query("SELECT action FROM timeline ORDER BY seq")] == ["report", "note"]
+
+
+def test_a_report_of_the_past_keeps_its_time_and_neither_rings_nor_escalates(db: Database) -> None:
+    then = NOW - timedelta(days=900)
+    Intaker(db).take([report(then, "old", level=1, history=True), report(NOW, "new", level=1)])
+    with units_of_work(db)() as uow:
+        assert triage(uow, NOW, PATTERN, ZONE) == 2
+    with units_of_work(db)() as uow:
+        assert escalate_due(uow, NOW + timedelta(days=1)) == 1, "the new one alone"
+    found = db.query(
+        "SELECT n.message_id, i.reported_at, i.stage_due_at IS NULL, i.acknowledged_at, i.escalated_at IS NULL,"
+        " i.overdue FROM incidents i JOIN intake n ON n.incident_id = i.id ORDER BY n.message_id DESC"
+    )
+    assert found == [("old", then, True, NOW, True, False), ("new", NOW, False, None, False, False)]
+    number = db.query("SELECT incident_id FROM intake WHERE message_id = 'old'")[0][0]
+    service(db).handle(AcceptIncident(number, class_code="0101"), actor("operator"), "desk")
+    assert db.query("SELECT stage_due_at IS NULL FROM incidents WHERE id = %s", (number,)) == [(False,)]
 
 
 def test_what_two_lock_in_opposite_order_is_tried_again(db: Database) -> None:
