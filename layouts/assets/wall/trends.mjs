@@ -43,13 +43,15 @@ async function paint(host, item) {
   touch(age);
   const several = item.series.length > 1;
   const bars = Boolean(item.series[0]?.x);
+  const none = bars && !item.series[0].x.length; // axes of nothing say nothing
   const layout = {
     ...graph.layout,
     showlegend: several,
     legend: {orientation: 'h', x: 1, xanchor: 'right', y: 1.02, yanchor: 'bottom', font: {size: 15, color: '#ccd1d6'}, bgcolor: 'rgba(0,0,0,0)'},
     margin: {l: 6, r: 10, t: several ? 26 : 8, b: 4},
-    yaxis: bars ? {...graph.layout.yaxis, showgrid: false, tickfont: {size: 17, color: '#ccd1d6'}} : {...graph.layout.yaxis, rangemode: 'tozero'},
+    yaxis: bars ? {...graph.layout.yaxis, visible: !none, showgrid: false, tickfont: {size: 17, color: '#ccd1d6'}} : {...graph.layout.yaxis, rangemode: 'tozero'},
     xaxis: bars ? {...graph.layout.xaxis, visible: false} : {...graph.layout.xaxis, tickformat: '%H:%M'},
+    annotations: none ? [{text: t('trend.none'), x: 0.5, y: 0.5, xref: 'paper', yref: 'paper', showarrow: false, font: {size: 17, color: '#ccd1d6'}}] : [],
   };
   await window.Plotly.react(graph, traces(item), layout, {displayModeBar: false, staticPlot: true, responsive: true});
   return true;
