@@ -88,7 +88,7 @@ def live_item(incident: Incident, unit_name: str | None, worker_name: str | None
         "stage_due_at": ms(incident.stage_due_at),
         "handle_due_at": ms(incident.handle_due_at),
         "closed_at": ms(incident.closed_at),
-        "overdue": incident.overdue,
+        "handled_late": incident.overdue,
         "acknowledged": incident.acknowledged_by is not None,
         "escalated": bool(incident.escalated_at),
         "sources": incident.sources,

@@ -40,9 +40,10 @@ INDICATORS: Final = (
         "未结案、未作废、未拒绝的事件数", "incidents that are not closed, void or refused", 30, "incidents",
     ),
     Indicator(
-        "overdue", 1, "超期未办", "Overdue", "件", "", 0, "down",
-        "在办事件中，已过当前环节时限或处置时限的件数",
-        "open incidents past the limit of their present stage or of handling", 30, "incidents",
+        "overdue", 2, "超期未办", "Overdue", "件", "", 0, "down",
+        "在办事件中，已过当前环节时限的件数；处置单位办理期间，环节时限即处置时限",
+        "open incidents past the limit of their present stage; while a unit has one, that is the handling limit",
+        30, "incidents",
     ),
     Indicator(
         "on_time_closing", 1, "按期结案率", "Closed on time", "%", "%", 95, "up",

@@ -28,6 +28,7 @@ def _t(action: str, sources: tuple[Stage, ...], target: Stage | None, *needs: st
 
 
 _WITH_UNIT = (S.DISPATCHED, S.TAKEN, S.ON_SITE)
+_HELD = (*_WITH_UNIT, S.HANDLED)
 _OPEN = tuple(s for s in Stage if s not in (S.CLOSED, S.REFUSED, S.VOID))
 
 TRANSITIONS: tuple[Transition, ...] = (
@@ -236,7 +237,9 @@ def _effects(new: Incident, old: Incident, step: Step, actor: Actor, now: dateti
 
 
 def _late(incident: Incident, now: datetime) -> bool:
-    return incident.handle_due_at is not None and now > incident.handle_due_at
+    """Handling is past its limit; the unit's result stops that clock, however long the check takes."""
+    running = incident.returned_result_at is None
+    return running and incident.handle_due_at is not None and now > incident.handle_due_at
 
 
 def _handle_due(incident: Incident, unit: str, now: datetime) -> datetime | None:
@@ -260,7 +263,7 @@ def _start_stage_clock(incident: Incident, now: datetime) -> Incident:
     due: datetime | None = None
     if minutes is not None:
         due = now + timedelta(minutes=minutes)
-    elif incident.stage in (S.DISPATCHED, S.TAKEN, S.ON_SITE, S.HANDLED):
+    elif incident.stage in _HELD:
         due = incident.handle_due_at
     return replace(incident, stage_since=now, stage_due_at=due)
 
@@ -275,8 +278,8 @@ def escalation_due(incident: Incident, now: datetime) -> str:
     if not incident.open:
         return ""
     if (
-        incident.stage_due_at is not None
-        and now > incident.stage_due_at
+        is_overdue(incident, now)
+        and incident.stage_due_at is not None
         # Once per deadline: a later one (another unit, the stage entered again) is escalated again.
         and (incident.escalated_at is None or incident.escalated_at <= incident.stage_due_at)
     ):
@@ -286,6 +289,16 @@ def escalation_due(incident: Incident, now: datetime) -> str:
         and incident.acknowledged_by is None
         and incident.escalated_at is None
         and now - incident.reported_at > ACKNOWLEDGE_WITHIN
+def is_overdue(incident: Incident, now: datetime) -> bool:
+    """超期: open, and the clock of the present stage is past (the handling clock while a unit has it).
+
+    The one definition: `OVERDUE` in data/questions/incidents.py says it in SQL, `isLate` in
+    layouts/assets/overdue.mjs in the browser. A stage without a clock is never overdue. Whether handling was
+    late, which stays told after closing, is another question: `Incident.overdue`.
+    """
+    return incident.open and incident.stage_due_at is not None and incident.stage_due_at < now
+
+
     ):
         return "unacknowledged"
     return ""

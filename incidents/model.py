@@ -98,7 +98,8 @@ class Incident:
     """事件: one occurrence and all that is known of it. `version` rises by one with every change.
 
     While a returned incident waits at the dispatcher its handling clock stands: `handle_rest_s` seconds are left (fewer
-    than none when it was late) should it go back to `former_unit`.
+    than none when it was late) should it go back to `former_unit`. `overdue`: handling was late, told for good; whether
+    the incident is overdue now says `lifecycle.is_overdue`.
     """
 
     id: int

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from data.database import dicts
@@ -14,7 +14,7 @@ from gis.cells import haversine_m
 from incidents import commands as c
 from incidents.access import Thing, may
 from incidents.indicators import WINDOW_DAYS
-from incidents.lifecycle import allowed_actions
+from incidents.lifecycle import allowed_actions, is_overdue
 from incidents.model import Actor, Incident, Rejected, Stage
 from incidents.routing import Candidate, Responsibility, rank, route
 
@@ -23,15 +23,16 @@ _SELECT: Final = (
     " LEFT JOIN units u ON u.code = i.unit LEFT JOIN accounts a ON a.login = i.worker"
 )
 
-OVERDUE: Final = "(i.stage_due_at < %(now)s OR i.handle_due_at < %(now)s)"
 OPEN: Final = "i.stage NOT IN ('closed', 'refused', 'void')"
+OVERDUE: Final = f"({OPEN} AND coalesce(i.stage_due_at < %(now)s, false))"
+"""`incidents.lifecycle.is_overdue` in SQL."""
 RECENT: Final = f"%(now)s - interval '{WINDOW_DAYS} days'"
 
 INDICATOR_RECORDS: Final = {
     ("open", "denominator"): OPEN,
     ("open", "numerator"): OPEN,
-    ("overdue", "denominator"): f"{OPEN} AND {OVERDUE}",
-    ("overdue", "numerator"): f"{OPEN} AND {OVERDUE}",
+    ("overdue", "denominator"): OVERDUE,
+    ("overdue", "numerator"): OVERDUE,
     ("on_time_closing", "denominator"): f"i.stage = 'closed' AND i.closed_at >= {RECENT}",
     ("on_time_closing", "numerator"): f"i.stage = 'closed' AND i.closed_at >= {RECENT} AND NOT i.overdue",
     ("first_dispatch", "denominator"): f"i.dispatched_at >= {RECENT}",
@@ -52,10 +53,13 @@ COMMAND_OF: Final = {
 }  # fmt: skip
 
 
-def _item(row: tuple[Any, ...]) -> dict[str, Any]:
+def _item(row: tuple[Any, ...], now: datetime) -> dict[str, Any]:
+    """The live item of a row of `_SELECT`, and whether it is overdue `now` (a live item's clock runs on)."""
     *columns, unit_name, worker_name = row
-    item = live_item(to_incident(columns), unit_name, worker_name)
-    item["id"] = columns[0]
+    found = to_incident(columns)
+    item = live_item(found, unit_name, worker_name)
+    item["id"] = found.id
+    item["overdue"] = is_overdue(found, now)
     return item
 
 
@@ -92,9 +96,8 @@ def incident(ask: Ask, query: c.IncidentDetail) -> dict[str, Any]:
         row = cursor.fetchone()
         if row is None:
             raise Rejected("not_found", f"id={query.id}: no such incident", field="id")
-        *columns, unit_name, worker_name = row
-        found = to_incident(columns)
-        detail = live_item(found, unit_name, worker_name)
+        found = to_incident(row[:-2])
+        detail = _item(row, ask.now)
         cursor.execute(
             "SELECT seq, at, action, from_stage, to_stage, actor_name, role, channel, reason, detail, cause_id"
             " FROM timeline WHERE incident_id = %s ORDER BY seq",
@@ -129,7 +132,6 @@ def incident(ask: Ask, query: c.IncidentDetail) -> dict[str, Any]:
         phone = cursor.fetchone()
         detail["unit_phone"] = phone[0] if phone else ""
     policy = found.policy
-    detail["id"] = found.id
     detail["text"] = found.text
     detail["cell"] = found.place.cell
     detail["policy"] = None if policy is None else {
@@ -205,7 +207,7 @@ def _where(ask: Ask, query: c.IncidentList) -> tuple[str, dict[str, Any]]:
             text=words,
         )
     if query.overdue is not None:
-        parts.append(OVERDUE if query.overdue else f"NOT coalesce({OVERDUE}, false)")
+        parts.append(OVERDUE if query.overdue else f"NOT {OVERDUE}")
     return " AND ".join(parts), params
 
 
@@ -221,7 +223,7 @@ def incidents(ask: Ask, query: c.IncidentList) -> dict[str, Any]:
             f"{_SELECT} WHERE {where} ORDER BY i.reported_at DESC, i.id DESC LIMIT %(limit)s OFFSET %(offset)s",
             params,
         )
-        rows = [_item(found) for found in cursor.fetchall()]
+        rows = [_item(found, ask.now) for found in cursor.fetchall()]
     return {"rows": rows, "total": row[0] if row else 0}
 
 
@@ -250,7 +252,7 @@ def my_tasks(ask: Ask, query: c.MyTasks) -> dict[str, Any]:
     tasks = []
     for row in rows:
         found = to_incident(row[:-2])
-        task = _item(row)
+        task = _item(row, ask.now)
         task["text"] = found.text
         task["needs_photo"] = bool(found.policy and found.policy.needs_photo)
         task["actions"] = pressable(found, actor)
@@ -273,7 +275,7 @@ def my_reports(ask: Ask, query: c.MyReports) -> dict[str, Any]:
         " AND s.source LIKE 'urn:chengyun:%%' ORDER BY i.reported_at DESC LIMIT %s",
         (ask.actor.login, bounded(query.limit, 1, 200)),
     )
-    return {"rows": [_item(row) for row in rows], "total": len(rows)}
+    return {"rows": [_item(row, ask.now) for row in rows], "total": len(rows)}
 
 
 def search_incident(ask: Ask, query: c.SearchIncident) -> dict[str, Any]:
@@ -285,7 +287,7 @@ def search_incident(ask: Ask, query: c.SearchIncident) -> dict[str, Any]:
         f"{_SELECT} WHERE {scope} AND i.number ILIKE %s ORDER BY i.reported_at DESC LIMIT 50",
         [*params, contains(query.number.strip())],
     )
-    return {"rows": [_item(row) for row in rows], "total": len(rows)}
+    return {"rows": [_item(row, ask.now) for row in rows], "total": len(rows)}
 
 
 def _words(text: str) -> set[str]:
@@ -329,7 +331,7 @@ def similar_incidents(ask: Ask, query: c.SimilarIncidents) -> dict[str, Any]:
             if likeness > 0.25:
                 reasons.append("words")
         if score >= 0.3 and reasons:
-            item = _item(row)
+            item = _item(row, ask.now)
             item.update(
                 score=round(min(score, 1.0), 2), reasons=reasons, distance_m=distance, text=found.text
             )
@@ -401,7 +403,7 @@ def leader_board(ask: Ask, query: c.LeaderBoard) -> dict[str, Any]:
         total = ask.database.query(
             f"SELECT count(*) FROM incidents i WHERE {scope} AND {OPEN} AND {condition}", [*params, *more]
         )
-        return {"rows": [_item(row) for row in rows], "total": total[0][0]}
+        return {"rows": [_item(row, ask.now) for row in rows], "total": total[0][0]}
 
     area, area_params = area_scope(ask.actor, "d.area_path")
     feeds = ask.database.query(
@@ -418,7 +420,7 @@ def leader_board(ask: Ask, query: c.LeaderBoard) -> dict[str, Any]:
     )
     return {
         "wrong": part("i.level <= 2", [], "i.level, i.reported_at DESC"),
-        "late": part("(i.stage_due_at < %s OR i.handle_due_at < %s)", [ask.now, ask.now], "i.stage_due_at"),
+        "late": part("i.stage_due_at < %s", [ask.now], "i.stage_due_at"),
         "waiting": part("i.escalated_at IS NOT NULL", [], "i.escalated_at DESC"),
         "unknown": {
             "unresolved_places": unresolved,

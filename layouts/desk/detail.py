@@ -179,32 +179,29 @@ def stepper(view: View, incident: Row) -> Component:
 
 
 def clocks(view: View, incident: Row) -> Component | None:
-    """The two clocks that may run: of the stage, and of the handling unit."""
+    """The clock that runs: of handling while a unit has the incident, else of the stage; when ended, how it went."""
     if incident["stage"] in ("closed", "refused", "void"):
-        late = view.t("desk.was_overdue") if incident.get("overdue") else view.t("desk.was_on_time")
+        late = view.t("desk.was_overdue") if incident.get("handled_late") else view.t("desk.was_on_time")
         return html.Div(
             [
-                html.Span(late, className="lamp lamp--wrong" if incident.get("overdue") else "lamp"),
+                html.Span(late, className="lamp lamp--wrong" if incident.get("handled_late") else "lamp"),
                 html.Span(view.moment(incident.get("closed_at")), className="cy-faint cy-num"),
             ],
             className="clocks",
         )
-    rows = []
-    for name, value in (("stage", incident.get("stage_due_at")), ("handle", incident.get("handle_due_at"))):
-        if value is not None and (name == "stage" or value != incident.get("stage_due_at")):
-            rows.append(
-                html.Div(
-                    [
-                        html.Span(view.t(f"desk.clock.{name}"), className="cy-faint"),
-                        html.Div(pieces.due_of(value), className="clocks__left"),
-                        html.Span(view.moment(value), className="cy-faint cy-num"),
-                    ],
-                    className="clocks__one",
-                )
-            )
-    if not rows:
+    due = incident.get("stage_due_at")
+    if due is None:
         return None
-    return html.Div(rows, className="clocks")
+    name = "handle" if incident["stage"] in ("dispatched", "taken", "on_site", "handled") else "stage"
+    one = html.Div(
+        [
+            html.Span(view.t(f"desk.clock.{name}"), className="cy-faint"),
+            html.Div(pieces.due_of(due), className="clocks__left"),
+            html.Span(view.moment(due), className="cy-faint cy-num"),
+        ],
+        className="clocks__one",
+    )
+    return html.Div(one, className="clocks")
 
 
 def facts(view: View, incident: Row) -> Component:

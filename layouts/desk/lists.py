@@ -81,10 +81,10 @@ def records(view: View, rows: Sequence[Row], total: int) -> list[Component]:
 def _due(view: View, r: Row) -> Component | str:
     if r.get("stage") in ("closed", "refused", "void"):
         return html.Span(
-            view.t("word.overdue") if r.get("overdue") else view.moment(r.get("closed_at")),
-            className="lamp lamp--wrong" if r.get("overdue") else "cy-num",
+            view.t("desk.was_overdue") if r.get("handled_late") else view.moment(r.get("closed_at")),
+            className="lamp lamp--wrong" if r.get("handled_late") else "cy-num",
         )
-    return pieces.due_of(r.get("handle_due_at") or r.get("stage_due_at"))
+    return pieces.due_of(r.get("stage_due_at"))
 
 
 def feeds(view: View, rows: Sequence[Row]) -> list[Component]:

@@ -20,6 +20,7 @@ MODULES: Final = (
     "live.mjs",
     "text.mjs",
     "age.mjs",
+    "overdue.mjs",
     "phone/api.mjs",
     "phone/catalogue.mjs",
     "phone/db.mjs",

@@ -8,7 +8,7 @@
   const NUMERALS = ['–', 'Ⅰ', 'Ⅱ', 'Ⅲ', 'Ⅳ'];
   const ORDER = ['reported', 'accepted', 'dispatched', 'taken', 'on_site', 'handled', 'returned_result', 'checked', 'closed', 'refused', 'void'];
   const FINAL = ['closed', 'refused', 'void'];
-  const due = (d) => (!d || FINAL.includes(d.stage) ? null : d.stage_due_at ?? d.handle_due_at ?? null);
+  const due = (d) => (!d || FINAL.includes(d.stage) ? null : d.stage_due_at ?? null); // as overdue.mjs, which a plain script cannot import
 
   functions.cyDue = (params) => due(params.data);
   functions.cyStageRank = (params) => (params.data ? ORDER.indexOf(params.data.stage) : -1);
@@ -27,7 +27,7 @@
     h('div', {className: 'two-lines__b cy-clip', title: data.unit_name || ''}, data.worker_name || data.unit_name || '–'));
   parts.CyDue = ({data}) => {
     const at = due(data);
-    return h('div', {className: `two-lines${data.overdue ? ' is-late' : ''}`},
+    return h('div', {className: 'two-lines'},
       h('div', {className: 'two-lines__a'}, at === null
         ? h('span', {className: 'cy-dim'}, FINAL.includes(data.stage) ? word(`stage.${data.stage}`) : '–')
         : h('span', {className: 'due', 'data-due': at, ref: touch})),

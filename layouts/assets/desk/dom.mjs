@@ -1,5 +1,9 @@
 // Small things every page module needs: elements, waiting for Dash to have drawn, talking to Dash's callbacks.
 
+import {FINAL} from '../overdue.mjs';
+
+export {FINAL, dueOf, isLate} from '../overdue.mjs';
+
 /** The element with `id`, once Dash has drawn it. */
 export function ready(id) {
   return new Promise((done) => {
@@ -122,18 +126,7 @@ export function throttle(fn, ms) {
 }
 
 export const NUMERALS = ['', 'Ⅰ', 'Ⅱ', 'Ⅲ', 'Ⅳ'];
-export const FINAL = new Set(['closed', 'refused', 'void']);
 export const STAGES = ['reported', 'accepted', 'dispatched', 'taken', 'on_site', 'handled', 'returned_result', 'checked', 'closed', 'refused', 'void'];
-
-/** The moment an open incident is due: its stage's clock, else the unit's. Milliseconds or null. */
-export const dueOf = (item) => (FINAL.has(item.stage) ? null : item.stage_due_at ?? item.handle_due_at ?? null);
-
-/** Overdue now: recorded so, or its clock has run out since. */
-export const isLate = (item, now) => {
-  if (FINAL.has(item.stage)) return false;
-  const due = dueOf(item);
-  return Boolean(item.overdue) || (due !== null && due < now);
-};
 
 /** Level I or II, open, and nobody has acknowledged it: it rings. */
 export const rings = (item) => item.level <= 2 && !item.acknowledged && !FINAL.has(item.stage);

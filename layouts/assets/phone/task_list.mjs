@@ -1,6 +1,7 @@
 // 我的任务: cards sorted by the time left.
 
 import {live} from '../live.mjs';
+import {isLate} from '../overdue.mjs';
 import {t} from '../text.mjs';
 import {classWords, classes} from './catalogue.mjs';
 import {fill, h, icon, reconcile} from './dom.mjs';
@@ -19,7 +20,7 @@ function distance(task) {
 
 function card(task, stage, waiting) {
   const far = distance(task);
-  const over = task.handle_due_at !== null && task.handle_due_at < live.now();
+  const over = isLate(task, live.now());
   const done = !NEXT[stage];
   return h('a', {class: `ph-card${over && !done ? ' is-over' : ''}${done ? ' is-done' : ''}`, href: `#/task/${task.id}`, dataset: {task: task.id}},
     h('span', {class: 'ph-card-top'},
@@ -46,7 +47,7 @@ export function taskListPage(page, {queue}) {
   const draw = () => {
     const sorted = tasks.sorted();
     const active = sorted.filter((task) => NEXT[tasks.stageOf(task)]);
-    const over = active.filter((task) => task.handle_due_at && task.handle_due_at < live.now()).length;
+    const over = active.filter((task) => isLate(task, live.now())).length;
     if (tasks.at === null) fill(summary, tasks.loaded ? t('phone.tasks.unknown') : t('ui.loading'));
     else {
       fill(summary, h('strong', {class: 'cy-num'}, t('phone.tasks.count', {n: active.length})),
@@ -57,7 +58,7 @@ export function taskListPage(page, {queue}) {
     const rows = sorted.map((task) => {
       const stage = tasks.stageOf(task);
       const waiting = queue.of(task.id).filter((e) => e.state === 'waiting').length;
-      const over = task.handle_due_at !== null && task.handle_due_at < live.now();
+      const over = isLate(task, live.now());
       return {key: task.id, mark: [task.version, stage, waiting, over, classWords(task), distance(task)].join('|'), build: () => card(task, stage, waiting)};
     });
     if (!rows.length && tasks.at !== null) {
