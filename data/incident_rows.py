@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from data.database import json
+from incidents.escalation import waits_for_leader
 from incidents.model import ClockKind, Incident, Place, Policy, Stage
 
 COLUMNS: Final = (
@@ -90,7 +91,7 @@ def live_item(incident: Incident, unit_name: str | None, worker_name: str | None
         "closed_at": ms(incident.closed_at),
         "handled_late": incident.overdue,
         "acknowledged": incident.acknowledged_by is not None,
-        "escalated": bool(incident.escalated_at),
+        "escalated": waits_for_leader(incident),
         "sources": incident.sources,
         "version": incident.version,
         "cid": incident.correlation_id,

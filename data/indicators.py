@@ -16,6 +16,19 @@ from incidents.indicators import BY_ID, INDICATORS, Value, ancestors, count, mid
 FAST: Final = ("open", "overdue", "on_time_closing", "first_dispatch", "median_handling")
 COMPLETENESS_WINDOW: Final = timedelta(minutes=15)
 
+RECEIVED: Final = (
+    "due AS (SELECT no, begin, floor(extract(epoch FROM %(now)s - begin) / expected_period_s) AS n"
+    " FROM (SELECT *, greatest(%(now)s - make_interval(secs => greatest(%(window_s)s, expected_period_s)),"
+    " registered_at) AS begin FROM devices WHERE NOT disabled) d),"
+    " stored AS (SELECT device_no, count(*) AS n, count(DISTINCT metric_no) AS m FROM readings"
+    " JOIN due ON due.no = device_no WHERE time > begin AND time <= %(now)s"
+    " AND time > (SELECT min(begin) FROM due) GROUP BY 1),"
+    " counted AS (SELECT due.no, least(coalesce(s.n, 0), due.n * coalesce(s.m, 1)) AS received,"
+    " due.n * coalesce(s.m, 1) AS expected FROM due LEFT JOIN stored s ON s.device_no = due.no WHERE due.n > 0)"
+)
+"""CTEs that end in `counted` (no, received, expected): readings per device of which something is expected.
+Parameters `now` and `window_s`. The indicator sums it, the list behind it shows it."""
+
 Values = dict[str, Value]
 """Area path → value."""
 
@@ -99,18 +112,10 @@ def device_values(database: Database, seen: Seen, city: str, now: datetime) -> d
 def completeness_values(database: Database, city: str, now: datetime) -> Values:
     """Readings of the last 15 minutes (or one expected period, if that is longer), at most those expected, against
     those expected; of a device nothing is expected before it was registered."""
-    seconds = COMPLETENESS_WINDOW.total_seconds()
     rows = database.query(
-        "WITH due AS (SELECT no, coalesce(nullif(area_path, ''), %(city)s) AS path, begin,"
-        " floor(extract(epoch FROM %(now)s - begin) / expected_period_s) AS n FROM (SELECT *, greatest("
-        "%(now)s - make_interval(secs => greatest(%(s)s, expected_period_s)), registered_at) AS begin"
-        " FROM devices WHERE NOT disabled) d)"
-        " SELECT path, sum(least(coalesce(r.n, 0), due.n * coalesce(r.m, 1))), sum(due.n * coalesce(r.m, 1))"
-        " FROM due LEFT JOIN (SELECT device_no, count(*) AS n, count(DISTINCT metric_no) AS m FROM readings"
-        " JOIN due ON due.no = device_no WHERE time > begin AND time <= %(now)s"
-        " AND time > (SELECT min(begin) FROM due) GROUP BY 1) r ON r.device_no = due.no"
-        " WHERE due.n > 0 GROUP BY 1",
-        {"city": city, "s": seconds, "now": now},
+        f"WITH {RECEIVED} SELECT coalesce(nullif(area_path, ''), %(city)s), sum(received), sum(expected)"
+        " FROM counted JOIN devices USING (no) GROUP BY 1",
+        {"city": city, "window_s": COMPLETENESS_WINDOW.total_seconds(), "now": now},
     )
     values = {area: share(*pair) for area, pair in _sum((p, float(a), float(b)) for p, a, b in rows).items()}
     values.setdefault(city, share(0, 0))
@@ -180,6 +185,25 @@ def latest_values(database: Database, area_code: str, now: datetime) -> list[dic
         at, *parts = found.get(indicator.id, (now, None, None, None))
         out.append(item(indicator.id, area, Value(*parts), at))
     return out
+
+
+def stale(database: Database, area_code: str, now: datetime) -> list[dict[str, Any]]:
+    """Indicators of an area that are older than their limit, oldest first: {id, name, name_en, at}.
+
+    One that was never computed is no data, not stale: a village without devices has no share of them.
+    """
+    rows = database.query(
+        "SELECT i.id, (SELECT max(at) FROM indicator_history h WHERE h.id = i.id AND area_code = %s)"
+        " FROM unnest(%s::text[]) AS i(id)",
+        (area_code, [indicator.id for indicator in INDICATORS]),
+    )
+    newest = dict(rows)
+    late = [
+        {"id": i.id, "name": i.name, "name_en": i.name_en, "at": at}
+        for i in INDICATORS
+        if (at := newest[i.id]) is not None and (now - at).total_seconds() > i.limit_s
+    ]
+    return sorted(late, key=lambda row: row["at"])
 
 
 def trend(database: Database, name: str, area_code: str, since: datetime) -> Sequence[tuple[datetime, float]]:

@@ -33,3 +33,11 @@ def incident_scope(actor: Actor, alias: str = "i") -> Sql:
             [*params, actor.unit, actor.login],
         )
     return sql, params
+
+
+def named(scope: Sql, prefix: str = "s") -> tuple[str, dict[str, Any]]:
+    """`scope` with named parameters (%(s0)s …), for statements that name theirs."""
+    sql, values = scope
+    for number in range(len(values)):
+        sql = sql.replace("%s", f"%({prefix}{number})s", 1)
+    return sql, {f"{prefix}{number}": value for number, value in enumerate(values)}

@@ -355,6 +355,20 @@ class LayerCounts:
 @dataclass(frozen=True, slots=True)
 class DeviceDetail:
     """A device with metrics, latest values and warnings."""
+@dataclass(frozen=True, slots=True)
+class Devices:
+    """Devices in service of the actor's areas: newest reading, and what was received of what was expected.
+
+    `of`: an indicator id whose records are wanted; it says the order. Without one, and for `devices_online`, the
+    silent ones come first; for `completeness` those of which most is missing, and only those of which something
+    is expected; for `newest_age` the one heard last. `area`: an area path, '' does not filter.
+    """
+
+    of: str = ""
+    area: str = ""
+    limit: int = 100
+
+
 
     device: str
 
@@ -384,7 +398,7 @@ class Indicators:
 
 @dataclass(frozen=True, slots=True)
 class LeaderBoard:
-    """What is wrong, late, unknown, waiting for me."""
+    """What is wrong, late, unknown, waiting for me; of what is unknown only the parts that the actor may see."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -471,6 +485,7 @@ QUERIES: Final[dict[str, type]] = {
     "camera": CameraDetail,
     "indicators": Indicators,
     "leader_board": LeaderBoard,
+    "devices": Devices,
     "feeds": Feeds,
     "ledger": Ledger,
     "dead_letters": DeadLetters,
@@ -521,6 +536,7 @@ ACTION_OF: Final[dict[str, str]] = {
     "camera": "camera.see",
     "indicators": "indicator.see",
     "leader_board": "incident.list",
+    "devices": "device.see",
     "feeds": "feed.see",
     "ledger": "ledger.see",
     "dead_letters": "deadletter.see",

@@ -7,13 +7,19 @@ from datetime import datetime
 from typing import Any, Final
 
 from data.database import Database
-from data.questions import incidents, operations, registries
+from data.questions import devices, incidents, leader, operations, registries
 from data.questions.context import Answer, Ask
 from incidents import commands as c
 from incidents.access import Thing
 from incidents.model import Actor, Place, Rejected
 
-ANSWERS: Final[dict[type, Answer]] = {**incidents.ANSWERS, **registries.ANSWERS, **operations.ANSWERS}
+ANSWERS: Final[dict[type, Answer]] = {
+    **incidents.ANSWERS,
+    **leader.ANSWERS,
+    **devices.ANSWERS,
+    **registries.ANSWERS,
+    **operations.ANSWERS,
+}
 
 _NAMED: Final[dict[type, tuple[str, str, str]]] = {
     c.IncidentDetail: ("id", "SELECT area_path, unit, worker FROM incidents WHERE id = %s", "incident"),

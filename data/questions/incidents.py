@@ -9,7 +9,7 @@ from typing import Any, Final
 from data.database import dicts
 from data.incident_rows import COLUMNS, live_item, to_incident
 from data.questions.context import Answer, Ask, bounded, contains
-from data.scope import area_scope, incident_scope
+from data.scope import incident_scope
 from gis.cells import haversine_m
 from incidents import commands as c
 from incidents.access import Thing, may
@@ -211,6 +211,16 @@ def _where(ask: Ask, query: c.IncidentList) -> tuple[str, dict[str, Any]]:
     return " AND ".join(parts), params
 
 
+def incident_rows(
+    ask: Ask, where: str, order: str, limit: int, params: dict[str, Any]
+) -> list[dict[str, Any]]:
+    """Incidents as list items. `where` and `order` are constants of the caller, values go through `params`."""
+    rows = ask.database.query(
+        f"{_SELECT} WHERE {where} ORDER BY {order} LIMIT %(limit)s", {**params, "limit": limit}
+    )
+    return [_item(row, ask.now) for row in rows]
+
+
 def incidents(ask: Ask, query: c.IncidentList) -> dict[str, Any]:
     """See IncidentList."""
     where, params = _where(ask, query)
@@ -392,45 +402,6 @@ def route_incident(ask: Ask, query: c.RouteIncident) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def leader_board(ask: Ask, query: c.LeaderBoard) -> dict[str, Any]:
-    """See LeaderBoard: each part is a list with its total."""
-    scope, params = incident_scope(ask.actor)
-
-    def part(condition: str, more: list[Any], order: str) -> dict[str, Any]:
-        rows = ask.database.query(
-            f"{_SELECT} WHERE {scope} AND {OPEN} AND {condition} ORDER BY {order} LIMIT 50", [*params, *more]
-        )
-        total = ask.database.query(
-            f"SELECT count(*) FROM incidents i WHERE {scope} AND {OPEN} AND {condition}", [*params, *more]
-        )
-        return {"rows": [_item(row, ask.now) for row in rows], "total": total[0][0]}
-
-    area, area_params = area_scope(ask.actor, "d.area_path")
-    feeds = ask.database.query(
-        # One that was never heard is not a worry of the duty: it stands on the page of the feeds.
-        "SELECT name FROM feeds WHERE NOT disabled"
-        " AND last_message_at < %s - make_interval(secs => greatest(3 * coalesce(expected_period_s, 300), 60))"
-        " ORDER BY last_message_at",
-        (ask.now,),
-    )
-    mismatches = ask.database.query("SELECT count(*) FROM ledger_mismatches WHERE resolved_at IS NULL")
-    unresolved = part("i.cell = ''", [], "i.reported_at DESC")
-    devices = ask.database.query(
-        f"SELECT count(*) FROM devices d WHERE NOT d.disabled AND {area}", area_params
-    )
-    return {
-        "wrong": part("i.level <= 2", [], "i.level, i.reported_at DESC"),
-        "late": part("i.stage_due_at < %s", [ask.now], "i.stage_due_at"),
-        "waiting": part("i.escalated_at IS NOT NULL", [], "i.escalated_at DESC"),
-        "unknown": {
-            "unresolved_places": unresolved,
-            "silent_feeds": [feed for (feed,) in feeds],
-            "ledger_mismatches": mismatches[0][0],
-            "devices": devices[0][0],
-        },
-    }
-
-
 ANSWERS: Final[dict[type, Answer]] = {
     c.IncidentDetail: incident,
     c.IncidentList: incidents,
@@ -439,5 +410,4 @@ ANSWERS: Final[dict[type, Answer]] = {
     c.SearchIncident: search_incident,
     c.SimilarIncidents: similar_incidents,
     c.RouteIncident: route_incident,
-    c.LeaderBoard: leader_board,
 }

@@ -9,6 +9,7 @@ from data.incident_rows import ms
 from data.questions.context import Answer, Ask, bounded, contains
 from data.scope import area_scope
 from incidents import commands as c
+from incidents.access import ANYWHERE, may
 from incidents.model import Rejected
 
 _COUNTED: Final = ("devices", "cameras", "components")
@@ -61,18 +62,19 @@ def locate(ask: Ask, query: c.Locate) -> dict[str, Any]:
 
 
 def find_place(ask: Ask, query: c.FindPlace) -> dict[str, Any]:
-    """See FindPlace."""
+    """See FindPlace; the city's map is for all, its devices are for those who may see them."""
     text = query.text.strip()
     if not text:
         return {"rows": [], "total": 0}
     pattern, limit = contains(text), bounded(query.limit, 1, 50)
+    scope, params = area_scope(ask.actor) if may(ask.actor, "device.see", ANYWHERE) else ("false", [])
     rows = ask.database.dicts(
         "SELECT 'place' AS kind, name, lon, lat, cell, area_path AS area FROM places WHERE name ILIKE %s"
         " UNION ALL SELECT level, name, lon, lat, '', path FROM areas WHERE level <> 'cell' AND name ILIKE %s"
         " UNION ALL SELECT 'unit', name, lon, lat, '', area_path FROM units WHERE name ILIKE %s"
         " UNION ALL SELECT 'device', name, lon, lat, cell, area_path FROM devices WHERE id ILIKE %s"
-        " LIMIT %s",
-        (pattern, pattern, pattern, pattern, limit),
+        f" AND {scope} LIMIT %s",
+        [pattern, pattern, pattern, pattern, *params, limit],
     )
     return {"rows": rows, "total": len(rows)}
 

@@ -25,8 +25,8 @@ from data import migrate as migrations
 from data.audit import Audit
 from data.database import Database, StoreUnavailable
 from data.flush import FlushStore
-from data.incident_rows import COLUMNS, to_incident, to_row
-from data.indicators import completeness_values, device_values, incident_values
+from data.incident_rows import COLUMNS, live_item, to_incident, to_row
+from data.indicators import completeness_values, device_values, incident_values, keep
 from data.outbox import Outbox
 from data.questions.answers import StoreQuestions
 from data.questions.incidents import INDICATOR_RECORDS
@@ -35,7 +35,18 @@ from data.registry import load_registry
 from data.scope import area_scope, incident_scope
 from data.timeseries import TABLES, edition, enable
 from incidents.access import ROLES, Thing, covers, may
-from incidents.commands import AcceptIncident, IncidentList, NoteIncident, ReplayDeadLetter, ReportIncident
+from incidents.commands import (
+    AcceptIncident,
+    AcknowledgeIncident,
+    Devices,
+    IncidentList,
+    LeaderBoard,
+    NoteIncident,
+    ReplayDeadLetter,
+    ReportIncident,
+)
+from incidents.escalation import waits_for_leader
+from incidents.indicators import count, share
 from incidents.ingest import Fenced, Flush
 from incidents.lifecycle import Step, advance, escalation_due, file_report
 from incidents.model import Actor, ClockKind, Incident, Place, Policy, Rejected, Stage
@@ -639,7 +650,7 @@ def test_a_report_of_the_past_keeps_its_time_and_neither_rings_nor_escalates(db:
     then = NOW - timedelta(days=900)
     Intaker(db).take([report(then, "old", level=1, history=True), report(NOW, "new", level=1)])
     with units_of_work(db)() as uow:
-        assert triage(uow, NOW, PATTERN, ZONE) == 2
+        assert len(triage(uow, NOW, PATTERN, ZONE)) == 2
     with units_of_work(db)() as uow:
         assert escalate_due(uow, NOW + timedelta(days=1)) == 1, "the new one alone"
     found = db.query(
@@ -802,6 +813,54 @@ def test_the_store_finds_what_is_due(shared_db: Database, rows: list[dict[str, A
     assert found == {incident.id for incident in made if escalation_due(incident, NOW)}
 
 
+@settings(max_examples=25)
+@given(
+    rows=st.lists(incidents_of_a_month, max_size=25),
+    told=st.lists(st.sampled_from(["", *Stage]), min_size=25, max_size=25),
+)
+def test_what_waits_for_the_leader(shared_db: Database, rows: list[dict[str, Any]], told: list[str]) -> None:
+    """The leader's list, its total and the live item's `escalated` agree with `waits_for_leader` on every incident."""
+    made = fill(shared_db, rows)
+    now = [
+        dataclasses.replace(one, escalated_stage=str(stage)) for one, stage in zip(made, told, strict=False)
+    ]
+    for one in now:
+        shared_db.query(
+            "UPDATE incidents SET escalated_stage = %s WHERE id = %s", (one.escalated_stage, one.id)
+        )
+    expected = {one.id for one in now if waits_for_leader(one)}
+    board = StoreQuestions(shared_db, place_of, dict, lambda: CITY).answer(
+        LeaderBoard(), actor("duty_leader"), NOW
+    )
+    assert {row["id"] for row in board["waiting"]["rows"]} == expected
+    assert board["waiting"]["total"] == len(expected)
+    assert {one.id for one in now if live_item(one, "", "")["escalated"]} == expected
+
+
+def test_an_escalation_is_over_when_it_is_answered(db: Database) -> None:
+    """Escalated for its silence, then acknowledged; escalated for its stage, then dispatched: no longer waiting."""
+    questions = StoreQuestions(db, place_of, dict, lambda: CITY)
+    door = service(db)
+
+    def waiting(at: datetime) -> int:
+        total: int = questions.answer(LeaderBoard(), actor("duty_leader"), at)["waiting"]["total"]
+        return total
+
+    loud = an_incident(db, level=1)
+    later = NOW + timedelta(seconds=61)
+    with units_of_work(db)() as uow:
+        assert escalate_due(uow, later) == 1
+    assert waiting(later) == 1
+    door.handle(AcknowledgeIncident(loud.id), actor("duty_leader"), "leader")
+    assert waiting(later) == 0
+    late = NOW + timedelta(days=1)
+    with units_of_work(db)() as uow:
+        assert escalate_due(uow, late) == 1
+    assert waiting(late) == 1, "its stage is past now: escalated again"
+    door.handle(AcceptIncident(loud.id, "0101"), actor("operator"), "desk")
+    assert waiting(late) == 0, "the next stage has a clock of its own"
+
+
 def test_devices_online_and_age(db: Database) -> None:
     at = NOW.timestamp()
     values = device_values(db, {"WL-1": at - 10, "WL-2": at - 181, "AQ-1": at - 180}, CITY, NOW)
@@ -814,6 +873,59 @@ def test_devices_online_and_age(db: Database) -> None:
     }  # fmt: skip
     silent = device_values(db, {}, CITY, NOW)
     assert silent["newest_age"][CITY].value is None and silent["devices_online"][CITY].value == 0
+
+
+def test_the_figures_on_data_count_what_their_click_shows(db: Database) -> None:
+    """Numerator and denominator of every area equal those of the devices behind the figure, the worst first."""
+    intaker = Intaker(db)
+    db.query("UPDATE devices SET registered_at = %s, expected_period_s = 60", (NOW - timedelta(days=1),))
+    ago = {"WL-1": range(0, 900, 60), "WL-2": range(400, 900, 60), "AQ-1": (30,)}
+    for device, seconds in ago.items():
+        metric = "level" if device.startswith("WL") else "pm25"
+        for s in seconds:
+            intaker.take([reading(device, {metric: 1.0}, NOW - timedelta(seconds=s), f"{device}-{s}")])
+    seen = {device: (NOW - timedelta(seconds=min(seconds))).timestamp() for device, seconds in ago.items()}
+    values = {**device_values(db, seen, CITY, NOW), "completeness": completeness_values(db, CITY, NOW)}
+    questions = StoreQuestions(db, place_of, dict, lambda: CITY)
+
+    def ask(of: str, area: str = "", own: str = CITY) -> dict[str, Any]:
+        answer: dict[str, Any] = questions.answer(Devices(of=of, area=area), actor("evaluator", own), NOW)
+        return answer
+
+    for name in ("devices_online", "completeness"):
+        for area in (CITY, DISTRICT, TOWN, VILLAGE, NEXT_VILLAGE):
+            found = ask(name, area)
+            figure = values[name][area]
+            assert (found["numerator"], found["denominator"]) == (figure.numerator, figure.denominator), (
+                name,
+                area,
+            )
+            assert ask(name, own=area)["total"] == found["total"] == len(found["rows"]), area
+    assert ask("devices_online", OTHER_DISTRICT)["denominator"] == 0
+    silent = [(row["id"], row["silent"]) for row in ask("devices_online")["rows"]]
+    assert silent == [("AQ-2", True), ("WL-2", True), ("AQ-1", False), ("WL-1", False)]
+    least = ask("completeness")["rows"]
+    assert [row["id"] for row in least] == ["AQ-2", "AQ-1", "WL-2", "WL-1"]
+    assert [(row["received"], row["expected"]) for row in least][::3] == [(0, 15), (15, 15)]
+    newest = ask("newest_age")["rows"][0]
+    assert newest["id"] == "WL-1" and NOW.timestamp() * 1000 - newest["newest"] == 0
+    assert values["newest_age"][CITY].value == 0
+    board = questions.answer(LeaderBoard(), actor("duty_leader", VILLAGE), NOW)
+    assert board["unknown"]["silent_devices"] == 0
+    board = questions.answer(LeaderBoard(), actor("duty_leader"), NOW)
+    assert board["unknown"]["silent_devices"] == 2
+    with pytest.raises(Rejected, match="no devices behind it"):
+        ask("open")
+
+
+def test_what_is_not_known_is_counted(db: Database) -> None:
+    """Held messages and figures past their limit are on the leader's board."""
+    intaker = Intaker(db)
+    assert intaker.take([reading("WL-404", {"level": 1.0}, NOW, "h")]) == ["held"]
+    keep(db, {"open": {CITY: count(3)}, "completeness": {CITY: share(1, 2)}}, NOW - timedelta(seconds=60))
+    board = StoreQuestions(db, place_of, dict, lambda: CITY).answer(LeaderBoard(), actor("duty_leader"), NOW)
+    assert board["unknown"]["held_messages"] == 1
+    assert [row["id"] for row in board["unknown"]["stale_indicators"]] == ["open"], "completeness has 180 s"
 
 
 def test_completeness_expects_nothing_from_before_a_device_was_known(db: Database) -> None:

@@ -81,6 +81,7 @@ CASES: dict[str, Body] = {
     "locate": always(lon=113.85, lat=21.9),
     "find_place": always(text="x"),
     "layer_counts": always(),
+    "devices": always(),
     "device": lambda place: {"device": f"dev-{place}"},
     "device_series": lambda place: {"device": f"dev-{place}", "metric": "level"},
     "camera": lambda place: {"camera": f"cam-{place}"},
@@ -205,6 +206,9 @@ def test_lists_hold_nothing_of_the_next_village(stage: Stage, things: None) -> N
             ("workers", {}),
             ("accounts", {}),
             ("find_place", {"text": "区域990101001002"}),
+            ("find_place", {"text": "dev-"}),
+            ("devices", {"limit": 1000}),
+            ("devices", {"area": NEXT_GRID}),
         ):
             reply = client.get(f"/api/v1/queries/{name}", params=given)
             if reply.status_code == 403:
@@ -212,10 +216,41 @@ def test_lists_hold_nothing_of_the_next_village(stage: Stage, things: None) -> N
             looked += 1
             assert "TABLE-sibling" not in reply.text, (role, name)
             assert "TABLE-parent" not in reply.text, (role, name)
+            assert "dev-sibling" not in reply.text and "dev-parent" not in reply.text, (role, name)
             assert "neighbour" not in reply.text and "target-sibling" not in reply.text, (role, name)
             if role not in ("grid_worker", "unit_handler"):
                 assert "TABLE-assigned" not in reply.text, (role, name)
     assert looked > 30
+    found = stage.login("operator").get("/api/v1/queries/find_place", params={"text": "dev-"}).json()["rows"]
+    assert len(found) == 1, "one's own device is found"
+
+
+SEEN_BY_RIGHT = {
+    "silent_devices": "device.see",
+    "stale_indicators": "indicator.see",
+    "silent_feeds": "feed.see",
+    "ledger_mismatches": "ledger.see",
+    "held_messages": "deadletter.see",
+}
+OF_THE_CITY = ("silent_feeds", "ledger_mismatches", "held_messages")
+
+
+def test_the_leaders_board_tells_each_what_he_may_see(stage: Stage, things: None) -> None:
+    """Feeds, ledger and held messages are the city's: never for a village, whatever the role."""
+    asked = 0
+    for role in ROLES:
+        for login, area in ((role.replace("_", "-"), VILLAGE), (f"{role.replace('_', '-')}-city", CITY)):
+            reply = stage.login(login).get("/api/v1/queries/leader_board")
+            if reply.status_code == 403:
+                continue
+            asked += 1
+            expected = {"unresolved_places"} | {
+                part
+                for part, right in SEEN_BY_RIGHT.items()
+                if right in RIGHTS[role] and (part not in OF_THE_CITY or area == CITY)
+            }
+            assert set(reply.json()["unknown"]) == expected, login
+    assert asked >= 18
 
 
 def page(table: dict[str, dict[str, str]]) -> str:

@@ -1,0 +1,80 @@
+"""The duty leader's question: what is wrong, late, unknown, waiting for me."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from data.indicators import stale
+from data.questions.context import Answer, Ask
+from data.questions.devices import silent_devices
+from data.questions.incidents import OPEN, OVERDUE, incident_rows
+from data.scope import incident_scope, named
+from incidents import commands as c
+from incidents.access import ANYWHERE, Thing, may
+
+MOST: Final = 50
+WAITING: Final = (
+    "((i.level <= 2 AND i.acknowledged_by IS NULL AND i.escalated_at IS NOT NULL)"
+    " OR (i.escalated_stage = i.stage AND i.escalated_at > i.stage_due_at))"
+)
+"""`incidents.escalation.waits_for_leader` of an open incident, in SQL."""
+
+_CITY: Final = Thing()
+"""Streams and their ledger belong to the whole city, as the pages that show them do."""
+
+
+def leader_board(ask: Ask, query: c.LeaderBoard) -> dict[str, Any]:
+    """See LeaderBoard: {wrong, late, waiting: {rows, total}, unknown: the parts of `unknown`}."""
+    return {
+        "wrong": _part(ask, "i.level <= 2", "i.level, i.reported_at DESC"),
+        "late": _part(ask, OVERDUE, "i.stage_due_at"),
+        "waiting": _part(ask, WAITING, "i.level, i.stage_due_at NULLS LAST"),
+        "unknown": unknown(ask),
+    }
+
+
+def _part(ask: Ask, condition: str, order: str) -> dict[str, Any]:
+    scope, params = named(incident_scope(ask.actor))
+    where = f"{scope} AND {OPEN} AND {condition}"
+    params["now"] = ask.now
+    total = ask.database.query(f"SELECT count(*) FROM incidents i WHERE {where}", params)
+    return {"rows": incident_rows(ask, where, order, MOST, params), "total": total[0][0]}
+
+
+def unknown(ask: Ask) -> dict[str, Any]:
+    """What is not known; a part that the actor may not see is not in the answer.
+
+    unresolved_places {rows, total}; silent_devices n; stale_indicators [{id, name, name_en, at}]; silent_feeds
+    [name]; ledger_mismatches n; held_messages n.
+    """
+    found: dict[str, Any] = {"unresolved_places": _part(ask, "i.cell = ''", "i.reported_at DESC")}
+    actor = ask.actor
+    if may(actor, "device.see", ANYWHERE):
+        found["silent_devices"] = silent_devices(ask)
+    if may(actor, "indicator.see", ANYWHERE) and actor.areas:
+        found["stale_indicators"] = stale(
+            ask.database, actor.areas[0].rstrip("/").rsplit("/", 1)[-1], ask.now
+        )
+    if may(actor, "feed.see", _CITY):
+        found["silent_feeds"] = _silent_feeds(ask)
+    if may(actor, "ledger.see", _CITY):
+        rows = ask.database.query("SELECT count(*) FROM ledger_mismatches WHERE resolved_at IS NULL")
+        found["ledger_mismatches"] = rows[0][0]
+    if may(actor, "deadletter.see", _CITY):
+        rows = ask.database.query("SELECT count(*) FROM held WHERE released_at IS NULL")
+        found["held_messages"] = rows[0][0]
+    return found
+
+
+def _silent_feeds(ask: Ask) -> list[str]:
+    rows = ask.database.query(
+        # One that was never heard is not a worry of the duty: it stands on the page of the feeds.
+        "SELECT name FROM feeds WHERE NOT disabled"
+        " AND last_message_at < %s - make_interval(secs => greatest(3 * coalesce(expected_period_s, 300), 60))"
+        " ORDER BY last_message_at",
+        (ask.now,),
+    )
+    return [name for (name,) in rows]
+
+
+ANSWERS: Final[dict[type, Answer]] = {c.LeaderBoard: leader_board}
