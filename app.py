@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -33,19 +34,28 @@ def clock() -> datetime:
 
 def log_json(level: str) -> None:
     """JSON lines on standard error, one clock, correlation ids from the context."""
+    chain: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+    ]
+    as_json = structlog.processors.JSONRenderer(ensure_ascii=False)
     structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(ensure_ascii=False),
-        ],
+        processors=[*chain, as_json],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper(), logging.INFO)),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s")
+    # Libraries log by the standard library: the same lines, with the logger's name.
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[structlog.stdlib.add_logger_name, *chain],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, as_json],
+        )
+    )
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
 
 
 def stop_on_signals() -> threading.Event:
@@ -284,7 +294,7 @@ def ingest(s: Settings, args: argparse.Namespace) -> int:
     from data.flush import FlushStore
     from data.live import LiveAway
     from incidents.triage import triage
-    from streams.consumer import Consumer
+    from streams.consumer import Consumer, Counters
     from streams.live_feed import LiveFeed
     from streams.live_items import LiveValues, warning_items, worker_places
     from streams.validate import Limits
@@ -317,8 +327,12 @@ def ingest(s: Settings, args: argparse.Namespace) -> int:
             try:
                 while not stop.is_set():
                     with units() as uow:
-                        if not triage(uow, clock(), facts.number_pattern, s.timezone):
-                            break
+                        taken = triage(uow, clock(), facts.number_pattern, s.timezone)
+                    if not taken:
+                        break
+                    for one in taken:
+                        what = "incident joined" if one.joined else "incident opened"
+                        log.info(what, **asdict(one))
             except parts.store_away as error:
                 log.warning("triage waits for the store", error=str(error))
                 stop.wait(0.5)
@@ -338,11 +352,14 @@ def ingest(s: Settings, args: argparse.Namespace) -> int:
     live_feed = LiveFeed(parts.live, parts.away)
     lanes_alive: dict[str, float] = {}
 
+    counters: dict[str, Counters] = {}
+
     def heartbeats() -> None:
         """A lane that turned within the last seconds is alive; one that hangs is not said to be."""
         for lane, at in list(lanes_alive.items()):
             if time.monotonic() - at < 10:
-                parts.live.beat(f"ingest:{lane}:{os.getpid()}", int(time.time() * 1000))
+                totals = asdict(counters[lane])
+                parts.live.beat(f"ingest:{lane}:{os.getpid()}", int(time.time() * 1000), totals)
 
     def run_lane(lane: str, topics_: tuple[str, ...]) -> None:
         values = LiveValues()
@@ -382,6 +399,7 @@ def ingest(s: Settings, args: argparse.Namespace) -> int:
             store_away=(*parts.store_away, LiveAway, NoCity),
             batch=s.ingest_batch,
         )
+        counters[lane] = consumer.counters
         consumer.run(stop)
 
     works: dict[str, Callable[[], None]] = {
@@ -424,17 +442,23 @@ def relay(s: Settings, args: argparse.Namespace) -> int:
         outbox,
         escalate,
     )
-    beat = Timer(
-        "beat", 2.0, lambda now: parts.live.beat(f"relay:{os.getpid()}", int(now.timestamp() * 1000))
-    )
-    Relay(
+
+    def beat(now: datetime) -> None:
+        totals = {"published": working.published, "refused": working.refused}
+        parts.live.beat(f"relay:{os.getpid()}", int(now.timestamp() * 1000), totals)
+
+    working = Relay(
         outbox=outbox,
         producer=parts.bus.producer(),
         live=parts.live,
         clock=clock,
         away=parts.away,
-        timers=(beat, *(Timer(name, period, getattr(clockwork, name)) for name, period in TIMERS)),
-    ).run(stop)
+        timers=(
+            Timer("beat", 2.0, beat),
+            *(Timer(name, period, getattr(clockwork, name)) for name, period in TIMERS),
+        ),
+    )
+    working.run(stop)
     return 0
 
 

@@ -16,6 +16,9 @@ from incidents.model import Actor, Rejected
 REPLAY_TOPIC: Final = "replay"
 """Outbox topic prefix of a message that goes back to an input topic as it is (the relay knows it)."""
 
+TOO_LARGE: Final = "too_large"
+"""Reason of a dead letter that cannot go back as it is."""
+
 LEVELS: Final = ("city", "district", "town", "village", "duty_grid", "cell")
 
 
@@ -148,9 +151,10 @@ def _save_area(cursor: Cursor, command: c.SaveArea, actor: Actor, now: datetime)
     return {"code": command.code, "path": path}
 
 
-def _open_letter(cursor: Cursor, topic: str, partition: int, offset: int) -> tuple[str, bytes, str]:
+def _open_letter(cursor: Cursor, topic: str, partition: int, offset: int) -> tuple[str, bytes, str, str]:
+    """(key, value, feed, reason) of an open dead letter, locked. Raises Rejected(not_found, stale)."""
     cursor.execute(
-        'SELECT key, value, state, feed FROM dead_letters WHERE topic = %s AND partition = %s AND "offset" = %s'
+        'SELECT key, value, state, feed, reason FROM dead_letters WHERE topic = %s AND partition = %s AND "offset" = %s'
         " FOR UPDATE",
         (topic, partition, offset),
     )
@@ -159,7 +163,7 @@ def _open_letter(cursor: Cursor, topic: str, partition: int, offset: int) -> tup
         raise Rejected("not_found", f"{topic}/{partition}/{offset}: no such dead letter", field="offset")
     if row[2] != "open":
         raise Rejected("stale", f"state={row[2]!r}: this dead letter was settled already", field="state")
-    return str(row[0]), bytes(row[1]), str(row[3])
+    return str(row[0]), bytes(row[1]), str(row[3]), str(row[4])
 
 
 def _require_city(cursor: Cursor, actor: Actor) -> None:
@@ -177,14 +181,26 @@ def _settle(cursor: Cursor, command: Any, state: str, actor: Actor, now: datetim
     )
 
 
+def replay_payload(topic: str, partition: int, offset: int, value: bytes, feed: str) -> dict[str, Any]:
+    """What the relay needs to put a dead letter back: the bytes as hex, and where the letter lies."""
+    return {"topic": topic, "partition": partition, "offset": offset, "value": value.hex(), "feed": feed}
+
+
 def _replay_dead_letter(
     cursor: Cursor, command: c.ReplayDeadLetter, actor: Actor, now: datetime
 ) -> dict[str, Any]:
     _require_city(cursor, actor)
-    key, value, feed = _open_letter(cursor, command.topic, command.partition, command.offset)
+    key, value, feed, reason = _open_letter(cursor, command.topic, command.partition, command.offset)
     if command.value:
         value = command.value.encode()
-    payload = {"topic": command.topic, "value": value.hex(), "feed": feed}
+    elif reason == TOO_LARGE:
+        raise Rejected(
+            "rule",
+            f"reason={reason!r}: {len(value)} bytes would be refused again; send it anew in smaller messages, then"
+            " drop this one",
+            field="value",
+        )
+    payload = replay_payload(command.topic, command.partition, command.offset, value, feed)
     cursor.execute(
         "INSERT INTO outbox (topic, key, payload, created_at) VALUES (%s, %s, %s, %s)",
         (REPLAY_TOPIC, key, json(payload), now),

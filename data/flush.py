@@ -342,6 +342,7 @@ def _store_dead_letters(cursor: Cursor, flush: Flush, ledger: Sequence[int]) -> 
             "field": _text(m.field),
             "found": _text(m.found),
             "rule": _text(m.rule),
+            "correlation_id": _text(m.correlation_id),
         }
         _outbox(cursor, m.record.topic + ".dead", _text(m.record.key), payload, flush.now)
 

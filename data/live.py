@@ -37,6 +37,7 @@ _POOLS: Final = (("open", 3000), ("closed", 300))
 _MAX_DELTAS: Final = 20_000
 _MAX_DELTA_BYTES: Final = 64 * 1024 * 1024
 _FILL_CHUNK: Final = 2000
+_COUNTERS_S: Final = 60
 _FINAL: Final = frozenset(str(stage) for stage in FINAL_STAGES)
 
 
@@ -143,10 +144,15 @@ class LiveState:
             epoch, ready, run = self._redis.mget(self._p + "epoch", self._p + "ready", self._p + "run")
             return epoch is None or ready != b"1" or _text(run) != self._run_id()
 
-    def beat(self, process: str, at_ms: int) -> None:
-        """Note that `process` (e.g. "relay", "ingest:2") was alive and well at `at_ms` (ms since the epoch)."""
+    def beat(self, process: str, at_ms: int, counters: Mapping[str, float] | None = None) -> None:
+        """Note that `process` (e.g. "relay", "ingest:2") was alive and well at `at_ms` (ms since the epoch).
+
+        `counters`: its running totals since it started, for /metrics (`counters()` gives them back).
+        """
         with _reaching():
             self._redis.set("beat:" + process, at_ms, ex=3600)
+            if counters:
+                self._redis.set("counters:" + process, orjson.dumps(dict(counters)), ex=_COUNTERS_S)
 
     # -- reading ---------------------------------------------------------------------------------------------
 
@@ -219,6 +225,17 @@ class LiveState:
             values = self._redis.mget(names) if names else []
         return {
             name.decode().removeprefix("beat:"): int(value)
+            for name, value in zip(names, values, strict=True)
+            if value is not None
+        }
+
+    def counters(self) -> dict[str, dict[str, float]]:
+        """Running totals of the processes that beat within the last minute: process → name → value."""
+        with _reaching():
+            names = sorted(self._redis.scan_iter("counters:*", count=100))
+            values = self._redis.mget(names) if names else []
+        return {
+            name.decode().removeprefix("counters:"): orjson.loads(value)
             for name, value in zip(names, values, strict=True)
             if value is not None
         }

@@ -11,6 +11,7 @@ from typing import Any
 
 import psycopg2.extensions
 
+from data.administration import REPLAY_TOPIC
 from data.database import Database, StoreUnavailable
 
 _LEADER = 727_006
@@ -54,7 +55,7 @@ class Outbox:
         """The oldest messages that are not settled."""
         rows = self._database.query(
             "SELECT id, topic, key, payload, created_at FROM outbox WHERE published_at IS NULL"
-            " ORDER BY id LIMIT %s",
+            " AND refused_at IS NULL ORDER BY id LIMIT %s",
             (limit,),
         )
         return [Waiting(*row) for row in rows]
@@ -62,6 +63,34 @@ class Outbox:
     def settle(self, ids: Sequence[int], now: datetime) -> None:
         """The bus has them."""
         self._database.query("UPDATE outbox SET published_at = %s WHERE id = ANY(%s)", (now, list(ids)))
+
+    def set_aside(self, number: int, why: str, now: datetime) -> None:
+        """The bus will never take this one: it is kept with the reason, and counted by `standing`.
+
+        A dead letter that was put back this way is open again: nobody may believe that it is under way.
+        """
+        with self._database.transaction() as cursor:
+            cursor.execute(
+                "UPDATE outbox SET refused_at = %s, refusal = %s WHERE id = %s RETURNING topic, payload",
+                (now, why[:2000], number),
+            )
+            row = cursor.fetchone()
+            if row is None or row[0] != REPLAY_TOPIC or "offset" not in row[1]:
+                return
+            cursor.execute(
+                "UPDATE dead_letters SET state = 'open', settled_at = NULL, settled_by = NULL"
+                ' WHERE topic = %s AND partition = %s AND "offset" = %s'
+                " AND state = 'replayed'",
+                (row[1]["topic"], row[1]["partition"], row[1]["offset"]),
+            )
+
+    def standing(self) -> tuple[int, int]:
+        """(messages waiting for the bus, messages that it refused for good)."""
+        rows = self._database.query(
+            "SELECT (SELECT count(*) FROM outbox WHERE published_at IS NULL AND refused_at IS NULL),"
+            " (SELECT count(*) FROM outbox WHERE refused_at IS NOT NULL)"
+        )
+        return int(rows[0][0]), int(rows[0][1])
 
     def tidy(self, before: datetime) -> None:
         """Forget what was settled before."""

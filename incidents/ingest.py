@@ -71,7 +71,10 @@ class Registry:
 
 @dataclass(slots=True)
 class Message:
-    """One message of a flush and what becomes of it. `outcome`: stored, rejected, duplicate or held."""
+    """One message of a flush and what becomes of it. `outcome`: stored, rejected, duplicate or held.
+
+    `correlation_id`: its own, else its CloudEvents id; '' when it could not be read.
+    """
 
     record: Record
     feed: str
@@ -85,6 +88,7 @@ class Message:
     records_stored: int = 0
     records_duplicate: int = 0
     missing: int = 0
+    correlation_id: str = ""
 
 
 ReadingRow = tuple[int, int, int, datetime, float]

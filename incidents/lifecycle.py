@@ -54,11 +54,17 @@ TRANSITIONS: tuple[Transition, ...] = (
 
 _BY_ACTION = {t.action: t for t in TRANSITIONS}
 
+ORDER_OUTCOMES = {"feed_back": "handled", "return": "returned", "void": "void"}
+"""How an order ends by a step that takes the incident from its unit; another order supersedes it."""
+
 WRONG_FIELDS = ("class", "place", "owner", "scope")
 """What a unit may say was wrong when it returns an incident (FIELD F5)."""
 
 DEFAULT_STAGE_LIMITS_MIN = {"reported": 15, "accepted": 15, "returned_result": 30}
 """受理 15, 派遣 15, 核查 30 minutes, day and night (FIELD E2)."""
+
+RINGING_LEVEL = 2
+"""Incidents of level I and II ring until somebody acknowledges them."""
 
 ACKNOWLEDGE_WITHIN = timedelta(seconds=60)
 """A new level I/II incident not acknowledged within this goes to the duty leader."""
@@ -139,13 +145,20 @@ def advance(
     events: tuple[DomainEvent, ...] = (
         DomainEvent(f"incident.{step.action}", incident.id, {"version": changed.version}),
     )
-    if changed.stage is Stage.DISPATCHED and (
-        incident.stage is not Stage.DISPATCHED
-        or (incident.unit, incident.worker) != (changed.unit, changed.worker)
+    return changed, entry, (*events, *_orders(incident, changed, step.action))
+
+
+def _orders(old: Incident, new: Incident, action: str) -> tuple[DomainEvent, ...]:
+    """What the step means for the unit's order: issued (the former one ends with it), seen, or ended."""
+    if new.stage is Stage.DISPATCHED and (
+        old.stage is not Stage.DISPATCHED or (old.unit, old.worker) != (new.unit, new.worker)
     ):
-        order = {"unit": changed.unit, "worker": changed.worker}
-        events = (*events, DomainEvent("order.issued", incident.id, order))
-    return changed, entry, events
+        return (DomainEvent("order.issued", old.id, {"unit": new.unit, "worker": new.worker}),)
+    if action == "take":
+        return (DomainEvent("order.seen", old.id, {}),)
+    if old.stage in _HELD and new.stage not in _HELD:
+        return (DomainEvent("order.ended", old.id, {"outcome": ORDER_OUTCOMES[action]}),)
+    return ()
 
 
 def _guard(incident: Incident, step: Step, actor: Actor) -> None:
@@ -230,6 +243,9 @@ def _effects(new: Incident, old: Incident, step: Step, actor: Actor, now: dateti
     elif step.action == "join" and step.detail:
         worst = min(old.level, int(str(dict(step.detail).get("level", old.level))))
         new = replace(new, level=worst)
+        if worst < old.level and worst <= RINGING_LEVEL:
+            # Who acknowledged the milder one has not seen this: it rings again, and its 60 seconds begin anew.
+            new = replace(new, acknowledged_by=None, acknowledged_at=None, rings_since=now)
     if new.acknowledged_by is None and step.action in ("accept", "refuse", "dispatch", "void"):
         # Working on it is an acknowledgement: the bell must stop for every screen at once.
         new = replace(new, acknowledged_by=actor.id, acknowledged_at=now)
@@ -273,6 +289,16 @@ def file_report(incident: Incident, now: datetime) -> Incident:
     return _start_stage_clock(incident, now)
 
 
+def is_overdue(incident: Incident, now: datetime) -> bool:
+    """超期: open, and the clock of the present stage is past (the handling clock while a unit has it).
+
+    The one definition: `OVERDUE` in data/questions/incidents.py says it in SQL, `isLate` in
+    layouts/assets/overdue.mjs in the browser. A stage without a clock is never overdue. Whether handling was
+    late, which stays told after closing, is another question: `Incident.overdue`.
+    """
+    return incident.open and incident.stage_due_at is not None and incident.stage_due_at < now
+
+
 def escalation_due(incident: Incident, now: datetime) -> str:
     """Why `incident` must be escalated now, or '' — a stage past its limit, or I/II unacknowledged for 60 s."""
     if not incident.open:
@@ -284,21 +310,13 @@ def escalation_due(incident: Incident, now: datetime) -> str:
         and (incident.escalated_at is None or incident.escalated_at <= incident.stage_due_at)
     ):
         return "stage_overdue"
+    since = incident.rings_since or incident.reported_at
     if (
-        incident.level <= 2
+        incident.level <= RINGING_LEVEL
         and incident.acknowledged_by is None
-        and incident.escalated_at is None
-        and now - incident.reported_at > ACKNOWLEDGE_WITHIN
-def is_overdue(incident: Incident, now: datetime) -> bool:
-    """超期: open, and the clock of the present stage is past (the handling clock while a unit has it).
-
-    The one definition: `OVERDUE` in data/questions/incidents.py says it in SQL, `isLate` in
-    layouts/assets/overdue.mjs in the browser. A stage without a clock is never overdue. Whether handling was
-    late, which stays told after closing, is another question: `Incident.overdue`.
-    """
-    return incident.open and incident.stage_due_at is not None and incident.stage_due_at < now
-
-
+        # Once per bell: an escalation before this one rang was of another bell or of a stage.
+        and (incident.escalated_at is None or since > incident.escalated_at)
+        and now - since > ACKNOWLEDGE_WITHIN
     ):
         return "unacknowledged"
     return ""

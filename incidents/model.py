@@ -130,6 +130,8 @@ class Incident:
     checked_by: int | None = None
     acknowledged_by: int | None = None
     acknowledged_at: datetime | None = None
+    rings_since: datetime | None = None
+    """When a further source raised it to level I or II and the bell rang anew; None = since it was reported."""
     escalated_stage: str = ""
     escalated_at: datetime | None = None
     overdue: bool = False

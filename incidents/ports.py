@@ -61,6 +61,10 @@ class BusRefused(RuntimeError):
     """The bus answered and refused (memory limit, message too large); the text says why."""
 
 
+class MessageRefused(BusRefused):
+    """The bus refuses this very message and will refuse it every time (too large): sending it again is no use."""
+
+
 class Producer(Protocol):
     """Puts messages on the bus. Safe to call from several threads."""
 

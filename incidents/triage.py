@@ -6,7 +6,7 @@ people are not merged by themselves; the desk shows possible duplicates.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
@@ -27,12 +27,26 @@ def merge_key(intake: Intake) -> str:
     return f"{intake.device or intake.camera}|{intake.class_code}"
 
 
-def triage(uow: UnitOfWork, now: datetime, pattern: str, timezone: str, limit: int = 200) -> int:
-    """Take up to `limit` waiting sources, oldest first, in one transaction; returns how many were taken."""
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A source that triage has given to an incident: opened for it, or joined by it."""
+
+    incident: int
+    number: str
+    joined: bool
+    kind: str
+    level: int
+    correlation_id: str
+
+
+def triage(uow: UnitOfWork, now: datetime, pattern: str, timezone: str, limit: int = 200) -> list[Taken]:
+    """Take up to `limit` waiting sources, oldest first, in one transaction; returns what became of each."""
     waiting = uow.pending_intake(limit)
+    taken: list[Taken] = []
     for intake in waiting:
         key = merge_key(intake)
         incident = uow.open_by_merge_key(key) if key else None
+        joined = incident is not None
         if incident is not None:
             incident = join(uow, incident, intake, now)
         else:
@@ -46,7 +60,9 @@ def triage(uow: UnitOfWork, now: datetime, pattern: str, timezone: str, limit: i
             uow.append(changed.id, entry)
             incident = changed
         uow.incident_changed(incident, now)
-    return len(waiting)
+        cause = intake.correlation_id
+        taken.append(Taken(incident.id, incident.number, joined, intake.kind, incident.level, cause))
+    return taken
 
 
 def join(uow: UnitOfWork, incident: Incident, intake: Intake, now: datetime) -> Incident:

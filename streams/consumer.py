@@ -18,6 +18,7 @@ import structlog
 from incidents.ingest import Fenced, Flush, IngestStore, Registry
 from incidents.ports import Bus, BusInspector, BusUnavailable, Reader, Record, TopicPartition
 from streams.flush import STEPS, Memory, Work, next_positions, remember
+from streams.intake_log import tell
 from streams.validate import Limits, Locate
 
 log = structlog.get_logger()
@@ -130,7 +131,7 @@ class Consumer:
                 self._memory.clear()
                 reader.pause(reader.assignment())
                 paused = True
-                reader.poll(1, 0.0)  # stays in the group; paused partitions give nothing
+                self._stay(reader)
                 stop.wait(RETRY_S)
                 continue
             if paused:
@@ -139,6 +140,28 @@ class Consumer:
             self.counters.flush_s += time.perf_counter() - began
             self._commit(reader, moves)
             return
+
+    def _stay(self, reader: Reader) -> None:
+        """Stay in the group while records are held. Raises only what nobody foresaw.
+
+        Paused partitions give nothing, but one that is assigned inside of this poll runs: what it gives is not
+        taken, so reading goes back to it, and it is paused with the others.
+        """
+        try:
+            came = reader.poll(1, 0.0)
+        except BusUnavailable as error:
+            log.warning("bus unavailable", group=self.group, error=str(error))
+            return
+        except self.store_away as error:
+            # Asking the store for start positions failed inside of poll: the next one asks again.
+            log.warning("store unavailable", group=self.group, error=str(error))
+            return
+        first: dict[TopicPartition, int] = {}
+        for record in came:
+            first.setdefault(TopicPartition(record.topic, record.partition), record.offset)
+        reader.pause(frozenset(first))
+        for partition, offset in first.items():
+            reader.seek(partition, offset)
 
     def _flush(self, records: Sequence[Record]) -> dict[TopicPartition, int]:
         """One flush; returns the new positions. Raises Fenced or what `store_away` lists."""
@@ -160,6 +183,7 @@ class Consumer:
         self._positions.update(new)
         self.counters.messages += len(fresh)
         self.counters.readings += len(work.flush.readings)
+        tell(work.flush)
         self.after(work)
         return new
 

@@ -100,6 +100,7 @@ def decode_step(work: Work, records: Sequence[Record]) -> None:
             reject(entry, bad)
             continue
         entry.feed = feed_of(record, message.source, work.registry)
+        entry.correlation_id = message.correlationid or message.id
         work.decoded.append((index, message))
 
 
@@ -147,11 +148,10 @@ def _take_reading(work: Work, index: int, entry: Entry, message: Message[Any], a
     if device is None:
         entry.outcome = "held"
         return
-    correlation = message.correlationid or message.id
     for metric, name, time, value in rows:
         assert metric is not None  # checked above for a registered device
         work.flush.readings.append((index, device.no, metric, time.astimezone(UTC), value))
-        work.judged.append((device, name, metric, time, value, data.history, correlation))
+        work.judged.append((device, name, metric, time, value, data.history, entry.correlation_id))
 
 
 def _digest(data: msgspec.Struct) -> bytes:
@@ -187,7 +187,7 @@ def _take_alarm(work: Work, index: int, entry: Entry, message: Message[Any], app
             cell=camera.cell,
             area_path=camera.area_path,
             source_time=data.source_time or "",
-            correlation_id=message.correlationid or message.id,
+            correlation_id=entry.correlation_id,
         )
     )
 
@@ -219,7 +219,7 @@ def _take_report(work: Work, index: int, entry: Entry, message: Message[Any], ap
             reporter=reporter,
             photos=tuple(data.photos),
             source_time=data.source_time or "",
-            correlation_id=message.correlationid or message.id,
+            correlation_id=entry.correlation_id,
             history=data.history,
         )
     )

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-from incidents.ports import BusRefused, Outgoing
+from incidents.ports import BusRefused, MessageRefused, Outgoing
 
 MAX_MESSAGE_BYTES: Final = 11 * 1024 * 1024
 """Default limit of key + value + headers of one message, in bytes.
@@ -27,11 +27,11 @@ def size_of(message: Outgoing) -> int:
 
 
 def refuse_oversize(messages: Iterable[Outgoing], limit: int) -> None:
-    """Raise BusRefused naming size and limit when one message is larger than `limit` bytes."""
+    """Raise MessageRefused naming size and limit when one message is larger than `limit` bytes."""
     for message in messages:
         size = size_of(message)
         if size > limit:
-            raise BusRefused(
+            raise MessageRefused(
                 f"{message.topic}: message with key {message.key[:80]!r} has {size} bytes;"
                 f" the limit is {limit} bytes"
             )

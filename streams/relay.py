@@ -1,13 +1,15 @@
 """The relay: outbox → bus and live state, in order; and the clock's work (escalations, indicators, checks).
 
 Exactly one relay works at a time (`Leader` of the outbox); others wait. At least once: what was published twice
-after a crash carries the same CloudEvents id.
+after a crash carries the same CloudEvents id. A message that the bus will never take (too large) is set aside in the
+outbox with the reason, so that it does not hold up what stands behind it.
 """
 
 from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -16,7 +18,7 @@ from typing import Any, Protocol
 
 import structlog
 
-from incidents.ports import BusRefused, BusUnavailable, Outgoing, Producer
+from incidents.ports import BusRefused, BusUnavailable, MessageRefused, Outgoing, Producer
 from streams import topics
 from streams.envelope import encode
 
@@ -24,6 +26,7 @@ log = structlog.get_logger()
 
 SOURCE = "urn:chengyun"
 REPLAY = "replay"
+RETRY_S = 0.5
 
 
 class Waiting(Protocol):
@@ -54,6 +57,7 @@ class Outbox(Protocol):
     def leadership(self) -> AbstractContextManager[Leader | None]: ...
     def waiting(self, limit: int = 500) -> Sequence[Waiting]: ...
     def settle(self, ids: Sequence[int], now: datetime) -> None: ...
+    def set_aside(self, number: int, why: str, now: datetime) -> None: ...
 
 
 class Live(Protocol):
@@ -84,9 +88,14 @@ def outgoing(message: Waiting) -> Outgoing:
         time=message.created_at.isoformat(),
         subject=message.key,
         data=message.payload,
-        correlation=str(message.payload.get("cid") or message.payload.get("correlation_id") or ""),
+        correlation=correlation_of(message),
     )
     return Outgoing(message.topic, message.key, value)
+
+
+def correlation_of(message: Waiting) -> str:
+    """The id of what caused an outbox row, '' when there is none (a replayed message carries its own inside)."""
+    return str(message.payload.get("cid") or message.payload.get("correlation_id") or "")
 
 
 @dataclass(slots=True)
@@ -100,6 +109,7 @@ class Relay:
     away: tuple[type[Exception], ...]
     timers: Sequence[Timer] = ()
     published: int = 0
+    refused: int = 0
     failing: dict[str, str] = field(default_factory=dict)
 
     def run(self, stop: threading.Event) -> None:
@@ -132,20 +142,60 @@ class Relay:
         batch = self.outbox.waiting()
         if not batch:
             return False
+        fault = ""
         try:
             self.producer.publish([outgoing(message) for message in batch])
-        except (BusUnavailable, BusRefused) as error:
-            self.failing["bus"] = str(error)
-            log.warning("relay waits for the bus", error=str(error), waiting=len(batch))
-            stop.wait(0.5)
-            # Screens must not wait for the bus: they show what the store has decided.
-            self._show(batch)
-            return True
-        self.failing.pop("bus", None)
+            done = list(batch)
+        except BusUnavailable as error:
+            done, fault = [], str(error)
+        except BusRefused:
+            done, fault = self._singly(batch, stop)
+        # Screens must not wait for the bus: they show what the store has decided.
         self._show(batch)
-        self.outbox.settle([message.id for message in batch], self.clock())
-        self.published += len(batch)
+        if done:
+            self.outbox.settle([message.id for message in done], self.clock())
+            self.published += len(done)
+            _tell(done)
+        if fault:
+            self.failing["bus"] = fault
+            log.warning("relay waits for the bus", error=fault, waiting=len(batch) - len(done))
+            stop.wait(RETRY_S)
+        else:
+            self.failing.pop("bus", None)
         return True
+
+    def _singly(self, batch: Sequence[Waiting], stop: threading.Event) -> tuple[list[Waiting], str]:
+        """Publish a refused batch one by one: (what the bus has taken, why the rest must wait or '').
+
+        What is refused for good is set aside. A bus that refuses for a while (memory limit) holds up that topic
+        only as long as it does; the order within a topic is kept.
+        """
+        done: list[Waiting] = []
+        full: dict[str, str] = {}
+        for message in batch:
+            if stop.is_set():
+                return done, "stopping"
+            if message.topic in full:
+                continue
+            try:
+                self.producer.publish([outgoing(message)])
+                done.append(message)
+            except MessageRefused as error:
+                self.outbox.set_aside(message.id, str(error), self.clock())
+                self.refused += 1
+                log.error(
+                    "outbox row refused by the bus and set aside",
+                    outbox=message.id,
+                    topic=message.topic,
+                    key=message.key,
+                    correlation_id=correlation_of(message),
+                    error=str(error),
+                )
+            except BusRefused as error:
+                full[message.topic] = str(error)
+            except BusUnavailable as error:
+                return done, str(error)
+        return done, next(iter(full.values()), "")
 
     def _show(self, batch: Sequence[Waiting]) -> None:
         newest: dict[str, dict[str, Any]] = {}
@@ -177,3 +227,21 @@ class Relay:
                     self.failing[timer.name] = str(error)
                     log.exception("timer failed", timer=timer.name)
             lost.wait(0.2)
+
+
+def _tell(published: Sequence[Waiting]) -> None:
+    """One line per incident, order and warning; dead letters and replays may come in floods: one line per topic."""
+    others: Counter[str] = Counter()
+    for message in published:
+        if message.topic in topics.OUTPUT_TOPICS:
+            log.info(
+                "published",
+                topic=message.topic,
+                key=message.key,
+                outbox=message.id,
+                correlation_id=correlation_of(message),
+            )
+        else:
+            others[message.topic] += 1
+    for topic, number in sorted(others.items()):
+        log.info("published", topic=topic, messages=number)

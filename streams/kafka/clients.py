@@ -21,7 +21,7 @@ from kafka.coordinator.assignors.cooperative_sticky import (  # type: ignore[imp
 from kafka.net.compat import KafkaNetClient  # type: ignore[import-untyped,unused-ignore]
 from kafka.structs import OffsetAndMetadata  # type: ignore[import-untyped,unused-ignore]
 
-from incidents.ports import BusRefused, BusUnavailable, TopicPartition
+from incidents.ports import BusRefused, BusUnavailable, MessageRefused, TopicPartition
 from streams.kafka.group_join import repair_joining
 
 CONNECT_S: Final = 3.0
@@ -95,7 +95,7 @@ def port_errors() -> Iterator[None]:
     try:
         yield
     except (_errors.MessageSizeTooLargeError, _errors.RecordListTooLargeError) as error:
-        raise BusRefused(
+        raise MessageRefused(
             f"Kafka refused a message as larger than the topic or the broker allows: {error}"
         ) from error
     except (_errors.RetriableError, _errors.NodeNotReadyError, OSError) as error:
