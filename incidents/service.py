@@ -217,7 +217,7 @@ def _finish(call: _Call, command: c.FinishIncident) -> dict[str, Any]:
     if not text:
         raise Rejected("field", "text='': say what was done", field="text")
     photos = tuple(command.photos)
-    _photos(call, command.id, photos, "handle")
+    # The step first: it says whether there is such an incident and whether this actor may touch it.
     done = call.step(
         command.id,
         Step("handle", call.channel, reason=text, evidence=photos),
@@ -229,6 +229,7 @@ def _finish(call: _Call, command: c.FinishIncident) -> dict[str, Any]:
 
 def _return(call: _Call, command: c.ReturnIncident) -> dict[str, Any]:
     step = Step("return", call.channel, reason=command.reason.strip(), wrong_field=command.wrong_field)
+    _photos(call, command.id, photos, "handle")
     return _answer(call.step(command.id, step, "incident.return", command.version))
 
 
