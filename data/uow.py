@@ -181,10 +181,7 @@ class PgUnitOfWork:
 
     def issue_order(self, incident: Incident, actor: Actor, now: datetime) -> None:
         """See UnitOfWork."""
-        self._cursor.execute(
-            "UPDATE orders SET ended_at = %s, outcome = 'superseded' WHERE incident_id = %s AND ended_at IS NULL",
-            (now, incident.id),
-        )
+        self.end_order(incident, "superseded", now)
         self._cursor.execute(
             "INSERT INTO orders (incident_id, unit, worker, issued_at, issued_by) VALUES (%s, %s, %s, %s, %s)"
             " RETURNING id",
@@ -192,16 +189,40 @@ class PgUnitOfWork:
         )
         row = self._cursor.fetchone()
         assert row is not None
+        due = incident.handle_due_at.isoformat() if incident.handle_due_at else None
+        self._tell_order(incident, row[0], incident.unit, incident.worker, {"state": "issued", "due_at": due}, now)
+
+    def order_seen(self, incident: Incident, now: datetime) -> None:
+        """See UnitOfWork."""
+        self._cursor.execute(
+            "UPDATE orders SET seen_at = %s WHERE incident_id = %s AND ended_at IS NULL AND seen_at IS NULL",
+            (now, incident.id),
+        )
+
+    def end_order(self, incident: Incident, outcome: str, now: datetime) -> None:
+        """See UnitOfWork."""
+        self._cursor.execute(
+            "UPDATE orders SET ended_at = %s, outcome = %s WHERE incident_id = %s AND ended_at IS NULL"
+            " RETURNING id, unit, worker",
+            (now, outcome, incident.id),
+        )
+        # The order's own unit and worker: the incident may have another, or none, by now.
+        for order, unit, worker in self._cursor.fetchall():
+            self._tell_order(incident, order, unit, worker, {"state": "ended", "outcome": outcome}, now)
+
+    def _tell_order(
+        self, incident: Incident, order: int, unit: str, worker: str, what: Mapping[str, Any], now: datetime
+    ) -> None:
         payload = {
-            "order": row[0],
+            "order": order,
             "incident": incident.id,
             "number": incident.number,
-            "unit": incident.unit,
-            "worker": incident.worker,
-            "due_at": incident.handle_due_at.isoformat() if incident.handle_due_at else None,
+            "unit": unit,
+            "worker": worker,
+            **what,
             "correlation_id": incident.correlation_id,
         }
-        self.publish("city.order.v1", incident.unit, payload, now)
+        self.publish("city.order.v1", unit, payload, now)
 
     def publish(self, topic: str, key: str, payload: Mapping[str, Any], now: datetime) -> None:
         """See UnitOfWork."""

@@ -85,8 +85,13 @@ class _Call:
         self.uow.save(changed, incident.version)
         self.uow.append(changed.id, entry)
         for event in events:
-            if event.name == "order.issued":
-                self.uow.issue_order(changed, self.actor, self.now)
+            match event.name:
+                case "order.issued":
+                    self.uow.issue_order(changed, self.actor, self.now)
+                case "order.seen":
+                    self.uow.order_seen(changed, self.now)
+                case "order.ended":
+                    self.uow.end_order(changed, str(event.payload["outcome"]), self.now)
         self.uow.incident_changed(changed, self.now)
         return changed
 
@@ -224,12 +229,12 @@ def _finish(call: _Call, command: c.FinishIncident) -> dict[str, Any]:
         "incident.handle",
         command.version,
     )
+    _photos(call, command.id, photos, "handle")
     return _answer(call.apply(done, Step("feed_back", call.channel, reason=text)))
 
 
 def _return(call: _Call, command: c.ReturnIncident) -> dict[str, Any]:
     step = Step("return", call.channel, reason=command.reason.strip(), wrong_field=command.wrong_field)
-    _photos(call, command.id, photos, "handle")
     return _answer(call.step(command.id, step, "incident.return", command.version))
 
 

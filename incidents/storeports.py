@@ -94,7 +94,13 @@ class UnitOfWork(Protocol):
         """Unit of an active worker account, '' when there is none."""
 
     def issue_order(self, incident: Incident, actor: Actor, now: datetime) -> None:
-        """An order to the incident's unit and worker; the former one ends."""
+        """An order to the incident's unit and worker; the former one ends, superseded, and its unit is told."""
+
+    def order_seen(self, incident: Incident, now: datetime) -> None:
+        """The unit has taken the incident's order: it was seen by now."""
+
+    def end_order(self, incident: Incident, outcome: str, now: datetime) -> None:
+        """The incident's order ends (handled | returned | void | superseded), and its unit is told on the bus."""
 
     def publish(self, topic: str, key: str, payload: Mapping[str, Any], now: datetime) -> None:
         """Put a message into the outbox."""

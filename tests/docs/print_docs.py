@@ -148,7 +148,7 @@ READS: Final = {
     topics.FEED_RECORD: ("feed id + record id", "feeds of theme packages (not read yet)"),
     topics.WARNING: ("device id", "ingest, through the outbox"),
     topics.INCIDENT: ("incident id", "every change of an incident, through the outbox"),
-    topics.ORDER: ("unit code", "every order to a unit, through the outbox"),
+    topics.ORDER: ("unit code", "every order to a unit, and its end, through the outbox"),
 }
 
 

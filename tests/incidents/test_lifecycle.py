@@ -32,6 +32,7 @@ from incidents.model import (
 
 T0 = datetime(2026, 11, 21, 8, 0, tzinfo=UTC)
 STAGE_LIMITS = {"reported": 15, "accepted": 15, "returned_result": 30}
+HELD = {Stage.DISPATCHED, Stage.TAKEN, Stage.ON_SITE, Stage.HANDLED}
 FINAL = {Stage.CLOSED, Stage.REFUSED, Stage.VOID}
 ACTIONS = sorted({t.action for t in TRANSITIONS})
 
@@ -245,6 +246,9 @@ def check_one_step(
         old.stage is not Stage.DISPATCHED or (new.unit, new.worker) != (old.unit, old.worker)
     )
     assert len(ordered) == int(anew), "an order goes out exactly when somebody gets new work"
+    ended = [e for e in events if e.name == "order.ended"]
+    left = old.stage in HELD and new.stage not in HELD
+    assert len(ended) == int(left), "an order ends exactly when the incident leaves its unit"
 
 
 @pytest.mark.parametrize(
@@ -460,6 +464,20 @@ def test_late_is_late(limit: int, difference: int) -> None:
     told = T0 + timedelta(minutes=limit, seconds=difference)
     incident, _, _ = advance(incident, good("feed_back"), WORKER, told)
     assert incident.overdue == (difference > 0)
+
+
+@pytest.mark.parametrize(("took_min", "late"), [(59, False), (61, True)])
+def test_a_check_that_takes_long_is_not_late_handling(took_min: int, late: bool) -> None:
+    """Closed on time means handled within the limit, whenever somebody came to check it."""
+    incident = run(at_stage(Stage.ON_SITE), ("handle", WORKER))
+    assert incident.handle_due_at is not None
+    told = incident.handle_due_at + timedelta(minutes=took_min - 60)
+    incident, _, _ = advance(incident, good("feed_back"), WORKER, told)
+    assert incident.stage_due_at is not None
+    incident, _, _ = advance(
+        incident, good("escalate"), DISPATCHER, incident.stage_due_at + timedelta(minutes=60)
+    )
+    assert incident.overdue == late
 
 
 # -- escalation ----------------------------------------------------------------------------------------------
