@@ -49,6 +49,9 @@ FIELDS: Final = (
     ids.ADMIN_LEVEL,
 )
 
+SWITCH: Final = {"unit-disable": True, "unit-enable": False, "area-disable": True, "area-enable": False}
+"""What a button does to `disabled`; saving leaves it as it is."""
+
 
 def register(app: Dash, deps: DashDeps) -> None:
     """Add the administration page's callbacks to `app`."""
@@ -77,6 +80,20 @@ def register(app: Dash, deps: DashDeps) -> None:
         areas = area_choices(lambda parent: deps.service.ask(c.Areas(parent), view.actor)["rows"])
         return units, with_own(areas, row.get("areas")), with_own(areas, [row.get("area")]), *given(row)
 
+    for field in (ids.ADMIN_AREAS, ids.ADMIN_AREA):
+
+        @app.callback(
+            Output(field, "options", allow_duplicate=True),
+            Input(field, "search_value"),
+            State(field, "options"),
+            prevent_initial_call=True,
+        )
+        def search_areas(text: str | None, choices: list[Data] | None) -> Any:
+            if not (text or "").strip():
+                raise PreventUpdate
+            found = deps.service.ask(c.Areas(text=str(text)), view_of(deps).actor)["rows"]
+            return with_found(choices or [], found)
+
     @app.callback(
         Output(ids.TOASTS, "children", allow_duplicate=True),
         Output(ids.ADMIN_SECRET, "children"),
@@ -96,7 +113,7 @@ def register(app: Dash, deps: DashDeps) -> None:
 
 
 def area_choices(children: Callable[[str], list[Data]]) -> list[Data]:
-    """City, districts and towns as options (value = path): the levels at which people are given rights."""
+    """City, districts and towns as options (value = path); what lies below comes by typing (`with_found`)."""
     out: list[Data] = []
     for city in children(""):
         out.append({"label": city["name"], "value": city["path"]})
@@ -107,6 +124,16 @@ def area_choices(children: Callable[[str], list[Data]]) -> list[Data]:
                 for x in children(district["code"])
             ]
     return out
+
+
+def with_found(choices: list[Data], rows: list[Data]) -> list[Data]:
+    """The choices with found areas behind them, once each; the code in the label lets one search for it too."""
+    known = {choice["value"] for choice in choices}
+    return choices + [
+        {"label": f"{row['trail']} {row['code']}", "value": row["path"]}
+        for row in rows
+        if row["path"] not in known
+    ]
 
 
 def unit_choices(rows: list[Data]) -> list[Data]:
@@ -162,13 +189,13 @@ def change_of(pressed: Data, form: Data) -> object:
             return c.ChangeAccount(login, disabled=how == "disable")
         case "reset":
             return c.ResetPassword(login)
-        case "unit" | "unit-disable" as how:
+        case "unit" | "unit-disable" | "unit-enable" as how:
             unit = (ids.ADMIN_CODE, f"{ids.ADMIN_NAME}-unit", ids.ADMIN_KIND, ids.ADMIN_AREA, ids.ADMIN_PHONE)
             code, name, kind, area, phone = (str(form[f] or "") for f in unit)
-            return c.SaveUnit(code, name, kind, area, phone, how == "unit-disable")
-        case "area" | "area-disable" as how:
+            return c.SaveUnit(code, name, kind, area, phone, SWITCH.get(how))
+        case "area" | "area-disable" | "area-enable" as how:
             fields = (f"{ids.ADMIN_CODE}-area", f"{ids.ADMIN_NAME}-area", ids.ADMIN_PARENT, ids.ADMIN_LEVEL)
             code, name, parent, level = (str(form[f] or "") for f in fields)
-            return c.SaveArea(code, name, parent, level, how == "area-disable")
+            return c.SaveArea(code, name, parent, level, SWITCH.get(how))
         case other:
             raise Rejected("field", f"save={other!r}: no such button", field="save")

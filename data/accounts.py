@@ -147,6 +147,7 @@ class Accounts:
         if not name.strip() or len(name) > 100:
             raise Rejected("field", f"name={name[:110]!r}: must be 1 to 100 characters", field="name")
         _check_rights(cursor, role, unit, areas)
+        _check_open(cursor, unit, areas)
         password = password or first_password()
         cursor.execute(
             "INSERT INTO accounts (login, name, role, unit, areas, password_hash, created_at)"
@@ -183,6 +184,10 @@ class Accounts:
             "disabled": before["disabled"] if disabled is None else disabled,
         }
         _check_rights(cursor, after["role"], after["unit"], after["areas"])
+        if not after["disabled"]:
+            # People of a unit that was disabled finish what they hold; only new ones are refused.
+            same = after["unit"] == before["unit"] and not before["disabled"]
+            _check_open(cursor, "" if same else after["unit"], after["areas"])
         cursor.execute(
             "UPDATE accounts SET role = %s, unit = %s, areas = %s, disabled = %s,"
             " rights_version = rights_version + 1, failed = 0, locked_until = NULL WHERE login = %s",
@@ -232,18 +237,40 @@ def _check_rights(cursor: Cursor, role: str, unit: str, areas: Sequence[str]) ->
     if role not in ROLES:
         raise Rejected("field", f"role={role!r}: must be one of {', '.join(ROLES)}", field="role")
     if unit:
-        cursor.execute("SELECT disabled FROM units WHERE code = %s", (_storable(unit),))
-        row = cursor.fetchone()
-        if row is None:
+        cursor.execute("SELECT 1 FROM units WHERE code = %s", (_storable(unit),))
+        if cursor.fetchone() is None:
             raise Rejected("field", f"unit={unit!r}: there is no such unit", field="unit")
     elif role in ("unit_handler", "grid_worker"):
         raise Rejected("field", f"unit='': a {role} belongs to a unit", field="unit")
     for area in areas:
-        cursor.execute("SELECT 1 FROM areas WHERE path = %s", (_storable(area),))
-        if cursor.fetchone() is None:
-            raise Rejected("field", f"areas={area!r}: there is no area with this path", field="areas")
+        require_area(cursor, area, "areas", enabled=False)
     if not areas:
         raise Rejected("field", "areas=[]: an account without an area may see nothing", field="areas")
+
+
+def _check_open(cursor: Cursor, unit: str, areas: Sequence[str]) -> None:
+    """An active account is not put into a disabled unit or area. Raises Rejected(field)."""
+    for area in areas:
+        require_area(cursor, area, "areas", enabled=True)
+    cursor.execute("SELECT 1 FROM units WHERE code = %s AND disabled FOR SHARE", (unit,))
+    if unit and cursor.fetchone() is not None:
+        raise Rejected("field", f"unit={unit!r}: is disabled", field="unit")
+
+
+def require_area(cursor: Cursor, path: str, field: str, *, enabled: bool) -> None:
+    """There is an area with this path; with `enabled` neither it nor one above it is disabled.
+
+    Held until the transaction ends, so that nobody disables it meanwhile. Raises Rejected(field).
+    """
+    parts = _storable(path).rstrip("/").split("/")
+    above = ["/".join(parts[: n + 1]) + "/" for n in range(len(parts))]
+    cursor.execute("SELECT path, disabled FROM areas WHERE path = ANY(%s) ORDER BY path FOR SHARE", (above,))
+    found = dict(cursor.fetchall())
+    if path not in found:
+        raise Rejected("field", f"{field}={path!r}: there is no area with this path", field=field)
+    closed = [p for p, disabled in found.items() if disabled]
+    if enabled and closed:
+        raise Rejected("field", f"{field}={path!r}: {closed[0]} is disabled", field=field)
 
 
 def _rights(cursor: Cursor, login: str) -> dict[str, Any]:

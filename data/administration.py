@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Final
 
-from data.accounts import Accounts
+from data.accounts import Accounts, require_area
 from data.database import Cursor, json
 from data.registry import bump
 from incidents import commands as c
@@ -52,6 +52,7 @@ class Administration:
     ) -> dict[str, Any]:
         for area in command.areas:
             _require(actor, "account.manage", area)
+        _require_unit(cursor, actor, command.unit)
         password = self._accounts.create(
             cursor,
             login=command.login,
@@ -70,6 +71,7 @@ class Administration:
         self._require_account(cursor, actor, command.login)
         for area in command.areas or ():
             _require(actor, "account.manage", area)
+        _require_unit(cursor, actor, command.unit or "")
         if command.login == actor.login and (command.disabled or command.role is not None):
             raise Rejected(
                 "rule", f"login={command.login!r}: nobody re-roles or disables himself", field="login"
@@ -96,36 +98,56 @@ class Administration:
         }
 
     def _require_account(self, cursor: Cursor, actor: Actor, login: str) -> None:
-        cursor.execute("SELECT areas FROM accounts WHERE login = %s", (login,))
+        """May the actor manage this account: all of its areas, and its unit. Raises Rejected."""
+        cursor.execute("SELECT areas, coalesce(unit, '') FROM accounts WHERE login = %s FOR UPDATE", (login,))
         row = cursor.fetchone()
         if row is None:
             raise Rejected("not_found", f"login={login!r}: there is no such account", field="login")
-        for area in row[0]:
+        for area in row[0] or [""]:
             _require(actor, "account.manage", area)
+        _require_unit(cursor, actor, row[1])
+
+
+def _require_unit(cursor: Cursor, actor: Actor, unit: str) -> None:
+    """Field staff act on whatever their unit holds, wherever it lies: who makes one answers for the unit's area.
+
+    A unit that does not exist is refused later, by name.
+    """
+    if not unit:
+        return
+    cursor.execute("SELECT area_path FROM units WHERE code = %s", (unit,))
+    row = cursor.fetchone()
+    if row is not None:
+        _require(actor, "account.manage", row[0])
 
 
 def _save_unit(cursor: Cursor, command: c.SaveUnit, actor: Actor, now: datetime) -> dict[str, Any]:
+    """A disabled unit is routed and sent nothing and gets no new accounts; what it holds it may finish."""
     _require(actor, "unit.manage", command.area_path)
     if not command.code.strip() or not command.name.strip():
         raise Rejected("field", "code, name: must not be empty", field="code")
-    cursor.execute("SELECT 1 FROM areas WHERE path = %s", (command.area_path,))
-    if cursor.fetchone() is None:
-        raise Rejected("field", f"area_path={command.area_path!r}: there is no such area", field="area_path")
-    cursor.execute("SELECT area_path FROM units WHERE code = %s", (command.code,))
+    cursor.execute("SELECT area_path, disabled FROM units WHERE code = %s FOR UPDATE", (command.code,))
     row = cursor.fetchone()
     if row is not None:
         _require(actor, "unit.manage", row[0])
+    disabled = bool(row and row[1]) if command.disabled is None else command.disabled
+    require_area(cursor, command.area_path, "area_path", enabled=not disabled)
     cursor.execute(
         "INSERT INTO units (code, name, kind, area_path, phone, disabled) VALUES (%s, %s, %s, %s, %s, %s)"
         " ON CONFLICT (code) DO UPDATE SET name = EXCLUDED.name, kind = EXCLUDED.kind,"
         " area_path = EXCLUDED.area_path, phone = EXCLUDED.phone, disabled = EXCLUDED.disabled",
-        (command.code, command.name, command.kind, command.area_path, command.phone, command.disabled),
+        (command.code, command.name, command.kind, command.area_path, command.phone, disabled),
     )
     bump(cursor)
-    return {"code": command.code}
+    return {"code": command.code, "disabled": disabled}
 
 
 def _save_area(cursor: Cursor, command: c.SaveArea, actor: Actor, now: datetime) -> dict[str, Any]:
+    """Disabling closes an area with all below it: no point is found in it, nobody and no unit is put there.
+
+    So it is refused while somebody or something is still there, and says what. Devices stay where they are: what
+    they still sense is filed as before, and seen by who answers for the areas above.
+    """
     cursor.execute("SELECT path, level FROM areas WHERE code = %s", (command.parent,))
     parent = cursor.fetchone()
     if parent is None:
@@ -136,19 +158,46 @@ def _save_area(cursor: Cursor, command: c.SaveArea, actor: Actor, now: datetime)
     if not command.code or "/" in command.code or not command.name.strip():
         raise Rejected("field", f"code={command.code!r}: must not be empty nor contain '/'", field="code")
     path = f"{parent[0]}{command.code}/"
-    cursor.execute("SELECT path FROM areas WHERE code = %s", (command.code,))
+    cursor.execute("SELECT path, disabled FROM areas WHERE code = %s FOR UPDATE", (command.code,))
     row = cursor.fetchone()
     if row is not None and row[0] != path:
         raise Rejected(
             "rule", f"code={command.code!r}: lies at {row[0]}; moving an area is an import", field="parent"
         )
+    disabled = bool(row and row[1]) if command.disabled is None else command.disabled
+    require_area(cursor, parent[0], "parent", enabled=not disabled)
+    if disabled and row is not None and not row[1]:
+        _require_deserted(cursor, command.code, path)
     cursor.execute(
         "INSERT INTO areas (code, level, name, parent, path, disabled) VALUES (%s, %s, %s, %s, %s, %s)"
         " ON CONFLICT (code) DO UPDATE SET name = EXCLUDED.name, disabled = EXCLUDED.disabled",
-        (command.code, command.level, command.name, command.parent, path, command.disabled),
+        (command.code, command.level, command.name, command.parent, path, disabled),
     )
     bump(cursor)
-    return {"code": command.code, "path": path}
+    return {"code": command.code, "path": path, "disabled": disabled}
+
+
+def _require_deserted(cursor: Cursor, code: str, path: str) -> None:
+    """Nothing open and nobody active in the area or below. Raises Rejected(rule) with what is still there."""
+    cursor.execute(
+        "SELECT (SELECT count(*) FROM incidents WHERE starts_with(area_path, %(path)s)"
+        " AND stage NOT IN ('closed', 'refused', 'void')),"
+        " (SELECT count(*) FROM accounts WHERE NOT disabled"
+        " AND EXISTS (SELECT 1 FROM unnest(areas) AS a WHERE starts_with(a, %(path)s))),"
+        " (SELECT count(*) FROM units WHERE NOT disabled AND starts_with(area_path, %(path)s))",
+        {"path": path},
+    )
+    incidents, accounts, units = cursor.fetchone() or (0, 0, 0)
+    if incidents or accounts or units:
+        raise Rejected(
+            "rule",
+            f"code={code!r}: cannot be disabled, still there: {incidents} open incidents, {accounts} active accounts,"
+            f" {units} units",
+            field="disabled",
+            incidents=incidents,
+            accounts=accounts,
+            units=units,
+        )
 
 
 def _open_letter(cursor: Cursor, topic: str, partition: int, offset: int) -> tuple[str, bytes, str, str]:

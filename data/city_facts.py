@@ -56,21 +56,22 @@ class CellFinder:
         self._paths: dict[str, str] = {}
 
     def refresh(self) -> None:
-        """Load the cells if they changed."""
+        """Load the cells if they changed; one that is disabled, or lies below a disabled area, finds no point."""
         with self._lock:
             version = registry_version(self._database)
             if version == self._checked_version:
                 return
             stamp = str(
                 self._database.query(
-                    "SELECT count(*), coalesce(sum(hashtext(path))::text, '') FROM areas"
-                    " WHERE level = 'cell' AND NOT disabled"
+                    "SELECT count(*), coalesce(sum(hashtext(path))::text, '') FROM areas a WHERE level = 'cell'"
+                    " AND NOT EXISTS (SELECT 1 FROM areas up WHERE up.disabled AND starts_with(a.path, up.path))"
                 )[0]
             )
             if stamp != self._areas_stamp:
                 rows = self._database.query(
-                    "SELECT code, path, geometry FROM areas WHERE level = 'cell' AND NOT disabled"
-                    " AND geometry IS NOT NULL ORDER BY code"
+                    "SELECT code, path, geometry FROM areas a WHERE level = 'cell' AND geometry IS NOT NULL"
+                    " AND NOT EXISTS (SELECT 1 FROM areas up WHERE up.disabled AND starts_with(a.path, up.path))"
+                    " ORDER BY code"
                 )
                 geometries = shapely.from_wkb([bytes(row[2]) for row in rows])
                 self._index = CellIndex([row[0] for row in rows], list(geometries))

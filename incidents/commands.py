@@ -183,25 +183,28 @@ class ResetPassword:
 
 @dataclass(frozen=True, slots=True)
 class SaveUnit:
-    """Create or change a responsible unit; disabled units get no new orders."""
+    """Create or change a responsible unit; disabled units get no new orders. `disabled` None leaves it as it is."""
 
     code: str
     name: str
     kind: str
     area_path: str
     phone: str = ""
-    disabled: bool = False
+    disabled: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class SaveArea:
-    """Create an area below `parent`, rename it or disable it. Geometry comes by import."""
+    """Create an area below `parent`, rename it or disable it (None leaves it as it is). Geometry comes by import.
+
+    An area is disabled with all below it, and only when no open incident, active account or unit is left there.
+    """
 
     code: str
     name: str
     parent: str
     level: str
-    disabled: bool = False
+    disabled: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -442,9 +445,11 @@ class Units:
 
 @dataclass(frozen=True, slots=True)
 class Areas:
-    """Children of an area ('' = the roots of the actor's areas)."""
+    """Children of an area ('' = the roots of the actor's areas); with `text` instead: at most 50 enabled areas above
+    the cells whose name or code contains it, each with `trail`, the names from its district down."""
 
     parent: str = ""
+    text: str = ""
 
 
 @dataclass(frozen=True, slots=True)

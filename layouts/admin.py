@@ -170,6 +170,9 @@ def _unit_form(view: View) -> Component:
                         kind="danger",
                         **attrs({"data-save": "unit-disable", "data-only": "edit"}),
                     ),
+                    pieces.button(
+                        view.t("admin.enable"), **attrs({"data-save": "unit-enable", "data-only": "edit"})
+                    ),
                 ],
                 className="cy-row",
             ),
@@ -202,6 +205,9 @@ def _area_form(view: View) -> Component:
                         view.t("admin.disable"),
                         kind="danger",
                         **attrs({"data-save": "area-disable", "data-only": "edit"}),
+                    ),
+                    pieces.button(
+                        view.t("admin.enable"), **attrs({"data-save": "area-enable", "data-only": "edit"})
                     ),
                 ],
                 className="cy-row",

@@ -193,6 +193,8 @@ def units(ask: Ask, query: c.Units) -> dict[str, Any]:
 
 def areas(ask: Ask, query: c.Areas) -> dict[str, Any]:
     """See Areas."""
+    if query.text.strip():
+        return _areas_called(ask, query.text.strip())
     if query.parent:
         scope, params = area_scope(ask.actor, "path")
         rows = ask.database.dicts(
@@ -206,6 +208,19 @@ def areas(ask: Ask, query: c.Areas) -> dict[str, Any]:
             " WHERE path = ANY(%s) ORDER BY code",
             (list(ask.actor.areas),),
         )
+    return {"rows": rows, "total": len(rows)}
+
+
+def _areas_called(ask: Ask, text: str) -> dict[str, Any]:
+    scope, params = area_scope(ask.actor, "a.path")
+    rows = ask.database.dicts(
+        "SELECT a.code, a.level, a.name, a.name_en, a.parent, a.path, a.lon, a.lat, a.disabled,"
+        " (SELECT string_agg(up.name, ' › ' ORDER BY length(up.path)) FROM areas up"
+        " WHERE up.code = ANY(string_to_array(a.path, '/')) AND (up.level <> 'city' OR a.level = 'city')) AS trail"
+        f" FROM areas a WHERE a.level <> 'cell' AND NOT a.disabled AND {scope}"
+        " AND (a.name ILIKE %s OR a.code ILIKE %s) ORDER BY length(a.path), a.code LIMIT 50",
+        [*params, contains(text), contains(text)],
+    )
     return {"rows": rows, "total": len(rows)}
 
 
