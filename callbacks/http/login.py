@@ -32,7 +32,7 @@ from layouts.text import LANGUAGES, language_of
 HOME_OF: Final = {
     "operator": "/desk",
     "dispatcher": "/desk",
-    "unit_handler": "/desk",
+    "unit_handler": "/phone",
     "evaluator": "/desk",
     "theme_owner": "/desk",
     "duty_leader": "/leader",

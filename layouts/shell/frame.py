@@ -87,6 +87,9 @@ def header(view: View, name: str) -> Component:
         for x in TERMINALS
         if view.may(x.right)
     ]
+    if view.may("incident.take"):
+        # Taking, arriving and finishing are done on the phone's page, on whatever screen it is opened.
+        links.append(html.A(view.t("shell.page.phone"), href="/phone", className="nav__link"))
     return html.Header(
         [
             html.Div(

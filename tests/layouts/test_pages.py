@@ -119,6 +119,12 @@ def test_pages_build_in_both_languages_with_unique_ids(name: str, lang: str) -> 
         json.dumps(tree.to_plotly_json(), default=lambda c: c.to_plotly_json())
 
 
+@pytest.mark.parametrize("role", ROLES)
+def test_the_desk_leads_to_the_phone_who_may_take_an_order(role: str) -> None:
+    shown = str(PAGES["desk"](view("zh", role)))
+    assert ("href='/phone'" in shown) == (role in ("unit_handler", "grid_worker"))
+
+
 def test_two_apps_in_one_process_do_not_share_callbacks(app: Dash) -> None:
     other = make_dash(DashDeps(NoService(), "甲市", "A", (100.0, 30.0)))
     assert len(other._callback_list) == len(app._callback_list)

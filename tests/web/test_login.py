@@ -12,7 +12,7 @@ import pytest
 
 from callbacks.http.login import HOME_OF, LEAST_PASSWORD, inner_path
 from data.accounts import MIN_PASSWORD, check_password
-from incidents.access import ROLES
+from incidents.access import RIGHTS, ROLES
 from incidents.model import Rejected
 from tests.web.conftest import PASSWORD, VILLAGE, Stage, log_in, make
 
@@ -32,6 +32,12 @@ def test_every_role_lands_on_its_page(stage: Stage, role: str) -> None:
     assert (reply.status_code, reply.headers["location"]) == (303, HOME_OF[role])
     assert client.get("/").headers["location"] == HOME_OF[role]
     assert client.get("/api/v1/me").json()["role"] == role
+
+
+@pytest.mark.parametrize("role", [r for r in ROLES if "incident.take" in RIGHTS[r]])
+def test_who_takes_orders_lands_where_they_are_taken(stage: Stage, role: str) -> None:
+    reply = log_in(stage.client(), role.replace("_", "-"), PASSWORD)
+    assert reply.headers["location"] == "/phone", "the desk has no button to take an order"
 
 
 def test_cookies(stage: Stage) -> None:
