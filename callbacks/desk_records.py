@@ -11,11 +11,16 @@ from layouts.desk import lists
 from layouts.shell.view import View
 
 
-def records_of(asked: Mapping[str, Any], service: Service, view: View) -> list[Any]:
-    """The records of an indicator {of, part, records: incidents | devices | feeds}, or of a filter {levels, overdue}."""
-    of = str(asked.get("of") or "")
-    if asked.get("records") in ("devices", "feeds"):
-        return lists.feeds(view, service.ask(c.Feeds(), view.actor)["rows"])
+def records_of(
+    asked: Mapping[str, Any], service: Service, view: View, *, limit: int = 100, opens: bool = True
+) -> list[Any]:
+    """The records of an indicator {of, part, area, records: incidents | devices}, or of a filter {levels, overdue}.
+
+    `area`: of which area the figure speaks, so that the records are those it counts. `opens`: lines can be pressed.
+    """
+    of, area = str(asked.get("of") or ""), str(asked.get("area") or "")
+    if asked.get("records") == "devices":
+        return lists.devices(view, service.ask(c.Devices(of, area, limit), view.actor))
     answer = service.ask(
         c.IncidentList(
             scope="all" if of else "open",
@@ -24,11 +29,12 @@ def records_of(asked: Mapping[str, Any], service: Service, view: View) -> list[A
             stages=str(asked.get("stages") or ""),
             levels=str(asked.get("levels") or ""),
             overdue=asked.get("overdue"),
-            limit=100,
+            area=area,
+            limit=limit,
         ),
         view.actor,
     )
-    return lists.records(view, answer["rows"], int(answer["total"]))
+    return lists.records(view, answer["rows"], int(answer["total"]), opens=opens)
 
 
 def readings_of(device: str, service: Service, view: View) -> dict[str, Any]:

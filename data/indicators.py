@@ -163,6 +163,8 @@ def item(name: str, area_path: str, value: Value, now: datetime) -> dict[str, An
         "direction": indicator.direction,
         "formula": indicator.formula,
         "formula_en": indicator.formula_en,
+        "brief": indicator.brief,
+        "brief_en": indicator.brief_en,
         "formula_version": indicator.version,
         "records": indicator.records,
         "as_of": int(now.timestamp() * 1000),

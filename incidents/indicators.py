@@ -17,7 +17,8 @@ WINDOW_DAYS: Final = 30
 class Indicator:
     """指标: `direction` says whether more or less is better; `limit_s`: older than this it is shown as stale.
 
-    `records`: what a click opens (incidents | devices | feeds).
+    `records`: what a click opens (incidents | devices). `brief`: the formula in as few words as a panel of the wall
+    has room for (two lines).
     """
 
     id: str
@@ -32,39 +33,47 @@ class Indicator:
     formula_en: str
     limit_s: float
     records: str
+    brief: str
+    brief_en: str
 
 
 INDICATORS: Final = (
     Indicator(
         "open", 1, "在办事件", "Open incidents", "件", "", None, "down",
         "未结案、未作废、未拒绝的事件数", "incidents that are not closed, void or refused", 30, "incidents",
+        "未结案、未作废、未拒绝的件数", "not closed, void or refused",
     ),
     Indicator(
         "overdue", 2, "超期未办", "Overdue", "件", "", 0, "down",
         "在办事件中，已过当前环节时限的件数；处置单位办理期间，环节时限即处置时限",
         "open incidents past the limit of their present stage; while a unit has one, that is the handling limit",
         30, "incidents",
+        "在办中已过环节时限的件数", "open, past the limit of the stage",
     ),
     Indicator(
         "on_time_closing", 1, "按期结案率", "Closed on time", "%", "%", 95, "up",
         f"近{WINDOW_DAYS}天结案且处置未超期的件数 ÷ 近{WINDOW_DAYS}天结案件数 × 100%",
         f"closed within {WINDOW_DAYS} days and handled within the limit ÷ closed within {WINDOW_DAYS} days",
         60, "incidents",
+        f"近{WINDOW_DAYS}天按期结案 ÷ 结案", f"on time ÷ closed, {WINDOW_DAYS} days",
     ),
     Indicator(
         "first_dispatch", 1, "首次派遣准确率", "Right at first dispatch", "%", "%", 98, "up",
         f"近{WINDOW_DAYS}天派遣、未被退回且未改派的件数 ÷ 近{WINDOW_DAYS}天派遣件数 × 100%",
         f"dispatched within {WINDOW_DAYS} days, neither returned nor re-sent ÷ dispatched", 60, "incidents",
+        f"近{WINDOW_DAYS}天一次派准 ÷ 派遣", f"right at once ÷ dispatched, {WINDOW_DAYS} days",
     ),
     Indicator(
         "median_handling", 1, "处置时长中位数", "Median handling time", "分钟", "min", 240, "down",
         f"近{WINDOW_DAYS}天已反馈事件，从派遣到反馈的分钟数的中位数",
         f"median minutes from dispatch to the unit's result, last {WINDOW_DAYS} days", 60, "incidents",
+        f"近{WINDOW_DAYS}天从派遣到反馈的中位数", f"median from dispatch to result, {WINDOW_DAYS} days",
     ),
     Indicator(
         "devices_online", 1, "设备在线率", "Devices online", "%", "%", 98, "up",
         "三个应报周期内有读数的设备数 ÷ 在册设备数 × 100%",
         "devices heard of within three expected periods ÷ registered devices", 30, "devices",
+        "三个周期内有读数 ÷ 在册", "heard in 3 periods ÷ registered",
     ),
     Indicator(
         "completeness", 2, "数据完整率", "Data completeness", "%", "%", 95, "up",
@@ -72,10 +81,12 @@ INDICATORS: Final = (
         "readings stored in 15 minutes, at most those expected of each device ÷ readings expected since it was"
         " registered", 180,
         "devices",
+        "近15分钟实收 ÷ 应收读数", "received ÷ expected, 15 minutes",
     ),
     Indicator(
         "newest_age", 1, "最新数据时延", "Age of newest data", "秒", "s", 60, "down",
         "现在时刻 − 最新一条读数的时刻", "now − time of the newest reading", 30, "devices",
+        "现在 − 最新读数的时刻", "now − time of the newest reading",
     ),
 )  # fmt: skip
 

@@ -70,6 +70,8 @@ LEADER_REASON: Final = "leader-reason"
 
 # wall
 WALL_MAP: Final = "wall-map"
+WALL_RECORDS_ASK: Final = "wall-records-ask"
+WALL_RECORDS_BODY: Final = "wall-records-body"
 WALL_TRENDS: Final = tuple(f"wall-trend-{n}" for n in range(3))
 
 # ops
@@ -84,6 +86,7 @@ OPS_DETAIL_ASK: Final = "ops-detail-ask"
 OPS_VALUE: Final = "ops-value"
 OPS_REASON: Final = "ops-reason"
 OPS_FIX: Final = "ops-fix"
+OPS_EDITOR: Final = "ops-editor"
 
 # admin
 ADMIN_GRID: Final = "admin-grid"

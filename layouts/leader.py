@@ -76,11 +76,21 @@ def board(view: View, answer: Row) -> tuple[list[Component], list[Component]]:
 
 
 def unknown_rows(found: Row) -> list[Row]:
-    """What is not known, worst first: mismatches of the ledger, silent feeds, incidents without a place."""
+    """What is not known, worst first: ledger, feeds, figures, devices, held messages, incidents without a place.
+
+    Parts that the actor may not see are not in `found`.
+    """
     rows: list[Row] = []
     if found.get("ledger_mismatches"):
         rows.append({"kind": "ledger", "n": found["ledger_mismatches"]})
     rows += [{"kind": "feed", "name": feed} for feed in found.get("silent_feeds", [])]
+    rows += [
+        {"kind": "indicator", "id": r["id"], "name": r["name"], "name_en": r["name_en"], "since": r["at"]}
+        for r in found.get("stale_indicators", [])
+    ]
+    for kind, part in (("device", "silent_devices"), ("held", "held_messages")):
+        if found.get(part):
+            rows.append({"kind": kind, "n": found[part]})
     rows += [
         {
             "kind": "place",
@@ -95,7 +105,7 @@ def unknown_rows(found: Row) -> list[Row]:
 
 
 def unknown(view: View, rows: Sequence[Row]) -> list[Component]:
-    """The column of what is not known; silent devices and stale figures are added by the browser, which hears them."""
+    """The column of what is not known; each line leads to its records."""
     if not rows:
         return [pieces.empty(view.t("leader.unknown.none"), mark="circle-check")]
     return [_unknown(view, r) for r in rows]
@@ -109,6 +119,8 @@ def _unknown(view: View, r: Row) -> Component:
         "ledger": "/ops#ledger",
         "feed": "/ops#feeds",
         "held": "/ops#held",
+        "device": "/desk#of=devices_online",
+        "indicator": f"/desk#of={r.get('id')}",
     }.get(kind)
     count = r.get("n")
     text = html.Div(
@@ -120,14 +132,17 @@ def _unknown(view: View, r: Row) -> Component:
                 ],
                 className="cy-item__sub",
             ),
-            html.Div(str(r.get("name") or r.get("title") or r.get("key") or ""), className="cy-item__title"),
+            html.Div(view.named(dict(r)) or str(r.get("title") or ""), className="cy-item__title"),
             html.Div(str(r.get("detail") or ""), className="cy-item__sub") if r.get("detail") else None,
         ],
         className="cy-item__main",
     )
+    facts = attrs({"data-unknown": kind})
     since = html.Div(pieces.age_of(r["since"]), className="cy-item__side") if r.get("since") else None
     inner = [pieces.icon(UNKNOWN_ICONS.get(kind, "circle-help")), text, since]
-    return html.A(inner, href=where, className="cy-item") if where else html.Div(inner, className="cy-item")
+    if where:
+        return html.A(inner, href=where, className="cy-item", **facts)
+    return html.Div(inner, className="cy-item", **facts)
 
 
 def waiting(view: View, rows: Sequence[Row]) -> list[Component]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from dash import dcc, html
 from dash.development.base_component import Component
 
@@ -9,6 +11,9 @@ from layouts import figures, ids
 from layouts.shell import pieces
 from layouts.shell.pieces import attrs
 from layouts.shell.view import View
+
+RECORDS_S: Final = 60
+"""After so many seconds the records behind a figure give the map back: nobody may be left at the wall."""
 
 
 def wall(view: View) -> Component:
@@ -146,9 +151,31 @@ def _centre(view: View) -> Component:
         [
             html.Div(id=ids.WALL_MAP, className="cy-map wall__map"),
             html.Div(className="wall__legend", **attrs({"data-legend": ""})),
+            _records(view),
             html.Div(className="wall__alert", hidden=True, **attrs({"data-alert": "", "role": "alert"})),
         ],
         className="wall__centre",
+    )
+
+
+def _records(view: View) -> Component:
+    """The records behind a figure, over the map: to read, nothing in them can be pressed (wall/records.mjs)."""
+    return html.Section(
+        [
+            dcc.Store(id=ids.WALL_RECORDS_ASK),
+            html.Div(
+                [
+                    html.H2("", className="cy-panel__title", **attrs({"data-records-title": ""})),
+                    html.Span(view.t("wall.records.close"), className="cy-faint"),
+                ],
+                className="wall__records-head",
+            ),
+            html.Div(className="wall__records-formula", **attrs({"data-formula": ""})),
+            html.Div(id=ids.WALL_RECORDS_BODY),
+        ],
+        className="wall__records",
+        hidden=True,
+        **attrs({"data-records": "", "data-close-s": str(RECORDS_S)}),
     )
 
 

@@ -51,8 +51,8 @@ def incident_item(view: View, r: Row) -> Component:
     )
 
 
-def records(view: View, rows: Sequence[Row], total: int) -> list[Component]:
-    """The incidents behind a figure."""
+def records(view: View, rows: Sequence[Row], total: int, *, opens: bool = True) -> list[Component]:
+    """The incidents behind a figure; `opens`: a line is a button that opens its incident (not on the wall)."""
     heads = [view.t(f"word.{k}") for k in ("level", "number", "title", "stage", "unit", "reported_at")] + [
         view.t("word.due")
     ]
@@ -67,14 +67,20 @@ def records(view: View, rows: Sequence[Row], total: int) -> list[Component]:
                 html.Td(view.moment(r.get("reported_at")), className="cy-num"),
                 html.Td(_due(view, r)),
             ],
-            **attrs({"data-incident": str(r.get("id")), "tabIndex": "0", "role": "button"}),
+            **attrs(
+                {"data-incident": str(r.get("id")), "tabIndex": "0", "role": "button"}
+                if opens
+                else {"data-record": str(r.get("id"))}
+            ),
         )
         for r in rows
     ]
     shown = view.t("desk.records.shown", n=len(rows), total=total)
     return [
         html.Div(shown, className="cy-faint"),
-        pieces.table(heads, lines, nothing=view.t("desk.records.none"), className="is-clickable"),
+        pieces.table(
+            heads, lines, nothing=view.t("desk.records.none"), className="is-clickable" if opens else ""
+        ),
     ]
 
 
@@ -87,8 +93,46 @@ def _due(view: View, r: Row) -> Component | str:
     return pieces.due_of(r.get("stage_due_at"))
 
 
+def devices(view: View, answer: Row) -> list[Component]:
+    """The devices behind a figure on data: who is silent, what was received of what was expected."""
+    heads = [view.t(k) for k in ("word.status", "word.device", "word.type")] + [
+        view.t(f"desk.devices.{k}") for k in ("newest", "period", "received")
+    ]
+    lines = [
+        html.Tr(
+            [
+                html.Td(status(view, "silent" if r["silent"] else "online")),
+                html.Td(
+                    [
+                        html.Span(str(r["name"]), className="cy-strong"),
+                        html.Span(f" {r['id']}", className="cy-faint cy-num"),
+                    ]
+                ),
+                html.Td(view.named(dict(r), "type_name")),
+                html.Td(pieces.age_of(r["newest"]), className="cy-num"),
+                html.Td(view.span(r["period_s"]), className="cy-num"),
+                html.Td(
+                    "–" if r["expected"] is None else f"{r['received']:,} / {r['expected']:,}",
+                    className="cy-num is-right",
+                ),
+            ],
+            **attrs({"data-record": str(r["id"])}),
+        )
+        for r in answer["rows"]
+    ]
+    shown = view.t("desk.records.shown", n=len(lines), total=answer["total"])
+    parts = "" if answer["denominator"] is None else f" · {answer['numerator']:,} / {answer['denominator']:,}"
+    return [
+        html.Div(
+            [shown, html.Span(parts, className="cy-num", **attrs({"data-figure": parts.strip(" ·")}))],
+            className="cy-faint",
+        ),
+        pieces.table(heads, lines, nothing=view.t("desk.records.none")),
+    ]
+
+
 def feeds(view: View, rows: Sequence[Row]) -> list[Component]:
-    """The feeds behind the figures on data: who sends, when last."""
+    """The registered feeds: who sends, when last."""
     heads = [
         view.t(k) for k in ("ops.feed", "ops.feed.owner", "ops.feed.protocol", "ops.feed.last", "word.status")
     ] + [view.t(f"ops.count.{k}") for k in ("stored", "rejected", "duplicate", "held")]

@@ -29,7 +29,7 @@ from layouts.text import LANGUAGES, catalogue, slots
 
 ROOT = Path(__file__).resolve().parents[2]
 CALLBACK_FILES = sorted(
-    p for p in (ROOT / "callbacks").glob("*.py") if re.match(r"dash|desk|leader|ops|admin", p.name)
+    p for p in (ROOT / "callbacks").glob("*.py") if re.match(r"dash|desk|leader|wall|ops|admin", p.name)
 )
 LAYOUT_FILES = sorted(
     p for folder in ("layouts/shell", "layouts/desk") for p in (ROOT / folder).glob("*.py")
@@ -502,6 +502,9 @@ def test_leader_sees_each_unknown_thing_with_its_way() -> None:
         {
             "ledger_mismatches": 2,
             "silent_feeds": ["simulation"],
+            "stale_indicators": [{"id": "open", "name": "在办事件", "name_en": "Open incidents", "at": 1}],
+            "silent_devices": 3,
+            "held_messages": 5,
             "unresolved_places": {"rows": [{"id": 4, "title": "t", "number": "n", "reported_at": 1}]},
         }
     )
@@ -509,8 +512,43 @@ def test_leader_sees_each_unknown_thing_with_its_way() -> None:
     assert [c.href for c in walk(page) if getattr(c, "href", None)] == [
         "/ops#ledger",
         "/ops#feeds",
+        "/desk#of=open",
+        "/desk#of=devices_online",
+        "/ops#held",
         "/desk#incident=4",
     ]
+    shown = text_of(page)
+    assert all(word in shown for word in ("× 2", "simulation", "在办事件", "× 3", "× 5"))
+    assert leader_layout.unknown_rows({"unresolved_places": {"rows": []}}) == [], (
+        "what is not told is not shown"
+    )
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_the_devices_behind_a_figure_are_shown_with_its_parts(lang: str) -> None:
+    row = {
+        "id": "WL-1", "name": "水位", "type_name": "水位计", "type_name_en": "Water gauge", "area": "990100/",
+        "silent": True, "received": 3, "expected": 15, "period_s": 60.0, "newest": None,
+    }  # fmt: skip
+    answer = {"rows": [row], "total": 5_000, "numerator": 4_999, "denominator": 5_000}
+    shown = lists.devices(view(lang), answer)
+    assert all(
+        word in text_of(shown)
+        for word in ("WL-1", "3 / 15", "4,999 / 5,000", view(lang).t("feed.status.silent"))
+    )
+    assert "4,999" not in text_of(
+        lists.devices(view(lang), {**answer, "numerator": None, "denominator": None})
+    )
+
+
+def test_lines_on_the_wall_cannot_be_pressed() -> None:
+    rows = [{"id": 1, "level": 3, "number": "n", "title": "t", "stage": "closed", "reported_at": 1}]
+
+    def pressable(shown: Any) -> list[Any]:
+        return [c for c in walk(shown) if getattr(c, "role", "") == "button" or hasattr(c, "data-incident")]
+
+    assert pressable(lists.records(view(), rows, 1))
+    assert not pressable(lists.records(view(), rows, 1, opens=False))
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)

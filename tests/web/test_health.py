@@ -81,5 +81,8 @@ def test_lag_is_what_the_bus_says(stage: Stage) -> None:
 
 
 def test_status(stage: Stage) -> None:
-    assert stage.login("operator-city").get("/status").status_code == 200
+    told = stage.login("operator-city").get("/status")
+    assert told.status_code == 200
+    version = stage.db.query("SHOW server_version")[0][0]
+    assert (told.json()["store"], told.json()["postgresql"]) == ("postgresql", version)
     assert stage.login("auditor-city").get("/status").status_code == 200

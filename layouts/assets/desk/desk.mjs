@@ -143,7 +143,7 @@ function openRecords(title, formula) {
 
 function openIndicator(item) {
   openRecords(nameOf(item), `${t('word.formula')}：${formulaOf(item)}`);
-  tell('records-ask', {of: item.id, records: item.records});
+  tell('records-ask', {of: item.id, records: item.records, area: item.area});
 }
 
 function openThing(kind, key, properties) {

@@ -117,6 +117,7 @@ live.addEventListener('applied', ({detail}) => {
   ask();
 });
 setInterval(draw, 5000); // clocks run out without a message
+setInterval(ask, 30_000); // and so do figures and devices: when everything falls silent, nothing else asks
 document.addEventListener('click', ({target}) => {
   const hit = target.closest('[data-act]');
   if (!hit) return;

@@ -20,6 +20,7 @@ export function indicators() {
 }
 
 export const nameOf = (item) => (lang === 'en' && item.name_en) || item.name || (has(`indicator.${item.id}`) ? t(`indicator.${item.id}`) : item.id);
+const briefOf = (item) => (lang === 'en' && item.brief_en) || item.brief || '';
 export const formulaOf = (item) => (lang === 'en' && item.formula_en) || item.formula || '';
 export const unitOf = (item) => (lang === 'en' ? item.unit_en : item.unit) ?? '';
 
@@ -44,10 +45,12 @@ function targetOf(item) {
   return `${t('word.target')} ${lower ? '≤' : '≥'} ${figure(item.target)}${unitOf(item)}`;
 }
 
-function make() {
+/** `brief`: with the formula in few words, for a screen that nobody hovers over. */
+function make(brief) {
   return el('button.cy-tile.cy-tile--button', {type: 'button'},
     el('span.cy-tile__name'),
     el('span.cy-tile__value', {}, el('span.v'), el('span.cy-tile__unit')),
+    brief ? el('span.cy-tile__formula') : null,
     el('span.cy-tile__foot', {}, el('span.cy-tile__target'), el('span.cy-tile__age', {}, el('span.age'))));
 }
 
@@ -65,17 +68,18 @@ function update(tile, item) {
   put(tile.querySelector('.cy-tile__name'), nameOf(item));
   put(tile.querySelector('.v'), figure(item.value));
   put(tile.querySelector('.cy-tile__unit'), unitOf(item));
+  put(tile.querySelector('.cy-tile__formula'), briefOf(item));
   put(tile.querySelector('.cy-tile__target'), targetOf(item));
   touch(tile);
 }
 
-/** Keep the panels inside `host` up to date. `open(item)` is called on a click; without it they only show. */
-export function startTiles(host, open) {
+/** Keep the panels inside `host` up to date. `open(item)` is called on a click. */
+export function startTiles(host, open, {brief = false} = {}) {
   const draw = () => {
     const rows = indicators();
     if (rows.length) {
       for (const wait of host.querySelectorAll('.tiles__wait')) wait.remove();
-      reconcile(host, rows, (i) => i.id, open ? make : () => { const tile = make(); tile.tabIndex = -1; return tile; }, update);
+      reconcile(host, rows, (i) => i.id, () => make(brief), update);
     } else if (!host.querySelector('.tiles__wait')) {
       host.replaceChildren(...ORDER.map((id) => el('div.cy-tile.tiles__wait', {}, el('span.cy-tile__name', {}, t(`indicator.${id}`)), el('span.cy-tile__value', {}, '–'), el('span.cy-tile__foot', {}, t('ui.loading')))));
     }
@@ -83,7 +87,7 @@ export function startTiles(host, open) {
   live.addEventListener('applied', ({detail}) => {
     if (detail.replaced || detail.changed.some(([kind]) => kind === 'indicator')) draw();
   });
-  if (open) host.addEventListener('click', (event) => {
+  host.addEventListener('click', (event) => {
     const tile = event.target.closest('[data-of]');
     const item = tile && indicators().find((i) => i.id === tile.dataset.of);
     if (item) open(item);

@@ -1,4 +1,4 @@
-// The wall: a fixed 1920×1080 design scaled as a whole; everything on it is live, nothing on it can be pressed.
+// The wall: a fixed 1920×1080 design scaled as a whole; everything on it is live, nothing on it commands.
 
 import {touch} from '../age.mjs';
 import {createMap} from '../citymap.mjs';
@@ -7,6 +7,7 @@ import {linkText, startShell} from '../desk/shell.mjs';
 import {startTiles} from '../desk/tiles.mjs';
 import {live} from '../live.mjs';
 import {cityTime, lang, t} from '../text.mjs';
+import {openRecords, startRecords} from './records.mjs';
 import {startTrends} from './trends.mjs';
 
 const DESIGN = {width: 1920, height: 1080};
@@ -133,7 +134,8 @@ live.addEventListener('applied', ({detail}) => {
 live.addEventListener('status', veil);
 setInterval(() => { date(); veil(); }, 1000);
 setInterval(draw, 10_000); // clocks run out without a message
-startTiles(document.getElementById('desk-tiles'), null);
+startTiles(document.getElementById('desk-tiles'), openRecords, {brief: true});
+startRecords();
 startTrends();
 legend(document.querySelector('[data-legend]'));
 draw();
