@@ -356,9 +356,6 @@ class LayerCounts:
 
 
 @dataclass(frozen=True, slots=True)
-class DeviceDetail:
-    """A device with metrics, latest values and warnings."""
-@dataclass(frozen=True, slots=True)
 class Devices:
     """Devices in service of the actor's areas: newest reading, and what was received of what was expected.
 
@@ -372,6 +369,9 @@ class Devices:
     limit: int = 100
 
 
+@dataclass(frozen=True, slots=True)
+class DeviceDetail:
+    """A device with metrics, latest values and warnings."""
 
     device: str
 
@@ -485,12 +485,12 @@ QUERIES: Final[dict[str, type]] = {
     "locate": Locate,
     "find_place": FindPlace,
     "layer_counts": LayerCounts,
+    "devices": Devices,
     "device": DeviceDetail,
     "device_series": DeviceSeries,
     "camera": CameraDetail,
     "indicators": Indicators,
     "leader_board": LeaderBoard,
-    "devices": Devices,
     "feeds": Feeds,
     "ledger": Ledger,
     "dead_letters": DeadLetters,
@@ -536,12 +536,12 @@ ACTION_OF: Final[dict[str, str]] = {
     "locate": "map.see",
     "find_place": "map.see",
     "layer_counts": "map.see",
+    "devices": "device.see",
     "device": "device.see",
     "device_series": "device.see",
     "camera": "camera.see",
     "indicators": "indicator.see",
     "leader_board": "incident.list",
-    "devices": "device.see",
     "feeds": "feed.see",
     "ledger": "ledger.see",
     "dead_letters": "deadletter.see",
