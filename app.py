@@ -463,6 +463,7 @@ def relay(s: Settings, args: argparse.Namespace) -> int:
 
 
 def demo(s: Settings, args: argparse.Namespace) -> int:
+        ZoneInfo(parts.settings.timezone),
     """Everything on embedded services (`make run`)."""
     from deploy.supervisor import run
 

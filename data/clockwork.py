@@ -1,4 +1,4 @@
-"""What is computed by the clock and put into the live state: indicators, silence, feeds, trends, checks.
+"""What is computed by the clock and put into the live state: indicators, totals, silence, feeds, trends, checks.
 
 Each method is one timer of the relay; `TIMERS` says how often.
 """
@@ -6,13 +6,14 @@ Each method is one timer of the relay; `TIMERS` says how often.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 from typing import Any, Final
 
 import orjson
 
 from data import boards
 from data.database import Database
+from data.incident_totals import total_items
 from data.indicators import (
     Values,
     completeness_values,
@@ -33,6 +34,7 @@ TIMERS: Final = (
     ("indicators", 5.0),
     ("completeness", 60.0),
     ("feeds", 5.0),
+    ("totals", 5.0),
     ("trends", 20.0),
     ("reconcile", 30.0),
     ("tidy", 600.0),
@@ -41,7 +43,10 @@ TIMERS: Final = (
 
 
 class Clockwork:
-    """The clock's work of one city. `escalate_due` is the service's; it runs in its own unit of work."""
+    """The clock's work of one city. `escalate_due` is the service's; it runs in its own unit of work.
+
+    `zone`: the city's, by which a day begins.
+    """
 
     def __init__(
         self,
@@ -51,6 +56,7 @@ class Clockwork:
         reconciler: Reconciler,
         outbox: Outbox,
         escalate_due: Callable[[datetime], int],
+        zone: tzinfo,
     ) -> None:
         self._database = database
         self._live = live
@@ -58,6 +64,7 @@ class Clockwork:
         self._reconciler = reconciler
         self._outbox = outbox
         self._escalate_due = escalate_due
+        self._zone = zone
 
     def rebuild(self, now: datetime) -> None:
         """Fill the live state from the store when it was lost."""
@@ -117,6 +124,10 @@ class Clockwork:
                 *boards.feed_items(self._database, self._city, now),
             ]
         )
+
+    def totals(self, now: datetime) -> None:
+        """How many incidents there are, per area."""
+        self._live.apply(total_items(self._database, self._city, now, self._zone))
 
     def trends(self, now: datetime) -> None:
         """The wall's curves."""

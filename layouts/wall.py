@@ -138,7 +138,7 @@ def _left(view: View) -> Component:
                 view.t("wall.counts"),
                 [counts, levels],
                 name="counts",
-                note=html.Span("", className="age", **attrs({"data-counts-age": ""})),
+                note=html.Span("", className="age", **attrs({"data-counts-age": "", "data-limit-s": "30"})),
             ),
             *trends,
         ],

@@ -7,6 +7,7 @@ import {linkText, startShell} from '../desk/shell.mjs';
 import {startTiles} from '../desk/tiles.mjs';
 import {live} from '../live.mjs';
 import {cityTime, lang, t} from '../text.mjs';
+import {totals} from '../totals.mjs';
 import {openRecords, startRecords} from './records.mjs';
 import {startTrends} from './trends.mjs';
 
@@ -26,22 +27,19 @@ function fit(canvas) {
 
 const open = () => [...live.items('incident').values()].filter((i) => !FINAL.has(i.stage));
 
-function totals() {
-  const now = live.now();
-  const today = cityTime(now).date;
-  const all = [...live.items('incident').values()];
-  const rows = all.filter((i) => !FINAL.has(i.stage));
-  const put_ = (key, value) => put(document.querySelector(`[data-total="${key}"]`), live.ready ? value.toLocaleString('en-US') : '–');
-  put_('open', rows.length);
-  put_('today', all.filter((i) => cityTime(i.reported_at).date === today).length);
-  put_('overdue', rows.filter((i) => isLate(i, now)).length);
-  put_('closed', all.filter((i) => i.stage === 'closed' && i.closed_at && cityTime(i.closed_at).date === today).length);
-  const byLevel = [1, 2, 3, 4].map((n) => rows.filter((i) => i.level === n).length);
-  byLevel.forEach((n, i) => {
-    put(document.querySelector(`[data-level-n="${i + 1}"]`), live.ready ? n : '–');
-    document.querySelector(`[data-bar="${i + 1}"]`).style.flexGrow = n;
-  });
-  document.querySelector('.total--overdue').classList.toggle('is-bad', rows.some((i) => isLate(i, now)));
+/** The figures are the store's: the live items are only the newest incidents. */
+function figures() {
+  const found = totals();
+  const words = (n) => (found ? n.toLocaleString('en-US') : '–');
+  for (const key of ['open', 'today', 'overdue', 'closed']) put(document.querySelector(`[data-total="${key}"]`), words(found?.[key]));
+  for (const n of [1, 2, 3, 4]) {
+    put(document.querySelector(`[data-level-n="${n}"]`), words(found?.levels[n - 1]));
+    document.querySelector(`[data-bar="${n}"]`).style.flexGrow = found?.levels[n - 1] ?? 0;
+  }
+  document.querySelector('.total--overdue').classList.toggle('is-bad', found?.overdue > 0);
+  const age = document.querySelector('[data-counts-age]');
+  age.dataset.asOf = found?.as_of ?? '';
+  touch(age);
 }
 
 function make() {
@@ -124,12 +122,10 @@ const mapHost = await ready('wall-map');
 const canvas = document.querySelector('[data-canvas]');
 fit(canvas);
 addEventListener('resize', () => fit(canvas));
-const draw = () => { totals(); lists(); alert(); veil(); };
+const draw = () => { figures(); lists(); alert(); veil(); };
 const soon = throttle(draw, 250);
 live.addEventListener('applied', ({detail}) => {
-  if (detail.replaced || detail.changed.some(([kind]) => kind === 'incident')) soon();
-  const age = document.querySelector('[data-counts-age]');
-  age.dataset.asOf = live.now();
+  if (detail.replaced || detail.changed.some(([kind, key]) => kind === 'incident' || key.startsWith('totals@'))) soon();
 });
 live.addEventListener('status', veil);
 setInterval(() => { date(); veil(); }, 1000);

@@ -1,0 +1,71 @@
+"""How many incidents there are, counted in the store per area: the live state keeps only the newest of them."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from datetime import datetime, tzinfo
+from typing import Any, Final
+
+from data.boards import OPEN_ITEMS
+from data.database import Database
+from data.incident_rows import ms
+from data.questions.incidents import OPEN, OVERDUE
+from incidents.indicators import ancestors
+
+LEVELS: Final = (1, 2, 3, 4)
+_DEEPEST: Final = 4
+"""City, district, town, village: as deep as `ancestors` goes."""
+_PATH: Final = "coalesce(nullif(i.area_path, ''), %(city)s)"
+
+
+def total_items(database: Database, city: str, now: datetime, zone: tzinfo) -> list[dict[str, Any]]:
+    """One live item per area down to the village: open (by level, by stage), overdue; reported and closed since the
+    city's midnight. `capped`: the live state holds only the newest `OPEN_ITEMS` of level III and IV.
+
+    An incident whose place is not resolved counts for the city, as it does for the indicators.
+    """
+    midnight = now.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0)
+    params = {"city": city, "now": now, "midnight": midnight}
+    totals: dict[str, Counter[str]] = defaultdict(Counter)
+
+    def add(path: str, what: str, number: int) -> None:
+        for area in ancestors(path):
+            totals[area][what] += number
+
+    for path, level, stage, number, late in database.query(
+        f"SELECT {_PATH}, i.level, i.stage, count(*), count(*) FILTER (WHERE {OVERDUE}) FROM incidents i"
+        f" WHERE {OPEN} GROUP BY 1, 2, 3",
+        params,
+    ):
+        for what in ("open", f"level {level}", f"stage {stage}"):
+            add(path, what, number)
+        add(path, "overdue", late)
+    for what, condition in (
+        ("today", "i.reported_at >= %(midnight)s"),
+        ("closed", "i.stage = 'closed' AND i.closed_at >= %(midnight)s"),
+    ):
+        counted = f"SELECT {_PATH}, count(*) FROM incidents i WHERE {condition} GROUP BY 1"
+        for path, number in database.query(counted, params):
+            add(path, what, number)
+    # Every area, not only those with incidents: a figure that has become nought must be told, too.
+    areas = {
+        city,
+        *(path for (path,) in database.query("SELECT path FROM areas") if path.count("/") <= _DEEPEST),
+    }
+    capped = totals[city]["level 3"] + totals[city]["level 4"] > OPEN_ITEMS
+    return [_item(area, totals[area], capped, now) for area in sorted(areas)]
+
+
+def _item(area: str, found: Counter[str], capped: bool, now: datetime) -> dict[str, Any]:
+    return {
+        "kind": "trend",
+        "key": f"totals@{area.rstrip('/').rsplit('/', 1)[-1]}",
+        "area": area,
+        **{what: found[what] for what in ("open", "overdue", "today", "closed")},
+        "levels": [found[f"level {level}"] for level in LEVELS],
+        "stages": {
+            what.removeprefix("stage "): n for what, n in sorted(found.items()) if what.startswith("stage ")
+        },
+        "capped": capped,
+        "as_of": ms(now),
+    }
