@@ -1,4 +1,5 @@
-"""Who is behind the present request, for Dash callbacks: the actor that the shell found by the session cookie."""
+"""Who is behind the present request, for Dash callbacks: the actor that the shell found by the session cookie, and
+the request's id."""
 
 from __future__ import annotations
 
@@ -18,3 +19,9 @@ def current_actor() -> Actor:
     if not isinstance(actor, Actor):
         raise NoActor(f"{request.path}: no session")
     return actor
+
+
+def current_request() -> str:
+    """Id of the Flask request being answered (X-Request-ID), '' when it did not come through the shell."""
+    scope = request.environ.get("asgi.scope") or {}
+    return str(scope.get("state", {}).get("correlation_id", ""))

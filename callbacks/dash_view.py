@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from flask import request
 
-from callbacks.actor import current_actor
+from callbacks.actor import current_actor, current_request
 from callbacks.http.deps import Service
+from incidents.model import Actor
 from layouts.shell.view import View
 from layouts.text import COOKIE, language_of
 
@@ -21,6 +23,10 @@ class DashDeps:
     city_en: str
     centre: tuple[float, float]
     timezone: str = "Asia/Shanghai"
+
+    def handle(self, command: object, actor: Actor, channel: str) -> dict[str, Any]:
+        """Carry out a command of the present request; raises Rejected."""
+        return self.service.handle(command, actor, channel, current_request())
 
     def city_name(self, lang: str) -> str:
         """The city's name in `lang`."""

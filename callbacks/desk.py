@@ -106,7 +106,7 @@ def _press(app: Dash, deps: DashDeps) -> None:
             raise PreventUpdate
         view = view_of(deps)
         command = command_of(pressed, reason or "", class_code or "", level)
-        deps.service.handle(command, view.actor, "desk")
+        deps.handle(command, view.actor, "desk")
         done = view.t("desk.done", action=view.word("action", pressed["action"]))
         return [pieces.toast(done)], {"id": pressed["id"], "done": pressed["action"]}, ""
 
@@ -212,7 +212,7 @@ def _file(app: Dash, deps: DashDeps) -> None:
     )
     def file_report(_n: int, *values: Any) -> Any:
         view = view_of(deps)
-        answer = deps.service.handle(report_of(*values), view.actor, "desk")
+        answer = deps.handle(report_of(*values), view.actor, "desk")
         told = pieces.toast(view.t("intake.filed", number=answer["number"]))
         return {"id": answer["id"], "number": answer["number"]}, [told]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -61,6 +61,8 @@ class _Call:
     now: datetime
     channel: str
     city: City
+    cause: str = ""
+    """Correlation id: the command's key, else the id of its request."""
 
     def step(self, number: int, step: Step, action: str, version: int | None) -> Incident:
         """Ask, advance, save, write the timeline, publish."""
@@ -81,6 +83,7 @@ class _Call:
 
     def apply(self, incident: Incident, step: Step) -> Incident:
         """Advance and write, without asking again (a second step of the same command)."""
+        step = replace(step, cause_id=step.cause_id or self.cause)
         changed, entry, events = advance(incident, step, self.actor, self.now)
         self.uow.save(changed, incident.version)
         self.uow.append(changed.id, entry)
@@ -149,7 +152,7 @@ def _report(call: _Call, command: c.ReportIncident) -> dict[str, Any]:
         place=place,
         time=call.now,
         received_at=call.now,
-        correlation_id=identity,
+        correlation_id=call.cause or identity,
         source=source,
         message_id=identity,
         photos=tuple(command.photos),
@@ -299,8 +302,11 @@ class CityService:
         self._clock = clock
         self._city = city
 
-    def handle(self, command: object, actor: Actor, channel: str) -> dict[str, Any]:
-        """Carry out a command; raises Rejected. Refused attempts are audited too."""
+    def handle(self, command: object, actor: Actor, channel: str, cause: str = "") -> dict[str, Any]:
+        """Carry out a command; raises Rejected. Refused attempts are audited too.
+
+        `cause`: id of the request, told in the timeline where the command has no key of its own.
+        """
         name = NAME_OF.get(type(command), "")
         action = c.ACTION_OF.get(name, "")
         handler = HANDLERS.get(type(command))
@@ -314,7 +320,7 @@ class CityService:
                 key = str(getattr(command, "key", "") or "")
                 if key and (earlier := uow.answered(actor.login, key)) is not None:
                     return earlier
-                answer = handler(_Call(uow, actor, now, channel, self._city), command)
+                answer = handler(_Call(uow, actor, now, channel, self._city, key or cause), command)
                 if key:
                     uow.remember(actor.login, key, answer, now)
                 uow.audit(actor, action, f"{name}:{subject}", True, _plain(command), now)

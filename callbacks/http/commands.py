@@ -141,7 +141,8 @@ def _command_route(deps: Deps, name: str, kind: type) -> Callable[..., Any]:
     def route(request: Request, body: BaseModel) -> Response:
         given = request.headers.get(CHANNEL_HEADER, "")
         channel = given if given in CHANNELS else "rest"
-        return Json(deps.service.handle(kind(**plain(body)), actor_of(request), channel))
+        cause = request.scope["state"]["correlation_id"]
+        return Json(deps.service.handle(kind(**plain(body)), actor_of(request), channel, cause))
 
     route.__annotations__["body"] = model
     route.__name__ = name

@@ -18,8 +18,8 @@ from incidents.ports import BusInspector, Producer
 class Service(Protocol):
     """The one door of the domain (`incidents/service.py`)."""
 
-    def handle(self, command: object, actor: Actor, channel: str) -> dict[str, Any]:
-        """Carry out a command; raises Rejected."""
+    def handle(self, command: object, actor: Actor, channel: str, cause: str = "") -> dict[str, Any]:
+        """Carry out a command; raises Rejected. `cause`: id of the request."""
 
     def ask(self, query: object, actor: Actor) -> Any:
         """Answer a query, JSON-ready; raises Rejected."""
@@ -156,6 +156,9 @@ class LiveStore(Source, Protocol):
     def beats(self) -> dict[str, int]:
         """When each process was last alive: name → ms since the epoch."""
 
+    def counters(self) -> dict[str, dict[str, float]]:
+        """Running totals of the processes: process → name → value."""
+
     def ping(self) -> None:
         """Raises ConnectionError."""
 
@@ -191,6 +194,8 @@ class Deps:
     migrations_current: Callable[[], str]
     """'' when the store answers and its schema is current, else what is wrong; may raise `store_away`."""
     now: Callable[[], datetime]
+    counts: Callable[[], Mapping[tuple[str, ...], float]] = dict
+    """What the store has counted, for /metrics: (kind, state) → number; may raise `store_away`."""
     store_away: tuple[type[Exception], ...] = ()
     """Errors that mean: the database is away, ask again later."""
     dash_server: Any = None

@@ -34,6 +34,7 @@ _EVENT: Final[dict[str, Any]] = {
         "type": {"type": "string", "description": "the topic"},
         "time": {"type": "string", "format": "date-time"},
         "subject": {"type": "string"},
+        "correlationid": {"type": "string", "description": "followed to the screen; else X-Request-ID"},
         "data": {"type": "object"},
     },
 }
@@ -94,7 +95,10 @@ def messages_router(deps: Deps, measures: Measures) -> APIRouter:
             raise Problem(
                 403, "forbidden", f"topic={topic!r}: feed {feed.id!r} may write to {allowed}", field="topic"
             )
-        outgoing = await run_in_threadpool(_checked, deps, measures, feed.id, topic, await request.body())
+        cause = request.scope["state"]["correlation_id"]
+        outgoing = await run_in_threadpool(
+            _checked, deps, measures, feed.id, topic, await request.body(), cause
+        )
         positions = await run_in_threadpool(publish, outgoing) if outgoing else []
         measures.messages.labels(feed.id, topic).inc(len(outgoing))
         body = {
@@ -143,7 +147,9 @@ def _feed(deps: Deps, request: Request) -> FeedRow:
     return feed
 
 
-def _checked(deps: Deps, measures: Measures, feed: str, topic: str, body: bytes) -> list[Outgoing]:
+def _checked(
+    deps: Deps, measures: Measures, feed: str, topic: str, body: bytes, cause: str
+) -> list[Outgoing]:
     """The messages of a body, each checked; the first bad one refuses all, named by its index."""
     many = body.lstrip()[:1] == b"["
     values = [body]
@@ -160,7 +166,7 @@ def _checked(deps: Deps, measures: Measures, feed: str, topic: str, body: bytes)
     outgoing: list[Outgoing] = []
     for index, value in enumerate(values):
         try:
-            outgoing.append(_outgoing(deps, feed, topic, value))
+            outgoing.append(_outgoing(deps, feed, topic, value, cause))
         except deps.bad_message as error:
             bad = cast(BadMessage, error)
             measures.refused.labels(bad.reason).inc()
@@ -171,5 +177,18 @@ def _checked(deps: Deps, measures: Measures, feed: str, topic: str, body: bytes)
     return outgoing
 
 
-def _outgoing(deps: Deps, feed: str, topic: str, value: bytes) -> Outgoing:
-    return Outgoing(topic, deps.check_message(topic, value), value, (("feed", feed.encode()),))
+def _outgoing(deps: Deps, feed: str, topic: str, value: bytes, cause: str = "") -> Outgoing:
+    key = deps.check_message(topic, value)
+    return Outgoing(topic, key, _correlated(value, cause, deps.max_message_bytes), (("feed", feed.encode()),))
+
+
+def _correlated(value: bytes, cause: str, limit: int) -> bytes:
+    """A checked message with the request's id as its `correlationid` where it has none.
+
+    One search and one copy, no second decoding: the field is put first, so that one of the sender's own, however
+    it is spelt, comes later and wins. The shell lets only `[A-Za-z0-9._:-]` into a request's id.
+    """
+    field = b'"correlationid":"%s",' % cause.encode()
+    if not cause or b'"correlationid"' in value or len(value) + len(field) > limit:
+        return value
+    return value.replace(b"{", b"{" + field, 1)

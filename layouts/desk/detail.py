@@ -360,6 +360,13 @@ def sources(view: View, incident: Row) -> list[Component]:
                             ),
                             className="cy-faint",
                         ),
+                        # With it the way of this message is found in the logs of every process.
+                        html.Div(
+                            view.t("desk.source.correlation", id=s["correlation_id"]),
+                            className="cy-faint source__correlation",
+                        )
+                        if s.get("correlation_id")
+                        else None,
                     ],
                     className="cy-item__main",
                 ),

@@ -43,7 +43,7 @@ MOST_LINES = 12
 class NoService:
     """Building the app asks nothing of the service; whoever does fails the test."""
 
-    def handle(self, command: object, actor: Actor, channel: str) -> dict[str, Any]:
+    def handle(self, command: object, actor: Actor, channel: str, cause: str = "") -> dict[str, Any]:
         raise AssertionError(f"{command} while building")
 
     def ask(self, query: object, actor: Actor) -> Any:
