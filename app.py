@@ -191,6 +191,7 @@ def web(s: Settings, args: argparse.Namespace) -> int:
     from data.migrate import pending
     from data.photos import Photos
     from data.sessions import Sessions
+    from data.store_counts import store_counts
     from streams import topics
     from streams.envelope import Bad, decode, key_of
 
@@ -229,6 +230,7 @@ def web(s: Settings, args: argparse.Namespace) -> int:
             topics=topics.INPUT_TOPICS,
             position_topic=topics.POSITION,
             migrations_current=migrations_current,
+            counts=partial(store_counts, parts.database),
             now=clock,
             store_away=parts.store_away,
             dash_server=dash_app.server,
@@ -441,6 +443,7 @@ def relay(s: Settings, args: argparse.Namespace) -> int:
         Reconciler(parts.database, lambda: inspector),
         outbox,
         escalate,
+        ZoneInfo(parts.settings.timezone),
     )
 
     def beat(now: datetime) -> None:
@@ -463,7 +466,6 @@ def relay(s: Settings, args: argparse.Namespace) -> int:
 
 
 def demo(s: Settings, args: argparse.Namespace) -> int:
-        ZoneInfo(parts.settings.timezone),
     """Everything on embedded services (`make run`)."""
     from deploy.supervisor import run
 
@@ -495,8 +497,13 @@ def deadletter(s: Settings, args: argparse.Namespace) -> int:
         for line in listing(parts.database, args.topic, args.reason, args.limit):
             print(line)
         return 0
-    number = replay(parts.database, args.topic, args.reason, args.limit, clock())
-    print(f"{number} dead letters handed to the relay")
+    done = replay(parts.database, parts.audit, args.topic, args.reason, args.limit, clock())
+    print(f"{done.handed} dead letters handed to the relay")
+    if done.too_large:
+        print(
+            f"{done.too_large} are too large for the bus and stay; send them anew in smaller messages",
+            file=sys.stderr,
+        )
     return 0
 
 

@@ -53,6 +53,7 @@ def register(app: Dash, deps: DashDeps) -> None:
     @app.callback(
         Output(ids.OPS_SIDE, "children"),
         Output(ids.OPS_VALUE, "value"),
+        Output(ids.OPS_EDITOR, "hidden"),
         Input(ids.OPS_DETAIL_ASK, "data"),
         prevent_initial_call=True,
     )
@@ -60,9 +61,8 @@ def register(app: Dash, deps: DashDeps) -> None:
         if not asked:
             raise PreventUpdate
         view = view_of(deps)
-        answer = deps.service.ask(c.DeadLetters("all", asked["topic"], "", 1000), view.actor)
-        found = letter_at(answer["rows"], asked)
-        return layout.letter(view, found), layout.pretty(str(found.get("value") or ""))
+        found = letter_at(deps, view, asked)
+        return layout.letter(view, found), editable(found), not found["whole"]
 
     @app.callback(
         Output(ids.TOASTS, "children", allow_duplicate=True),
@@ -77,23 +77,42 @@ def register(app: Dash, deps: DashDeps) -> None:
         if not pressed:
             raise PreventUpdate
         view = view_of(deps)
-        deps.service.handle(settlement(pressed, value or "", reason or ""), view.actor, "desk")
+        text = ""
+        if pressed.get("how") == "replay":
+            text = edited(letter_at(deps, view, pressed), value or "")
+        deps.handle(settlement(pressed, text, reason or ""), view.actor, "desk")
         return [pieces.toast(view.t(f"ops.dead.done.{pressed['how']}"))], {
             **asked,
             "after": pressed["offset"],
         }
 
 
-def letter_at(rows: list[Data], asked: Data) -> Data:
+def letter_at(deps: DashDeps, view: View, asked: Data) -> Data:
     """The dead letter at (topic, partition, offset). Raises Rejected('not_found')."""
-    for row in rows:
-        if row["partition"] == asked["partition"] and row["offset"] == asked["offset"]:
-            return row
-    raise Rejected("not_found", f"offset={asked['offset']}: no such dead letter")
+    topic, partition, offset = str(asked["topic"]), int(asked["partition"]), int(asked["offset"])
+    question = c.DeadLetters("all", topic, limit=1, partition=partition, offset=offset)
+    rows: list[Data] = deps.service.ask(question, view.actor)["rows"]
+    if not rows:
+        raise Rejected("not_found", f"offset={offset}: no such dead letter")
+    return rows[0]
+
+
+def editable(letter: Data) -> str:
+    """The text that the editor opens with; '' when the letter cannot be edited (too long, or no text)."""
+    return layout.pretty(str(letter["value"])) if letter["whole"] else ""
+
+
+def edited(letter: Data, text: str) -> str:
+    """What to put back instead of the message itself; '' = its very bytes, unless somebody has changed the text.
+
+    The editor shows JSON indented, and browsers end lines their own way: neither is a change.
+    """
+    unchanged = text.replace("\r\n", "\n") == editable(letter).replace("\r\n", "\n")
+    return "" if unchanged or not letter["whole"] else text
 
 
 def settlement(pressed: Data, value: str, reason: str) -> object:
-    """The command of a settled dead letter: replay with the edited text, or drop with a reason."""
+    """The command of a settled dead letter: replay ('' = as it is), or drop with a reason."""
     where = (str(pressed["topic"]), int(pressed["partition"]), int(pressed["offset"]))
     if pressed.get("how") == "replay":
         return c.ReplayDeadLetter(*where, value)

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
-from data.administration import REPLAY_TOPIC
+from data.administration import REPLAY_TOPIC, TOO_LARGE, replay_payload
+from data.audit import Audit
 from data.database import Database, json
+
+COMMAND_LINE: Final = "command line"
+"""Who acts where nobody is logged in: whoever may run the program on the server."""
 
 _WHERE = (
     "state = 'open' AND (%(topic)s = '' OR topic = %(topic)s) AND (%(reason)s = '' OR reason = %(reason)s)"
@@ -25,26 +31,48 @@ def listing(database: Database, topic: str, reason: str, limit: int) -> Iterator
         yield f"{where}/{partition}/{offset} feed={feed} {why}: {field}={found!r} {rule}"
 
 
-def replay(database: Database, topic: str, reason: str, limit: int, now: datetime) -> int:
-    """Put open dead letters back on their topics through the outbox; returns how many."""
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """Dead letters handed to the relay, and those that stay because they are too large for the bus."""
+
+    handed: int
+    too_large: int
+
+
+def replay(database: Database, audit: Audit, topic: str, reason: str, limit: int, now: datetime) -> Replayed:
+    """Put open dead letters back on their topics through the outbox, the oldest `limit` first; one audit row."""
+    asked = {"topic": topic, "reason": reason, "limit": limit, "too_large": TOO_LARGE}
     with database.transaction() as cursor:
         cursor.execute(
-            'SELECT topic, partition, "offset", key, value, feed FROM dead_letters WHERE '
+            'SELECT topic, partition, "offset", key, value, feed FROM dead_letters WHERE reason <> %(too_large)s AND '
             + _WHERE
             + " ORDER BY received_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED",
-            {"topic": topic, "reason": reason, "limit": limit},
+            asked,
         )
         rows = cursor.fetchall()
         for where, partition, offset, key, value, feed in rows:
-            payload = {"topic": where, "value": bytes(value).hex(), "feed": feed}
+            payload = replay_payload(where, partition, offset, bytes(value), feed)
             cursor.execute(
                 "INSERT INTO outbox (topic, key, payload, created_at) VALUES (%s, %s, %s, %s)",
                 (REPLAY_TOPIC, key, json(payload), now),
             )
             cursor.execute(
-                "UPDATE dead_letters SET state = 'replayed', settled_at = %s, settled_by = 'command line'"
+                "UPDATE dead_letters SET state = 'replayed', settled_at = %s, settled_by = %s"
                 ' WHERE topic = %s AND partition = %s AND "offset" = %s',
-                (now, where, partition, offset),
+                (now, COMMAND_LINE, where, partition, offset),
             )
+        cursor.execute("SELECT count(*) FROM dead_letters WHERE reason = %(too_large)s AND " + _WHERE, asked)
+        row = cursor.fetchone()
+        done = Replayed(len(rows), int(row[0]) if row else 0)
         cursor.execute("NOTIFY outbox")
-    return len(rows)
+        audit.append(
+            actor=COMMAND_LINE,
+            role="system",
+            action="deadletter.replay",
+            thing="dead_letters",
+            allowed=True,
+            now=now,
+            detail={"topic": topic, "reason": reason, "limit": limit, "handed": done.handed},
+            cursor=cursor,
+        )
+    return done

@@ -418,12 +418,14 @@ class Ledger:
 
 @dataclass(frozen=True, slots=True)
 class DeadLetters:
-    """Dead letters, newest first; `state` open | replayed | dropped | all."""
+    """Dead letters, newest first; `state` open | replayed | dropped | all; topic, partition and offset name one."""
 
     state: str = "open"
     topic: str = ""
     reason: str = ""
     limit: int = 100
+    partition: int | None = None
+    offset: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,8 @@ TABS: Final = (
     ("audit", "audit.see", "shield"),
 )
 """Tab, the right that shows it, icon."""
+SHOWN_CHARACTERS: Final = 2000
+"""Of a message that cannot be edited."""
 _AN_EPOCH_MS: Final = 10**12
 """Whole numbers above it are moments (2001 and later, in ms)."""
 MINUTE_COUNTS: Final = ("stored", "rejected", "duplicate", "held")
@@ -47,9 +49,12 @@ def ops(view: View) -> Component:
     ]
     fix = html.Div(
         [
-            pieces.field(
-                view.t("ops.dead.value"),
-                dcc.Textarea(id=ids.OPS_VALUE, className="cy-textarea code", spellCheck=False),
+            html.Div(
+                pieces.field(
+                    view.t("ops.dead.value"),
+                    dcc.Textarea(id=ids.OPS_VALUE, className="cy-textarea code", spellCheck=False),
+                ),
+                id=ids.OPS_EDITOR,
             ),
             pieces.field(
                 view.t("word.reason"),
@@ -309,7 +314,9 @@ def dead(view: View, answer: Row, asked: Row) -> list[Component]:
 
 
 def letter(view: View, r: Row) -> list[Component]:
-    """One dead letter in the side sheet; its text goes into the editor below."""
+    """One dead letter in the side sheet. Its text goes into the editor below, or, when it is not the whole message
+    or no text, is shown here and cannot be edited."""
+    uneditable = () if r.get("whole") else (_as_it_is(view, r),)
     return [
         html.Div(
             [
@@ -349,14 +356,27 @@ def letter(view: View, r: Row) -> list[Component]:
                 ),
             )
         ),
+        *uneditable,
     ]
+
+
+def _as_it_is(view: View, r: Row) -> Component:
+    """The beginning of a message that is too long for the editor or no text."""
+    return html.Div(
+        [
+            html.P(view.t("ops.dead.as_it_is", n=_n(r.get("bytes"))), className="law"),
+            html.Pre(str(r.get("value") or "")[:SHOWN_CHARACTERS], className="code cy-scroll"),
+        ]
+    )
 
 
 def pretty(value: str) -> str:
     """A message's text indented when it is JSON, else as it is."""
     try:
-        return json.dumps(json.loads(value), ensure_ascii=False, indent=2)
-    except ValueError:
+        text = json.dumps(json.loads(value), ensure_ascii=False, indent=2)
+        text.encode()  # half a character, written as an escape, is no text once it is decoded
+        return text
+    except (ValueError, RecursionError):
         return value
 
 

@@ -16,7 +16,7 @@ from callbacks.http.commands import Json
 from callbacks.http.deps import Deps
 from callbacks.http.errors import Problem
 from callbacks.http.login import actor_of
-from callbacks.http.measures import Measures
+from callbacks.http.measures import Gauge, Measures
 from callbacks.http.shell import insider
 from callbacks.live_hub import LiveHub
 from incidents.commands import Status
@@ -125,33 +125,56 @@ def youngest(ages: Mapping[str, float], process: str) -> float | None:
     return min(found) if found else None
 
 
-def _gauges(deps: Deps, hub: LiveHub) -> list[tuple[str, str, str, Callable[[], dict[str, float]]]]:
-    def lag() -> dict[str, float]:
-        found: dict[str, float] = {}
+def _gauges(deps: Deps, hub: LiveHub) -> list[Gauge]:
+    def lag() -> dict[tuple[str, ...], float]:
+        found: dict[tuple[str, ...], float] = {}
         try:
             for topic, group in deps.ingest_groups.items():
                 done = deps.inspector.committed(group, topic)
                 ends = deps.inspector.ranges(topic)
-                found[topic] = float(sum(end - done.get(part, first) for part, (first, end) in ends.items()))
+                found[(topic,)] = float(
+                    sum(end - done.get(part, first) for part, (first, end) in ends.items())
+                )
         except BusUnavailable as error:
             log.warning("lag_unknown", error=str(error))
         return found
 
-    def beats() -> dict[str, float]:
+    def beats() -> dict[tuple[str, ...], float]:
         try:
-            return ages_s(deps)
+            return {(process,): age for process, age in ages_s(deps).items()}
         except ConnectionError:
             return {}
 
+    def counters() -> dict[tuple[str, ...], float]:
+        try:
+            found = deps.live.counters()
+        except ConnectionError:
+            return {}
+        return {(process, name): value for process, of in found.items() for name, value in of.items()}
+
+    def counts() -> Mapping[tuple[str, ...], float]:
+        try:
+            return deps.counts()
+        except deps.store_away as error:
+            log.warning("counts_unknown", error=str(error))
+            return {}
+
     return [
-        ("chengyun_sse_clients", "Open live streams", "", lambda: {"": float(hub.clients)}),
-        ("chengyun_live_n", "Version of the live state here", "", lambda: {"": float(hub.replica.n)}),
+        ("chengyun_sse_clients", "Open live streams", (), lambda: {(): float(hub.clients)}),
+        ("chengyun_live_n", "Version of the live state here", (), lambda: {(): float(hub.replica.n)}),
         (
             "chengyun_live_lost",
             "1 while the live state is lost",
-            "",
-            lambda: {"": float(hub.lost_since is not None)},
+            (),
+            lambda: {(): float(hub.lost_since is not None)},
         ),
-        ("chengyun_ingest_lag", "Messages on the bus that the group has not taken", "topic", lag),
-        ("chengyun_heartbeat_age_seconds", "Since a process was heard of", "process", beats),
+        ("chengyun_ingest_lag", "Messages on the bus that the group has not taken", ("topic",), lag),
+        ("chengyun_heartbeat_age_seconds", "Since a process was heard of", ("process",), beats),
+        (
+            "chengyun_process",
+            "Running totals of ingest and relay since each started",
+            ("process", "counter"),
+            counters,
+        ),
+        ("chengyun_store", "What the store has counted", ("kind", "state"), counts),
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -10,17 +10,21 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 _BUCKETS = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 
-class _Asked:
-    """Gauges whose values are asked for when Prometheus comes: (name, help, label name, values by label)."""
+Gauge = tuple[str, str, tuple[str, ...], Callable[[], Mapping[tuple[str, ...], float]]]
+"""(name, help, label names, how to ask for the values by labels)."""
 
-    def __init__(self, gauges: Iterable[tuple[str, str, str, Callable[[], dict[str, float]]]]) -> None:
+
+class _Asked:
+    """Gauges whose values are asked for when Prometheus comes."""
+
+    def __init__(self, gauges: Iterable[Gauge]) -> None:
         self._gauges = tuple(gauges)
 
     def collect(self) -> Iterable[Metric]:
-        for name, words, label, ask in self._gauges:
-            family = GaugeMetricFamily(name, words, labels=[label] if label else [])
+        for name, words, labels, ask in self._gauges:
+            family = GaugeMetricFamily(name, words, labels=labels)
             for key, value in ask().items():
-                family.add_metric([key] if label else [], value)
+                family.add_metric(key, value)
             yield family
 
 
@@ -49,7 +53,7 @@ class Measures:
             "chengyun_messages_refused", "Messages refused at that door", ["reason"], registry=self.registry
         )
 
-    def ask(self, gauges: Iterable[tuple[str, str, str, Callable[[], dict[str, float]]]]) -> None:
+    def ask(self, gauges: Iterable[Gauge]) -> None:
         """Add gauges that are asked for at each scrape."""
         self.registry.register(_Asked(gauges))
 

@@ -9,9 +9,13 @@ from data.audit import Audit
 from data.indicators import latest_values
 from data.questions.context import Answer, Ask, bounded, contains
 from data.scope import area_scope
+from data.store_counts import store_counts
 from data.timeseries import edition
 from incidents import commands as c
 from incidents.model import Rejected
+
+SHOWN_BYTES: Final = 20_000
+"""Of a dead letter; a longer one goes back as it is."""
 
 FEED_STATUS: Final = (
     "CASE WHEN f.disabled THEN 'disabled' WHEN f.last_message_at IS NULL THEN 'never'"
@@ -66,20 +70,34 @@ def ledger(ask: Ask, query: c.Ledger) -> dict[str, Any]:
 
 
 def dead_letters(ask: Ask, query: c.DeadLetters) -> dict[str, Any]:
-    """See DeadLetters; `value` as text, bytes that are no UTF-8 as \\x escapes."""
+    """See DeadLetters; `value` as text, bytes that are no UTF-8 as \\x escapes, cut after SHOWN_BYTES.
+
+    `whole` is true when that text is the very message, so that it may be edited.
+    """
     if query.state not in ("open", "replayed", "dropped", "all"):
         raise Rejected("field", f"state={query.state!r}: open, replayed, dropped or all", field="state")
     where = "(%(state)s = 'all' OR state = %(state)s) AND (%(topic)s = '' OR topic = %(topic)s)"
     where += " AND (%(reason)s = '' OR reason = %(reason)s)"
-    params = {"state": query.state, "topic": query.topic, "reason": query.reason}
+    where += " AND (%(partition)s::bigint IS NULL OR partition = %(partition)s)"
+    where += ' AND (%(offset)s::bigint IS NULL OR "offset" = %(offset)s)'
+    params = {
+        "state": query.state,
+        "topic": query.topic,
+        "reason": query.reason,
+        "partition": query.partition,
+        "offset": query.offset,
+    }
     rows = ask.database.dicts(
-        'SELECT topic, partition, "offset", feed, key, value, length(value) AS bytes, reason, field, found,'
+        'SELECT topic, partition, "offset", feed, key, substring(value FOR %(shown)s) AS value,'
+        " length(value) AS bytes, reason, field, found,"
         f" rule, received_at, state, settled_at, settled_by FROM dead_letters WHERE {where}"
         " ORDER BY received_at DESC LIMIT %(limit)s",
-        {**params, "limit": bounded(query.limit, 1, 1000)},
+        {**params, "limit": bounded(query.limit, 1, 1000), "shown": SHOWN_BYTES},
     )
     for row in rows:
-        row["value"] = bytes(row["value"][:20_000]).decode("utf-8", "backslashreplace")
+        value = bytes(row["value"])
+        row["value"] = value.decode("utf-8", "backslashreplace")
+        row["whole"] = len(value) == row["bytes"] and row["value"].encode() == value
     reasons = ask.database.query(
         f"SELECT reason, count(*) FROM dead_letters WHERE {where} GROUP BY reason ORDER BY 2 DESC", params
     )
@@ -141,6 +159,7 @@ def status(ask: Ask, query: c.Status) -> dict[str, Any]:
         "database_bytes": sizes,
         "migration": newest,
         "demo": demo,
+        "counted": {f"{kind}_{state}": int(n) for (kind, state), n in store_counts(ask.database).items()},
         **ask.facts(),
     }
 
