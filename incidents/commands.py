@@ -269,7 +269,8 @@ class IncidentList:
     """Incidents of the actor's areas, newest first. Filters are joined by AND; '' and None do not filter.
 
     `stages` and `levels`: comma-separated; `scope`: open | closed | all; `of`: an indicator id whose records
-    are wanted (part = numerator | denominator).
+    are wanted (part = numerator | denominator). `text`: words, each of which must occur in number, title, class,
+    address, unit or worker. `bbox`: "west,south,east,north" in degrees; who has no point is in no box.
     """
 
     scope: str = "open"
@@ -279,6 +280,7 @@ class IncidentList:
     unit: str = ""
     area: str = ""
     text: str = ""
+    bbox: str = ""
     overdue: bool | None = None
     of: str = ""
     part: str = "denominator"

@@ -6,6 +6,7 @@ import io
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, tzinfo
+from itertools import chain, islice
 from typing import Annotated, Any, Final
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
@@ -89,7 +90,8 @@ def _rows(deps: Deps, actor: Actor, query: IncidentList) -> Iterator[Mapping[str
         answer = deps.service.ask(replace(query, limit=_PAGE, offset=offset), actor)
         if answer["total"] > MOST_ROWS:
             rule = f"{answer['total']} incidents fit, at most {MOST_ROWS} in one file: filter further"
-            raise Problem(422, "rule", f"filters: {rule}", field="filters")
+            total = answer["total"]
+            raise Problem(422, "rule", f"filters: {rule}", field="filters", total=total, most=MOST_ROWS)
         yield from answer["rows"]
         offset += _PAGE
         if offset >= answer["total"]:
@@ -97,6 +99,7 @@ def _rows(deps: Deps, actor: Actor, query: IncidentList) -> Iterator[Mapping[str
 
 
 def _workbook(rows: Iterator[Mapping[str, Any]], lang: str, zone: tzinfo) -> tuple[bytes, int]:
+    first = list(islice(rows, 1))  # before the book: a refusal must not leave a half-written one behind
     book = Workbook(write_only=True)
     sheet = book.create_sheet(t(lang, "export.sheet"))
     sheet.freeze_panes = "A2"
@@ -106,7 +109,7 @@ def _workbook(rows: Iterator[Mapping[str, Any]], lang: str, zone: tzinfo) -> tup
         sheet.column_dimensions[column].width = width
     sheet.append([_heading(name, key, lang, zone) for name, key in _COLUMNS])
     count = 0
-    for row in rows:
+    for row in chain(first, rows):
         sheet.append([_cell(name, row.get(name), lang, zone) for name, _ in _COLUMNS])
         count += 1
     out = io.BytesIO()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timedelta
+from math import isfinite
 from typing import Any, Final
 
 from data.database import dicts
@@ -18,10 +19,12 @@ from incidents.lifecycle import allowed_actions, is_overdue
 from incidents.model import Actor, Incident, Rejected, Stage
 from incidents.routing import Candidate, Responsibility, rank, route
 
-_SELECT: Final = (
-    f"SELECT i.id, {', '.join('i.' + name for name in COLUMNS)}, u.name, a.name FROM incidents i"
-    " LEFT JOIN units u ON u.code = i.unit LEFT JOIN accounts a ON a.login = i.worker"
+_FROM: Final = (
+    " FROM incidents i LEFT JOIN units u ON u.code = i.unit LEFT JOIN accounts a ON a.login = i.worker"
 )
+_SELECT: Final = f"SELECT i.id, {', '.join('i.' + name for name in COLUMNS)}, u.name, a.name{_FROM}"
+_SAID: Final = "concat_ws(' ', i.number, i.title, i.class_name, i.address, u.name, a.name)"
+"""Where the words of a filter are looked for; `passes` in layouts/assets/desk/list.mjs looks in the same fields."""
 
 OPEN: Final = "i.stage NOT IN ('closed', 'refused', 'void')"
 OVERDUE: Final = f"({OPEN} AND coalesce(i.stage_due_at < %(now)s, false))"
@@ -159,6 +162,17 @@ def _prefixes(path: str) -> list[str]:
     return ["/".join(parts[: n + 1]) + "/" for n in range(len(parts))]
 
 
+def _box(text: str) -> list[float]:
+    """West, south, east, north in degrees. Raises Rejected(field)."""
+    try:
+        sides = [float(part) for part in text.split(",")]
+    except ValueError:
+        sides = []
+    if len(sides) != 4 or not all(map(isfinite, sides)):
+        raise Rejected("field", f"bbox={text!r}: west,south,east,north in degrees", field="bbox")
+    return sides
+
+
 def _where(ask: Ask, query: c.IncidentList) -> tuple[str, dict[str, Any]]:
     scope, values = incident_scope(ask.actor)
     params: dict[str, Any] = {"now": ask.now}
@@ -199,13 +213,14 @@ def _where(ask: Ask, query: c.IncidentList) -> tuple[str, dict[str, Any]]:
         # As the indicators count: an incident whose place is not resolved belongs to the whole city.
         whole = " OR i.area_path = ''" if query.area.count("/") == 1 else ""
         add(f"(i.area_path LIKE %(area)s{whole})", area=contains(query.area)[1:])
-    if query.text:
-        words = contains(query.text)
+    if words := query.text.split():
+        add(f"{_SAID} ILIKE ALL(%(words)s)", words=[contains(word) for word in words])
+    if query.bbox:
+        west, south, east, north = _box(query.bbox)
         add(
-            "(i.title ILIKE %(text)s OR i.text ILIKE %(text)s OR i.number ILIKE %(text)s"
-            " OR i.address ILIKE %(text)s)",
-            text=words,
-        )
+            "i.lon BETWEEN %(west)s AND %(east)s AND i.lat BETWEEN %(south)s AND %(north)s",
+            west=west, south=south, east=east, north=north,
+        )  # fmt: skip
     if query.overdue is not None:
         parts.append(OVERDUE if query.overdue else f"NOT {OVERDUE}")
     return " AND ".join(parts), params
@@ -227,7 +242,7 @@ def incidents(ask: Ask, query: c.IncidentList) -> dict[str, Any]:
     params["limit"] = bounded(query.limit, 1, 100_000)
     params["offset"] = max(0, query.offset)
     with ask.database.transaction() as cursor:
-        cursor.execute(f"SELECT count(*) FROM incidents i WHERE {where}", params)
+        cursor.execute(f"SELECT count(*){_FROM} WHERE {where}", params)
         row = cursor.fetchone()
         cursor.execute(
             f"{_SELECT} WHERE {where} ORDER BY i.reported_at DESC, i.id DESC LIMIT %(limit)s OFFSET %(offset)s",

@@ -5,7 +5,7 @@ What is overdue, and what the desk's filter lets through (the list on the screen
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from urllib.parse import parse_qsl
@@ -19,7 +19,7 @@ from data.incident_rows import live_item
 from data.questions.answers import StoreQuestions
 from incidents.commands import IncidentList
 from incidents.lifecycle import DEFAULT_STAGE_LIMITS_MIN, Step, advance, file_report, is_overdue
-from incidents.model import Actor, ClockKind, Incident, Place, Policy, Stage
+from incidents.model import Actor, ClockKind, Incident, Place, Policy, Rejected, Stage
 from tests.layouts.browser import Server, chromium, serving, watched
 from tests.small_city import CELL, CITY, EAST, WEST, actor, place_of, units_of_work
 
@@ -160,3 +160,94 @@ def test_overdue_means_the_same_everywhere(city: Database, page: Page) -> None:
                 found["row"][name, minute] = rows[name]
                 found["browser"][name, minute] = seen
     assert found == dict.fromkeys(found, expected)
+
+
+# -- the desk's filter ---------------------------------------------------------------------------------------
+
+NOW: Final = T0 + timedelta(minutes=30)
+BOUNDS: Final = [113.89, 21.90, 113.90, 21.91]
+
+# Each filter of the desk with the numbers of the incidents that fit it.
+FILTERS: Final[dict[str, tuple[dict[str, Any], set[str]]]] = {
+    "none": ({}, {"L1", "L2", "L3", "L4", "L5"}),
+    "unit name": ({"text": "单位U2"}, {"L3"}),
+    "worker name": ({"text": "某grid_worker"}, {"L2"}),
+    "class name": ({"text": "井盖"}, {"L3", "L4"}),
+    "part of the number, in small letters": ({"text": "l4"}, {"L4"}),
+    "two words of two fields": ({"text": "滨海路 井盖"}, {"L4"}),
+    "two words, the other way round": ({"text": "井盖\u3000滨海路"}, {"L4"}),
+    "two words, one of which is nowhere": ({"text": "井盖 天上"}, set()),
+    "text that nobody sees in the list": ({"text": "只在正文"}, set()),
+    "a wild card is a letter": ({"text": "100%"}, {"L5"}),
+    "another wild card": ({"text": "a_b"}, {"L5"}),
+    "a backslash": ({"text": "\\"}, {"L5"}),
+    "in view": ({"inview": True}, {"L1", "L2", "L4"}),
+    "overdue": ({"overdue": True}, {"L1", "L4"}),
+    "level": ({"levels": [1, 2]}, {"L2", "L3"}),
+    "class": ({"class": "0201"}, {"L3", "L4"}),
+    "a group of stages": ({"group": "working"}, {"L2", "L3"}),
+    "mine": ({"mine": True}, {"L1", "L4", "L5"}),
+    "mine, of stages that are never mine": ({"mine": True, "group": "working"}, set()),
+    "all at once": (
+        {"text": "井盖", "inview": True, "overdue": True, "levels": [3], "group": "waiting"}, {"L4"},
+    ),
+}  # fmt: skip
+
+
+def filed(number: str, point: tuple[float, float] | None, **more: Any) -> Incident:
+    """An incident of level III, not overdue at NOW, with this and that changed."""
+    lon, lat = point or (None, None)
+    place = Place(lon, lat, more.pop("address", ""), "", CELL)
+    return Incident(**{
+        "id": 0, "number": number, "class_code": "0101", "class_name": "道路积水", "title": "积水", "text": "只在正文",
+        "stage": Stage.REPORTED, "level": 3, "place": place, "reported_at": T0, "version": 1,
+        "stage_due_at": NOW + timedelta(hours=1), **more,
+    })  # fmt: skip
+
+
+@pytest.fixture
+def five(city: Database) -> Database:
+    """Five open incidents that differ in what a filter asks for, and one that is closed."""
+    cover = {"class_code": "0201", "class_name": "井盖缺失"}
+    late = NOW - timedelta(minutes=1)
+    stored(city, [
+        filed("L1", WEST, stage_due_at=late),
+        filed("L2", WEST, level=1, stage=Stage.TAKEN, unit="U1", worker="grid-worker"),
+        filed("L3", EAST, level=2, stage=Stage.DISPATCHED, unit="U2", **cover),
+        filed("L4", (113.89, 21.91), stage=Stage.ACCEPTED, stage_due_at=late, address="滨海路 8 号", **cover),
+        filed("L5", None, title="100% a_b \\", stage_due_at=None),
+        filed("L6", WEST, stage=Stage.CLOSED, stage_due_at=None, closed_at=NOW),
+    ])  # fmt: skip
+    return city
+
+
+def test_the_export_holds_what_the_list_shows(five: Database, page: Page) -> None:
+    """The filter of the browser (`passes`) and the query it sends for the export find the same incidents."""
+    items = [{**row, "key": row["number"]} for row in listed(five, IncidentList(scope="all"), NOW)]
+    found = page.evaluate(
+        """async ([items, filters, bounds, now]) => {
+             const {IncidentList} = await import('/assets/desk/list.mjs');
+             const {live} = await import('/assets/live.mjs');
+             live.now = () => now;
+             document.body.innerHTML = '<select data-class></select>';
+             return filters.map((filter) => {
+               localStorage.setItem('chengyun.desk.filter', JSON.stringify(filter));
+               const list = new IncidentList(document.body, 'dispatcher');
+               list.bounds(bounds);
+               return {shown: items.filter((item) => list.passes(item)).map((item) => item.number), query: list.query()};
+             });
+           }""",
+        [items, [asked for asked, _ in FILTERS.values()], BOUNDS, NOW.timestamp() * 1000],
+    )
+    model = model_of(IncidentList, strict=False)
+    for (name, (_, fit)), answer in zip(FILTERS.items(), found, strict=True):
+        query = IncidentList(**plain(model(**dict(parse_qsl(answer["query"])))))
+        exported = {row["number"] for row in listed(five, query, NOW)}
+        assert (name, set(answer["shown"]), exported) == (name, fit, fit)
+
+
+@pytest.mark.parametrize("bbox", ["1,2,3", "1,2,3,x", "1,2,3,nan", "1,2,3,inf", ","])
+def test_a_box_that_is_none_is_refused(city: Database, bbox: str) -> None:
+    with pytest.raises(Rejected) as refused:
+        listed(city, IncidentList(bbox=bbox), NOW)
+    assert (refused.value.code, refused.value.field) == ("field", "bbox")

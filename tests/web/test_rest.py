@@ -8,6 +8,7 @@ from datetime import datetime
 import pytest
 from openpyxl import load_workbook
 
+from callbacks.http import export
 from callbacks.http.export import neutral
 from tests.web.conftest import Stage
 
@@ -140,6 +141,22 @@ def test_export_as_filtered_and_as_allowed(stage: Stage) -> None:
         own["number"]
     ]
     assert client.get("/api/v1/export/incidents.xlsx?nonsense=1").status_code == 422
+
+
+def test_an_export_over_its_limit_says_how_many_fit(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = [file_one(stage, text="限量导出") for _ in range(2)]
+    client = stage.login("operator")
+    monkeypatch.setattr(export, "MOST_ROWS", 1)
+    reply = client.get("/api/v1/export/incidents.xlsx?text=限量导出")
+    answer = reply.json()
+    assert (reply.status_code, answer["code"], answer["total"], answer["most"]) == (
+        422,
+        "rule",
+        len(found),
+        1,
+    )
+    monkeypatch.setattr(export, "MOST_ROWS", 2)
+    assert client.get("/api/v1/export/incidents.xlsx?text=限量导出").status_code == 200
 
 
 def test_export_is_for_those_who_may_and_audited(stage: Stage) -> None:

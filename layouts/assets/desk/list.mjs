@@ -3,7 +3,9 @@
 import {touchAll} from '../age.mjs';
 import {live} from '../live.mjs';
 import {t} from '../text.mjs';
+import {totals} from '../totals.mjs';
 import {FINAL, isLate, memory, put, show, throttle} from './dom.mjs';
+import {download} from './export.mjs';
 
 const GROUPS = {
   all: null,
@@ -19,6 +21,7 @@ const MINE = { // what waits for a role
 const WIDE_PX = 760; // from this width on every fact has a column of its own
 const KEPT = 'desk.filter';
 const CHOSEN = new Set(['rowClicked', 'spaceKey']); // sources of a selection that are the user
+const number = (n) => n.toLocaleString('en-US');
 const MOVES = new Set(['ArrowUp', 'ArrowDown', 'PageUp', 'PageDown', 'Home', 'End']);
 
 const fresh = () => ({group: 'all', levels: [], class: '', overdue: false, mine: false, inview: false, text: ''});
@@ -181,8 +184,13 @@ export class IncidentList extends EventTarget {
     const typed = throttle(() => this.#change({text: search.value.trim()}), 120);
     search.addEventListener('input', typed);
     this.#host.addEventListener('click', (event) => {
-      const hit = event.target.closest('[data-group],[data-level],[data-flag],[data-clear]');
+      const hit = event.target.closest('[data-group],[data-level],[data-flag],[data-clear],[data-export]');
       if (!hit) return;
+      if ('export' in hit.dataset) {
+        event.preventDefault();
+        download(this.#exported(), hit);
+        return;
+      }
       const f = this.#filter;
       if (hit.dataset.group) this.#change({group: hit.dataset.group});
       else if (hit.dataset.level) {
@@ -210,21 +218,28 @@ export class IncidentList extends EventTarget {
     press('[data-level]', (d) => f.levels.includes(Number(d.level)));
     press('[data-flag]', (d) => Boolean(f[d.flag]));
     show(this.#host.querySelector('[data-clear]'), JSON.stringify(f) !== JSON.stringify(fresh()));
-    this.#host.querySelector('[data-export]').href = `/api/v1/export/incidents.xlsx?${this.query()}`;
+    this.#host.querySelector('[data-export]').href = this.#exported(); // for who opens it elsewhere
     this.#counts();
   }
 
-  /** The filter as the server understands it (export). */
+  #exported() {
+    return `/api/v1/export/incidents.xlsx?${this.query()}`;
+  }
+
+  /** The filter as the server understands it (export): what `passes` says, said to `_where` in data/questions/incidents.py. */
   query() {
     const f = this.#filter;
     const q = new URLSearchParams({scope: 'open'});
     let stages = GROUPS[f.group] ? [...GROUPS[f.group]] : null;
     if (f.mine && MINE[this.#role]) stages = (stages ?? [...MINE[this.#role]]).filter((s) => MINE[this.#role].has(s));
-    if (stages) q.set('stages', stages.join(','));
+    else if (f.mine) stages = [];
+    // When no stage fits, a final one, which no open incident has: an empty list would not filter.
+    if (stages) q.set('stages', stages.join(',') || 'closed');
     if (f.levels.length) q.set('levels', f.levels.join(','));
     if (f.class) q.set('class_code', f.class);
     if (f.overdue) q.set('overdue', 'true');
     if (f.text) q.set('text', f.text);
+    if (f.inview && this.#bounds) q.set('bbox', this.#bounds.join(','));
     return q.toString();
   }
 
@@ -242,9 +257,33 @@ export class IncidentList extends EventTarget {
       if (MINE[this.#role]?.has(item.stage)) counts.mine += 1;
       if (this.#inView(item)) counts.inview += 1;
     }
-    for (const [name, n] of Object.entries(counts)) put(this.#host.querySelector(`[data-count="${name}"]`), n);
+    const whole = this.#whole();
+    for (const [name, n] of Object.entries(counts)) put(this.#host.querySelector(`[data-count="${name}"]`), whole ? whole(name, n) : n);
     this.#classes(classes);
+    this.#foot();
   }, 300);
+
+  /** When the list holds only the newest: how a count is written, from the store's figures, else as "at least". Else null. */
+  #whole() {
+    const found = this.#capped();
+    if (!found) return null;
+    const {group, ...rest} = this.#filter;
+    const {group: _, ...none} = fresh();
+    const plain = JSON.stringify(rest) === JSON.stringify(none);
+    const sum = (stages) => (stages ? [...stages].reduce((n, stage) => n + (found.stages[stage] ?? 0), 0) : found.open);
+    return (name, n) => {
+      if (name in GROUPS && plain) return number(sum(GROUPS[name]));
+      if (name === 'overdue') return number(found.overdue);
+      if (name === 'mine') return number(sum(MINE[this.#role] ?? []));
+      return `${number(n)}+`;
+    };
+  }
+
+  /** The store's figures when it holds more open incidents than this list; else null. */
+  #capped() {
+    const found = totals();
+    return found?.capped && found.open > this.#known.size ? found : null;
+  }
 
   #classes(classes) {
     const select = this.#host.querySelector('[data-class]');
@@ -259,7 +298,9 @@ export class IncidentList extends EventTarget {
   }
 
   #foot() {
-    put(this.#host.querySelector('[data-foot]'), t('desk.list.shown', {n: this.#api.getDisplayedRowCount(), total: this.#known.size}));
+    const found = this.#capped();
+    const [n, kept] = [number(this.#api.getDisplayedRowCount()), number(this.#known.size)];
+    put(this.#host.querySelector('[data-foot]'), found ? t('desk.list.capped', {n, kept, total: number(found.open)}) : t('desk.list.shown', {n, total: kept}));
   }
 
   #columns(width) {
