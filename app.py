@@ -1,7 +1,7 @@
 """Chengyun 城运: the composition root and the command line. Who meets whom is said here and nowhere else.
 
-python app.py web | ingest | relay | feed | demo | migrate | init | status | deadletter | reconcile |
-              backup | restore | bench
+python app.py web | ingest | relay | feed | demo | migrate | init | deadletter | reconcile | backup | restore |
+              bench
 """
 
 from __future__ import annotations
@@ -146,33 +146,53 @@ def init(s: Settings, args: argparse.Namespace) -> int:
     from argon2 import PasswordHasher
 
     from data.accounts import Accounts
+    from data.accounts_file import NAME, write_accounts
     from data.database import Database
-    from data.init_city import init_empty, init_sample
+    from data.init_city import BadCity, Made, NewCity, init_empty, init_sample
+
+    if not args.sample:
+        missing = [f"--{x}" for x in ("name", "code", "lon", "lat") if getattr(args, x) is None]
+        if missing:
+            print(f"init: {', '.join(missing)} must be given (or --sample: the sample city)", file=sys.stderr)
+            return 2
+
+    def keep(made: Made) -> None:
+        write_accounts(s.var, made.passwords, made.tokens)
 
     database = Database(s.dsn, name="chengyun-init")
     # First passwords are random (59 bits) and changed at the first login: a light hash protects them enough,
     # and 460 sample accounts do not take half a minute.
     light = PasswordHasher(time_cost=1, memory_cost=1024, parallelism=1)
     accounts = Accounts(database, attempts=s.login_attempts, lock_min=s.login_lock_min, hasher=light)
-    if args.sample:
-        made = init_sample(database, accounts, clock())
-    else:
-        if not args.name:
-            print("init: --name is needed (or --sample for the sample city)", file=sys.stderr)
-            return 2
-        made = init_empty(database, accounts, args.name, args.code, (args.lon, args.lat), clock())
+    try:
+        if args.sample:
+            made = init_sample(database, accounts, clock(), keep)
+        else:
+            city = NewCity(
+                args.name,
+                args.name_en or args.name,
+                args.code,
+                args.lon,
+                args.lat,
+                args.reach_km,
+                args.number_pattern,
+            )
+            made = init_empty(database, accounts, city, clock(), keep)
+    except BadCity as error:
+        print(f"init: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(f"init: {s.var / NAME}: {error.strerror}; no city was made", file=sys.stderr)
+        return 1
     if made is None:
         print("the store already holds a city; nothing changed")
+        if not (s.var / NAME).exists() and (waiting := accounts.never_entered()):
+            print(
+                f"{s.var / NAME} is not there, and {waiting} accounts still have their first passwords:"
+                " an administrator gives new ones (`make reset` starts anew)"
+            )
         return 0
-    path = s.var / "accounts.txt"
-    s.var.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write("# login password — first passwords, each changed at the first login\n")
-        file.writelines(f"{login} {password}\n" for login, password in made.passwords.items())
-        file.write("# feed token — for POST /api/v1/messages/{topic}\n")
-        file.writelines(f"feed:{feed} {token}\n" for feed, token in made.tokens.items())
-    print(f"accounts and feed tokens: {path}")
+    print(f"accounts and feed tokens: {s.var / NAME}")
     return 0
 
 
@@ -595,6 +615,8 @@ def feed(s: Settings, args: argparse.Namespace) -> int:
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
+    from incidents.numbering import DEFAULT_PATTERN
+
     top = argparse.ArgumentParser(prog="python app.py", description="Chengyun 城运")
     commands = top.add_subparsers(dest="command", required=True)
 
@@ -610,10 +632,15 @@ def parser() -> argparse.ArgumentParser:
     add("migrate", migrate)
     sub = add("init", init)
     sub.add_argument("--sample", action="store_true", help="load the sample city")
-    sub.add_argument("--name", default="", help="name of a new, empty city")
-    sub.add_argument("--code", default="000000", help="its six-digit division code")
-    sub.add_argument("--lon", type=float, default=0.0, help="longitude of its centre, degrees EPSG:4326")
-    sub.add_argument("--lat", type=float, default=0.0, help="latitude of its centre")
+    sub.add_argument("--name", help="name of a new, empty city")
+    sub.add_argument("--name-en", default="", help="its English name")
+    sub.add_argument("--code", help="its six-digit division code")
+    sub.add_argument("--lon", type=float, help="longitude of its centre, degrees EPSG:4326")
+    sub.add_argument("--lat", type=float, help="latitude of its centre")
+    sub.add_argument("--reach-km", type=float, default=25.0, help="how far it reaches from there, kilometres")
+    sub.add_argument(
+        "--number-pattern", default=DEFAULT_PATTERN, help="incident numbers: text, {date}, {serial:05d}"
+    )
     add("reconcile", reconcile)
     add("backup", backup).add_argument("file")
     sub = add("restore", restore)

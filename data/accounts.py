@@ -123,6 +123,10 @@ class Accounts:
             except (VerificationError, InvalidHashError):
                 return False
 
+    def never_entered(self) -> int:
+        """How many active accounts still have the first password that they were made with."""
+        return int(self._db.query("SELECT count(*) FROM accounts WHERE must_change AND NOT disabled")[0][0])
+
     # -- administration (inside the caller's transaction) ----------------------------------------------------
 
     def create(

@@ -12,6 +12,7 @@ from data.database import Database
 from data.registry import registry_version
 from gis.cells import CellIndex, haversine_m
 from incidents.model import Place, Rejected
+from incidents.numbering import BadPattern, check_pattern
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,14 +29,19 @@ class CityFacts:
 
 
 class NoCity(RuntimeError):
-    """The store holds no city yet: run `app.py init`."""
+    """The store holds no city yet (run `app.py init`), or one whose facts cannot be used; the text says which."""
 
 
 def load_facts(database: Database) -> CityFacts:
-    """Raises NoCity before `app.py init`."""
+    """Raises NoCity before `app.py init`, and when the number pattern in table `city` cannot be used."""
     facts: dict[str, Any] = dict(database.query("SELECT key, value FROM city"))
     if not facts:
         raise NoCity("the store holds no city yet: run `python app.py init --name …` or `init --sample`")
+    try:
+        check_pattern(facts["number_pattern"])
+    except BadPattern as error:
+        # Found at the start of a process, in one sentence, not by the first incident of the night.
+        raise NoCity(f"table city: {error}") from None
     lon, lat = facts["centre"]
     return CityFacts(
         facts["name"], facts["name_en"], facts["code"], facts["path"], (lon, lat),

@@ -1,13 +1,15 @@
 """`app.py init`: a real city starts empty (a name, one administrator); `init --sample` loads the sample city.
 
-Both do nothing, and say so, when the store already holds a city.
+Both do nothing, and say so, when the store already holds a city. First passwords are handed to `keep` as the last
+thing before the commit: a city whose passwords nobody can read cannot come to be, whatever ends the process.
 """
 
 from __future__ import annotations
 
 import io
+import re
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -21,7 +23,7 @@ from data.database import Cursor, Database, json, many
 from data.registry import bump
 from data.sample_city import read_city
 from data.sessions import token_hash
-from incidents.numbering import DEFAULT_PATTERN
+from incidents.numbering import DEFAULT_PATTERN, BadPattern, check_pattern
 
 SAMPLE_ACCOUNTS: Final = (
     ("operator", "坐席 林晓", "operator", ""),
@@ -56,9 +58,21 @@ class Made:
     tokens: dict[str, str]
 
 
-def is_empty(database: Database) -> bool:
-    """True when no city is set up."""
-    return int(database.query("SELECT count(*) FROM city")[0][0]) == 0
+@dataclass(frozen=True, slots=True)
+class NewCity:
+    """A city to be made: its centre in degrees EPSG:4326, and how far it reaches from there, in km."""
+
+    name: str
+    name_en: str
+    code: str
+    lon: float
+    lat: float
+    reach_km: float = 25.0
+    number_pattern: str = DEFAULT_PATTERN
+
+
+class BadCity(ValueError):
+    """A city that cannot be made; the text names field, value and rule."""
 
 
 def _copy(cursor: Cursor, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
@@ -75,17 +89,24 @@ def _copy(cursor: Cursor, table: str, columns: Sequence[str], rows: Iterable[Seq
     cursor.copy_expert(f"COPY {table} ({', '.join(columns)}) FROM STDIN", lines)
 
 
-def init_empty(database: Database, accounts: Accounts, name: str, code: str, centre: tuple[float, float],
-               now: datetime) -> Made | None:  # fmt: skip
-    """A city with a name, a code and an administrator; None when there is a city already."""
-    if not is_empty(database):
-        return None
+def init_empty(
+    database: Database, accounts: Accounts, city: NewCity, now: datetime, keep: Callable[[Made], object]
+) -> Made | None:
+    """A city with a name, a code and an administrator; None when there is a city already.
+
+    `keep` puts the passwords where they can be read, before anything is committed. Raises BadCity.
+    """
+    check_city(city)
+    code, name = city.code, city.name
     with database.transaction() as cursor:
+        if not _alone(cursor):
+            return None
         cursor.execute(
-            "INSERT INTO areas (code, level, name, path, lon, lat) VALUES (%s, 'city', %s, %s, %s, %s)",
-            (code, name, f"{code}/", *centre),
+            "INSERT INTO areas (code, level, name, name_en, path, lon, lat)"
+            " VALUES (%s, 'city', %s, %s, %s, %s, %s)",
+            (code, name, city.name_en, f"{code}/", city.lon, city.lat),
         )
-        _city(cursor, name, name, code, centre)
+        _city(cursor, city)
         password = accounts.create(
             cursor, login="admin", name="管理员", role="administrator", unit="", areas=[f"{code}/"], now=now
         )
@@ -94,18 +115,47 @@ def init_empty(database: Database, accounts: Accounts, name: str, code: str, cen
             for feed, title, topics, period in OWN_FEEDS
         }
         bump(cursor)
-    return Made({"admin": password}, tokens)
+        made = Made({"admin": password}, tokens)
+        keep(made)
+    return made
 
 
-def _city(cursor: Cursor, name: str, name_en: str, code: str, centre: tuple[float, float]) -> None:
+def check_city(city: NewCity) -> None:
+    """Raise BadCity with the field, its value and the rule it breaks."""
+    for option, value in (("name", city.name), ("name-en", city.name_en)):
+        if not value.strip() or len(value) > 60 or not value.isprintable():
+            raise BadCity(f"--{option}={value!r}: must be 1 to 60 characters")
+    if not re.fullmatch(r"[1-9][0-9]{5}", city.code):
+        raise BadCity(f"--code={city.code!r}: must be the six digits of the city's division code")
+    # NaN compares false with everything, so it is refused too.
+    if not -180 <= city.lon <= 180:
+        raise BadCity(f"--lon={city.lon}: must be degrees from -180 to 180 (EPSG:4326)")
+    if not -85 <= city.lat <= 85:
+        raise BadCity(f"--lat={city.lat}: must be degrees from -85 to 85 (EPSG:4326)")
+    if not 1 <= city.reach_km <= 500:
+        raise BadCity(f"--reach-km={city.reach_km:g}: must be 1 to 500 kilometres")
+    try:
+        check_pattern(city.number_pattern)
+    except BadPattern as error:
+        raise BadCity(str(error).replace("number_pattern", "--number-pattern", 1)) from None
+
+
+def _alone(cursor: Cursor) -> bool:
+    """True when no city is set up; held until the end, so that of two inits at once one makes a city."""
+    cursor.execute("SELECT pg_advisory_xact_lock(727005)")
+    cursor.execute("SELECT count(*) FROM city")
+    return cursor.fetchone() == (0,)
+
+
+def _city(cursor: Cursor, city: NewCity) -> None:
     facts = {
-        "name": name,
-        "name_en": name_en,
-        "code": code,
-        "path": f"{code}/",
-        "centre": list(centre),
-        "reach_km": 25.0,
-        "number_pattern": DEFAULT_PATTERN,
+        "name": city.name,
+        "name_en": city.name_en,
+        "code": city.code,
+        "path": f"{city.code}/",
+        "centre": [city.lon, city.lat],
+        "reach_km": city.reach_km,
+        "number_pattern": city.number_pattern,
     }
     many(
         cursor,
@@ -127,13 +177,16 @@ def _feed(
 
 
 def init_sample(
-    database: Database, accounts: Accounts, now: datetime, files: Path = read_city.FILES
+    database: Database,
+    accounts: Accounts,
+    now: datetime,
+    keep: Callable[[Made], object] = lambda made: None,
+    files: Path = read_city.FILES,
 ) -> Made | None:
-    """The sample city; None when there is a city already."""
-    if not is_empty(database):
-        return None
+    """The sample city; None when there is a city already. `keep`: see `init_empty`."""
     with database.transaction() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(727005)")
+        if not _alone(cursor):
+            return None
         areas = sorted(read_city.read_areas(files), key=lambda a: (LEVELS.index(a.level), a.code))
         _copy(
             cursor, "areas",
@@ -142,7 +195,7 @@ def init_sample(
               shapely.to_wkb(a.geometry)) for a in areas),
         )  # fmt: skip
         city = areas[0]
-        _city(cursor, city.name, city.name_en, city.code, (113.9, 21.9))
+        _city(cursor, NewCity(city.name, city.name_en, city.code, 113.9, 21.9))
         _copy(
             cursor, "units", ("code", "name", "name_en", "kind", "area_path", "lon", "lat", "phone"),
             ((u.code, u.name, u.name_en, u.kind, u.area_path, u.lon, u.lat, u.phone)
@@ -157,6 +210,7 @@ def init_sample(
         for feed, name, topics, own in OWN_FEEDS:
             made.tokens[feed] = _feed(cursor, feed, name, topics, own, False)
         bump(cursor)
+        keep(made)
     database.query("ANALYZE")
     return made
 

@@ -318,6 +318,8 @@ def _welcome(var: Path, door: Door) -> None:
         say("certificate", path=door.certificates.authority)
     if (var / "accounts.txt").exists():
         say("accounts", path=var / "accounts.txt")
+    else:
+        say("no_accounts", path=var / "accounts.txt")
     _print(f"ready {door.shown}")
 
 

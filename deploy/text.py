@@ -14,6 +14,11 @@ TEXT: dict[str, tuple[str, str]] = {
     ),
     "back": ("{name} 已恢复", "{name} is back"),
     "accounts": ("示例账号：{path}", "sample accounts: {path}"),
+    "no_accounts": (
+        "{path} 不在：尚未改过初始密码的账号须由管理员重置密码；管理员也无法登录时，make reset 重新开始",
+        "{path} is not there: accounts that never changed their first password need a new one from an administrator;"
+        " if the administrator cannot log in either, make reset starts anew",
+    ),
     "certificate": (
         "手机首次使用请安装证书 {path}",
         "phones: install the certificate {path} once",

@@ -48,7 +48,7 @@ def main() -> None:
     if WORDS[0] in wrong().get("fail", []):
         print("it cannot be done", flush=True)
         sys.exit(7)
-    if WORDS == ["init", "--sample"]:
+    if WORDS == ["init", "--sample"] and not wrong().get("no_accounts"):
         (VAR / "accounts.txt").write_text("desk secret\n")
     if WORDS[0] in ("migrate", "init"):
         return

@@ -171,6 +171,14 @@ def test_a_failing_step_is_one_sentence(var: Path, port: int, runs: list[Run]) -
     assert not working_in(var / "embedded" / "postgres" / "data", "postgres")
 
 
+def test_lost_first_passwords_are_not_passed_over(var: Path, port: int, runs: list[Run]) -> None:
+    (var / "wrong.json").write_text(json.dumps({"no_accounts": True}))
+    runs.append(run := Run(var, port))
+    run.until("^ready ")
+    assert f"{var / 'accounts.txt'} is not there" in run.lines[-2]
+    assert run.end(signal.SIGINT) == 0
+
+
 def test_a_child_that_never_gets_ready_is_one_sentence(var: Path, port: int, runs: list[Run]) -> None:
     var.joinpath("wrong.json").write_text('{"fail": ["web"]}')
     runs.append(run := Run(var, port))
