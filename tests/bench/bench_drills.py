@@ -166,7 +166,7 @@ def drill(product: Product, store: Store, bench: Bench, target: str, seed: int, 
     while store.accounted() - before < position * readings:
         if time.monotonic() > deadline or publisher.failure:
             raise RuntimeError(f"{target}/{seed}: ingest did not get to {position:.2f}: {publisher.failure}")
-        time.sleep(0.02)  # watching a counter of another process: there is no event to wait for
+        time.sleep(0.05)  # watching a counter of another process: there is no event to wait for
     killed = time.monotonic()
     if target == "ingest":
         at_kill = store.accounted()
@@ -183,11 +183,11 @@ def drill(product: Product, store: Store, bench: Bench, target: str, seed: int, 
                 not publisher.is_alive() and _in_flight(product, store) == 0
             ):
                 recovery = time.monotonic() - killed
-        except (psycopg2.OperationalError, BusUnavailable):
+        except (psycopg2.Error, BusUnavailable):
             pass  # the killed service is not back yet
         if time.monotonic() > deadline:
             raise RuntimeError(f"{target}/{seed}: no recovery; {product.last_words('ingest')}")
-        time.sleep(0.02)
+        time.sleep(0.05)
     publisher.join(300)
     if publisher.is_alive() or publisher.failure:
         raise RuntimeError(f"{target}/{seed}: the producer did not finish: {publisher.failure}")
@@ -234,7 +234,7 @@ def settle(product: Product, store: Store, deadline: float) -> None:
             pass
         if time.monotonic() > deadline:
             raise RuntimeError(f"not settled: waiting {waiting}; {product.last_words('ingest')}")
-        time.sleep(0.1)  # watching other processes: there is no event to wait for
+        time.sleep(0.5)  # watching other processes: there is no event to wait for
 
 
 def verify(store: Store, sent: Sent, group: list[Subject]) -> dict[str, Any]:
