@@ -264,7 +264,8 @@ class PgUnitOfWork:
         self._cursor.execute(
             f"{_SELECT} WHERE stage NOT IN ('closed', 'refused', 'void') AND ("
             " (stage_due_at < %s AND (escalated_at IS NULL OR escalated_at <= stage_due_at))"
-            " OR (level <= 2 AND acknowledged_by IS NULL AND (escalated_at IS NULL OR escalated_at < rings_since)"
+            " OR (level <= 2 AND acknowledged_by IS NULL AND (escalated_at IS NULL"
+            " OR escalated_at < coalesce(rings_since, reported_at))"
             " AND coalesce(rings_since, reported_at) < %s - interval '60 seconds'))"
             " ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED",
             (now, now, limit),
