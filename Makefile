@@ -30,11 +30,8 @@ check: dev ## 静态检查与文档测试 | ruff, mypy, import contracts, docs
 	exit $$failed
 
 bench: dev ## 全部测量，结果写入 tests/bench/results/（QUICK=0：完整） | all benches, results in tests/bench/results/
-	@mkdir -p tests/bench/results
 	@for name in $$($(PY) app.py bench --list); do \
-		out=tests/bench/results/$$name; \
-		$(PY) app.py bench $$name $(if $(filter 0,$(QUICK)),,--quick) > $$out.new || exit 1; \
-		tail -n 1 $$out.new > $$out.json && rm $$out.new && cat $$out.json; \
+		$(PY) app.py bench $$name --out tests/bench/results $(if $(filter 0,$(QUICK)),,--quick) || exit 1; \
 	done
 
 up: ## 用容器启动真实服务（先填 deploy/compose.env） | real services in containers (fill deploy/compose.env first)

@@ -39,12 +39,7 @@ settings.load_profile("chengyun")
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-STORES = (
-    "embedded",
-    "timescale-apache",
-    *(["timescale-community"] if os.environ.get("COMMUNITY_DSN") else []),
-)
-"""The community edition may not be shipped nor installed by CI: it is tested where somebody names one."""
+STORES = ("embedded", "timescale-apache", "timescale-community")
 _DSN_OF = {"timescale-apache": "TEST_TIMESCALE_DSN", "timescale-community": "COMMUNITY_DSN"}
 _number = itertools.count(1)
 
@@ -152,7 +147,8 @@ def template_of(request: pytest.FixtureRequest) -> Iterator[Callable[[str], Temp
             else:
                 dsn = os.environ.get(_DSN_OF[store], "")
                 if not dsn:
-                    not_run(f"{store} ({_DSN_OF[store]} unset)")
+                    # The community edition may not be shipped nor installed by CI: it alone may be absent there too.
+                    not_run(f"{store} ({_DSN_OF[store]} unset)", may_be_absent=store == "timescale-community")
                 made[store] = Template(dsn, dsn)
         return made[store]
 

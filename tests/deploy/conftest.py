@@ -11,6 +11,14 @@ from pathlib import Path
 import pytest
 
 from deploy import embedded
+from tests.services import not_run
+
+
+@pytest.fixture
+def root() -> None:
+    """Only root can become another user or mount a disk."""
+    if os.geteuid() != 0:
+        not_run("root (to become another user, to mount a disk)")
 
 
 @pytest.fixture

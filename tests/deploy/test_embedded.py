@@ -194,7 +194,7 @@ def _as_nobody(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user or mount a disk")
+needs_root = pytest.mark.usefixtures("root")
 
 
 @needs_root

@@ -68,9 +68,11 @@ class Running:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Stories run on both profiles; tests of the phone alone (fixture `product`) on the embedded one."""
+    """Stories run on both profiles; tests of the phone alone (fixture `product`) on the embedded one, those of what
+    only real services have (fixture `real`) on the other."""
     if "running" in metafunc.fixturenames:
-        profiles = ("embedded",) if "product" in metafunc.fixturenames else PROFILES
+        only = {"product": ("embedded",), "real": ("real",)}
+        profiles = next((only[name] for name in only if name in metafunc.fixturenames), PROFILES)
         metafunc.parametrize("running", profiles, indirect=True, scope="session")
 
 
@@ -95,6 +97,12 @@ def running(request: pytest.FixtureRequest) -> Iterator[Running]:
 @pytest.fixture(scope="session")
 def product(running: Running) -> Running:
     """What `test_phone.py` calls the running product."""
+    return running
+
+
+@pytest.fixture(scope="session")
+def real(running: Running) -> Running:
+    """The running product on Kafka, TimescaleDB and Redis."""
     return running
 
 

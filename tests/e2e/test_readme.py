@@ -59,16 +59,19 @@ def test_the_curl_example_is_accepted_and_shown(running: Running) -> None:
     wait_for(running, "WL-000001", 2.31)
 
 
-def test_the_kafka_example_is_stored_and_shown(running: Running, tmp_path: Path) -> None:
-    if running.profile != "real":
-        assert running.product.env["CHENGYUN_BUS"].startswith("redis://")  # the example is for real Kafka
-        return
+def test_the_chinese_page_gives_the_same_curl_example() -> None:
+    chinese = (ROOT / "README.zh-CN.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```sh\n(.*?)```", chinese, re.S)
+    assert [b for b in blocks if "curl " in b] == [block("curl")]
+
+
+def test_the_kafka_example_is_stored_and_shown(real: Running, tmp_path: Path) -> None:
     script = tmp_path / "example.py"
     script.write_text(block("kafka"), encoding="utf-8")
-    env = {**os.environ, "KAFKA": running.product.env["CHENGYUN_BUS"].removeprefix("kafka://")}
+    env = {**os.environ, "KAFKA": real.product.env["CHENGYUN_BUS"].removeprefix("kafka://")}
     done = subprocess.run([sys.executable, str(script)], env=env, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
-    wait_for(running, "WL-000002", 2.47)
+    wait_for(real, "WL-000002", 2.47)
 
 
 @pytest.mark.parametrize("name", ["README.md", "README.zh-CN.md"])
