@@ -78,7 +78,7 @@ class Outbox:
             if row is None or row[0] != REPLAY_TOPIC or "offset" not in row[1]:
                 return
             cursor.execute(
-                "UPDATE dead_letters SET state = 'open', settled_at = NULL, settled_by = NULL"
+                "UPDATE dead_letters SET state = 'open', settled_at = NULL, settled_by = ''"
                 ' WHERE topic = %s AND partition = %s AND "offset" = %s'
                 " AND state = 'replayed'",
                 (row[1]["topic"], row[1]["partition"], row[1]["offset"]),

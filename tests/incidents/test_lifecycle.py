@@ -239,6 +239,13 @@ def check_one_step(
         assert new.policy == old.policy, "the policy is frozen"
     if step.action == "join":
         assert new.level <= old.level or step.level is not None, "a further source never makes it milder"
+        if step.level is None and new.level < old.level and new.level <= 2:
+            assert new.acknowledged_by is None and new.acknowledged_at is None, (
+                "raised to I or II: it rings again"
+            )
+            assert new.rings_since == now
+        else:
+            assert new.acknowledged_by == old.acknowledged_by, "else whoever has silenced it has silenced it"
     if new.stage in FINAL:
         assert new.closed_at == now
     ordered = [e for e in events if e.name == "order.issued"]
@@ -560,3 +567,25 @@ def test_escalation_is_never_due_twice_for_one_deadline(
         again = escalated(incident, now)
         assert escalation_due(again, now) == "" and again.escalated_at == now
         assert again.stage is incident.stage, "escalation moves nothing"
+
+
+def test_story_a_join_raises_to_level_one_and_it_rings_again() -> None:
+    """Acknowledged as III, raised to II: it rings, and goes to the leader 60 s after that; then raised to I."""
+    incident = run(reported(level=3), ("acknowledge", OPERATOR), *TO_STAGE[Stage.TAKEN])
+    at = T0 + timedelta(minutes=4, seconds=30)
+    for level in (2, 1):
+        worse = Step("join", "sensor", cause_id="m-2", detail=(("level", level),))
+        incident, _, _ = advance(incident, worse, person(0, "system"), at)
+        assert (incident.level, incident.acknowledged_by, incident.rings_since) == (level, None, at)
+        assert escalation_due(incident, at + timedelta(seconds=60)) == "", "its 60 seconds begin anew"
+        late = at + timedelta(seconds=61)
+        assert escalation_due(incident, late) == "unacknowledged"
+        incident, _, _ = advance(
+            incident, Step("escalate", "timer", reason="unacknowledged"), person(0), late
+        )
+        assert escalation_due(incident, late + timedelta(seconds=61)) == "", "once per bell"
+        incident, _, _ = advance(incident, Step("acknowledge", "desk"), OPERATOR, late)
+        at = late + timedelta(seconds=30)
+    same = Step("join", "sensor", cause_id="m-3", detail=(("level", 1),))
+    incident, _, _ = advance(incident, same, person(0, "system"), at)
+    assert incident.acknowledged_by == OPERATOR.id, "no worse than what was acknowledged"
