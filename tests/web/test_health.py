@@ -86,3 +86,15 @@ def test_status(stage: Stage) -> None:
     version = stage.db.query("SHOW server_version")[0][0]
     assert (told.json()["store"], told.json()["postgresql"]) == ("postgresql", version)
     assert stage.login("auditor-city").get("/status").status_code == 200
+
+
+def test_metrics_tell_what_ingest_and_relay_have_counted(stage: Stage) -> None:
+    stage.live.beat(
+        "ingest:ordinary:7", int(stage.clock().timestamp() * 1000), {"messages": 12, "flush_s": 0.25}
+    )
+    text = httpx.get(f"{stage.url}/metrics").text
+    for counter, value in (("messages", 12), ("flush_s", 0.25)):
+        shown = re.search(
+            rf'chengyun_process\{{counter="{counter}",process="ingest:ordinary:7"\}} ([\d.]+)', text
+        )
+        assert shown and float(shown[1]) == value

@@ -181,3 +181,21 @@ def test_a_bus_that_is_away(stage: Stage) -> None:
     while send(stage, event("back")).status_code != 202:
         assert time.monotonic() < deadline
     assert httpx.get(f"{stage.url}/readyz", timeout=30).json()["links"]["bus"]["ok"]
+
+
+@pytest.mark.parametrize(("own", "expected"), [({}, "call-77"), ({"correlationid": "own-1"}, "own-1")])
+def test_a_message_without_a_correlation_gets_its_requests(
+    stage: Stage, own: dict[str, str], expected: str
+) -> None:
+    reply = send(stage, [event(f"c-{expected}", **own)], **{"X-Request-ID": "call-77"})
+    assert reply.status_code == 202, reply.text
+    (position,) = reply.json()["positions"]
+    _, message, _ = on_the_bus(stage)[position["partition"], position["offset"]]
+    assert message == event(f"c-{expected}") | {"correlationid": expected}
+
+
+def test_a_correlation_spelt_with_an_escape_is_the_senders_own(stage: Stage) -> None:
+    body = json.dumps(event("escaped", correlationid="own-2")).replace("correlationid", "correlation\\u0069d")
+    (position,) = send(stage, body.encode(), **{"X-Request-ID": "call-78"}).json()["positions"]
+    _, message, _ = on_the_bus(stage)[position["partition"], position["offset"]]
+    assert message["correlationid"] == "own-2"
