@@ -22,6 +22,7 @@ from data.indicators import (
     incident_values,
     item,
     keep,
+    told_areas,
 )
 from data.live import LiveState
 from data.outbox import Outbox
@@ -65,6 +66,7 @@ class Clockwork:
         self._outbox = outbox
         self._escalate_due = escalate_due
         self._zone = zone
+        self._told: dict[str, set[str]] | None = None
 
     def rebuild(self, now: datetime) -> None:
         """Fill the live state from the store when it was lost."""
@@ -85,7 +87,11 @@ class Clockwork:
 
     def indicators(self, now: datetime) -> None:
         """Indicators that are cheap, and devices that fell silent."""
-        values = incident_values(self._database, INDICATOR_RECORDS, self._city, now)
+        if self._told is None:
+            self._told = told_areas(self._database, now)
+        values = incident_values(self._database, INDICATOR_RECORDS, self._city, now, self._told)
+        for name, found in values.items():
+            self._told[name].update(found)
         devices = self._devices()
         if devices is not None:
             periods = dict(

@@ -46,10 +46,37 @@ def _sum(rows: Iterable[tuple[str, float, float]]) -> dict[str, tuple[float, flo
     return {area: (total[0], total[1]) for area, total in totals.items()}
 
 
+NOTHING: Final[Mapping[str, Value]] = {
+    "open": count(0), "overdue": count(0), "on_time_closing": share(0, 0), "first_dispatch": share(0, 0),
+    "median_handling": middle([]),
+}  # fmt: skip
+"""What a FAST indicator says where no incident counts."""
+
+
+def told_areas(database: Database, now: datetime) -> dict[str, set[str]]:
+    """FAST indicator → paths of the areas whose value was told within the hour."""
+    told: dict[str, set[str]] = {name: set() for name in FAST}
+    for name, path in database.query(
+        "SELECT DISTINCT h.id, a.path FROM indicator_history h JOIN areas a ON a.code = h.area_code"
+        " WHERE h.id = ANY(%s) AND h.at > %s",
+        (list(FAST), now - timedelta(hours=1)),
+    ):
+        told[name].add(path)
+    return told
+
+
 def incident_values(
-    database: Database, conditions: Mapping[tuple[str, str], str], city: str, now: datetime
+    database: Database,
+    conditions: Mapping[tuple[str, str], str],
+    city: str,
+    now: datetime,
+    told: Mapping[str, Iterable[str]] | None = None,
 ) -> dict[str, Values]:
-    """Values of the FAST indicators; incidents without a resolved area count for the city."""
+    """Values of the FAST indicators; incidents without a resolved area count for the city.
+
+    `told`: areas whose value was told before. One whose last incident has gone is told that nothing is left,
+    instead of keeping its old figure.
+    """
     out: dict[str, Values] = {}
     with database.transaction() as cursor:
         for name in ("open", "overdue"):
@@ -73,6 +100,9 @@ def incident_values(
                 minutes[area].append(float(value))
         out["median_handling"] = {area: middle(found) for area, found in minutes.items()}
         out["median_handling"].setdefault(city, middle([]))
+    for name, areas in (told or {}).items():
+        for area in areas:
+            out[name].setdefault(area, NOTHING[name])
     return out
 
 
@@ -90,10 +120,17 @@ def _grouped(
 def device_values(database: Database, seen: Seen, city: str, now: datetime) -> dict[str, Values]:
     """Devices online and age of the newest data, from the newest reading times."""
     rows = database.query(
-        "SELECT id, coalesce(nullif(area_path, ''), %s), expected_period_s FROM devices WHERE NOT disabled",
+        "SELECT id, coalesce(nullif(area_path, ''), %s), expected_period_s,"
+        " extract(epoch FROM registered_at)::double precision FROM devices WHERE NOT disabled",
         (city,),
     )
     at = now.timestamp()
+    # A device that was registered a moment ago and has not been due yet is neither online nor offline.
+    rows = [
+        (device, path, period)
+        for device, path, period, since in rows
+        if device in seen or at - since >= period
+    ]
     online = _sum(
         (path, float(at - seen.get(device, 0.0) <= 3 * period), 1.0) for device, path, period in rows
     )

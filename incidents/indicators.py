@@ -70,9 +70,10 @@ INDICATORS: Final = (
         f"近{WINDOW_DAYS}天从派遣到反馈的中位数", f"median from dispatch to result, {WINDOW_DAYS} days",
     ),
     Indicator(
-        "devices_online", 1, "设备在线率", "Devices online", "%", "%", 98, "up",
-        "三个应报周期内有读数的设备数 ÷ 在册设备数 × 100%",
-        "devices heard of within three expected periods ÷ registered devices", 30, "devices",
+        "devices_online", 2, "设备在线率", "Devices online", "%", "%", 98, "up",
+        "三个应报周期内有读数的设备数 ÷ 在册设备数 × 100%；登记未满一个应报周期且尚无读数的不计",
+        "devices heard of within three expected periods ÷ registered devices, without those registered less than"
+        " one period ago and not heard yet", 30, "devices",
         "三个周期内有读数 ÷ 在册", "heard in 3 periods ÷ registered",
     ),
     Indicator(

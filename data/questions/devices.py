@@ -43,7 +43,7 @@ def devices(ask: Ask, query: c.Devices) -> dict[str, Any]:
         scope += " AND counted.no IS NOT NULL"
     found = (
         f"WITH {RECEIVED}, found AS (SELECT d.id, d.name, t.name AS type_name, t.name_en AS type_name_en,"
-        " d.area_path AS area, d.expected_period_s AS period, counted.received, counted.expected,"
+        " d.area_path AS area, d.expected_period_s AS period, d.registered_at, counted.received, counted.expected,"
         " (SELECT max(r.time) FROM metrics m, LATERAL (SELECT time FROM readings WHERE device_no = d.no"
         " AND metric_no = m.no AND time > %(since)s ORDER BY time DESC LIMIT 1) r"
         " WHERE m.device_type = d.type) AS newest FROM devices d JOIN device_types t ON t.id = d.type"
@@ -52,6 +52,7 @@ def devices(ask: Ask, query: c.Devices) -> dict[str, Any]:
     rows = ask.database.dicts(
         f"{found} SELECT *, {_SILENT} AS silent, count(*) OVER () AS n, sum((NOT {_SILENT})::int) OVER () AS online,"
         " sum(received) OVER () AS got, sum(expected) OVER () AS due FROM found"
+        " WHERE newest IS NOT NULL OR registered_at <= %(now)s - make_interval(secs => period)"
         f" ORDER BY {_ORDER[query.of]} LIMIT %(limit)s",
         {
             **params,
@@ -84,7 +85,8 @@ def silent_devices(ask: Ask) -> int:
     """Devices in service of the actor's areas that were not heard for SILENT_AFTER_PERIODS expected periods."""
     scope, params = named(area_scope(ask.actor, "d.area_path"))
     rows = ask.database.query(
-        f"SELECT count(*) FROM devices d WHERE NOT d.disabled AND {scope} AND NOT EXISTS (SELECT 1 FROM metrics m"
+        f"SELECT count(*) FROM devices d WHERE NOT d.disabled AND {scope}"
+        " AND d.registered_at <= %(now)s - make_interval(secs => d.expected_period_s) AND NOT EXISTS (SELECT 1 FROM metrics m"
         " JOIN readings r ON r.metric_no = m.no AND r.device_no = d.no AND r.time >= %(now)s"
         f" - make_interval(secs => {SILENT_AFTER_PERIODS} * d.expected_period_s) WHERE m.device_type = d.type)",
         {**params, "now": ask.now},

@@ -26,7 +26,7 @@ from data.audit import Audit
 from data.database import Database, StoreUnavailable
 from data.flush import FlushStore
 from data.incident_rows import COLUMNS, live_item, to_incident, to_row
-from data.indicators import completeness_values, device_values, incident_values, keep
+from data.indicators import completeness_values, device_values, incident_values, keep, told_areas
 from data.outbox import Outbox
 from data.questions.answers import StoreQuestions
 from data.questions.incidents import INDICATOR_RECORDS
@@ -861,8 +861,19 @@ def test_an_escalation_is_over_when_it_is_answered(db: Database) -> None:
     assert waiting(late) == 0, "the next stage has a clock of its own"
 
 
+def test_an_area_whose_last_incident_has_gone_is_told_so(db: Database) -> None:
+    an_incident(db)
+    keep(db, incident_values(db, INDICATOR_RECORDS, CITY, NOW), NOW)
+    told = told_areas(db, NOW + timedelta(minutes=5))
+    assert VILLAGE in told["open"] and told_areas(db, NOW + timedelta(hours=2))["open"] == set()
+    db.query("UPDATE incidents SET stage = 'void'")
+    assert VILLAGE not in incident_values(db, INDICATOR_RECORDS, CITY, NOW)["open"]
+    assert incident_values(db, INDICATOR_RECORDS, CITY, NOW, told)["open"][VILLAGE].value == 0
+
+
 def test_devices_online_and_age(db: Database) -> None:
     at = NOW.timestamp()
+    db.query("UPDATE devices SET registered_at = %s", (NOW - timedelta(days=1),))
     values = device_values(db, {"WL-1": at - 10, "WL-2": at - 181, "AQ-1": at - 180}, CITY, NOW)
     online = values["devices_online"]
     assert (online[CITY].numerator, online[CITY].denominator) == (2, 4)
@@ -873,6 +884,9 @@ def test_devices_online_and_age(db: Database) -> None:
     }  # fmt: skip
     silent = device_values(db, {}, CITY, NOW)
     assert silent["newest_age"][CITY].value is None and silent["devices_online"][CITY].value == 0
+    db.query("UPDATE devices SET registered_at = %s WHERE id LIKE 'WL%%'", (NOW - timedelta(seconds=59),))
+    begun = device_values(db, {"WL-1": at - 10}, CITY, NOW)["devices_online"][CITY]
+    assert (begun.numerator, begun.denominator) == (1, 3), "WL-2 was not due yet"
 
 
 def test_the_figures_on_data_count_what_their_click_shows(db: Database) -> None:
