@@ -190,7 +190,9 @@ class PgUnitOfWork:
         row = self._cursor.fetchone()
         assert row is not None
         due = incident.handle_due_at.isoformat() if incident.handle_due_at else None
-        self._tell_order(incident, row[0], incident.unit, incident.worker, {"state": "issued", "due_at": due}, now)
+        self._tell_order(
+            incident, row[0], incident.unit, incident.worker, {"state": "issued", "due_at": due}, now
+        )
 
     def order_seen(self, incident: Incident, now: datetime) -> None:
         """See UnitOfWork."""
