@@ -52,10 +52,11 @@ def incident_item(view: View, r: Row) -> Component:
 
 
 def records(view: View, rows: Sequence[Row], total: int, *, opens: bool = True) -> list[Component]:
-    """The incidents behind a figure; `opens`: a line is a button that opens its incident (not on the wall)."""
-    heads = [view.t(f"word.{k}") for k in ("level", "number", "title", "stage", "unit", "reported_at")] + [
-        view.t("word.due")
-    ]
+    """The incidents behind a figure; `opens`: a line is a button that opens its incident.
+
+    Without it (the wall: larger type, no pressing) the moment of the report gives way to the rest.
+    """
+    heads = ["level", "number", "title", "stage", "unit", *(["reported_at"] if opens else []), "due"]
     lines = [
         html.Tr(
             [
@@ -64,7 +65,7 @@ def records(view: View, rows: Sequence[Row], total: int, *, opens: bool = True) 
                 html.Td(html.Span(str(r.get("title")), className="cy-clip-2")),
                 html.Td(pieces.stage_chip(view, r.get("stage"))),
                 html.Td(str(r.get("unit_name") or r.get("unit") or "–")),
-                html.Td(view.moment(r.get("reported_at")), className="cy-num"),
+                *([html.Td(view.moment(r.get("reported_at")), className="cy-num")] if opens else []),
                 html.Td(_due(view, r)),
             ],
             **attrs(
@@ -79,7 +80,10 @@ def records(view: View, rows: Sequence[Row], total: int, *, opens: bool = True) 
     return [
         html.Div(shown, className="cy-faint"),
         pieces.table(
-            heads, lines, nothing=view.t("desk.records.none"), className="is-clickable" if opens else ""
+            [view.t(f"word.{head}") for head in heads],
+            lines,
+            nothing=view.t("desk.records.none"),
+            className="is-clickable" if opens else "",
         ),
     ]
 

@@ -11,11 +11,13 @@ import re
 import time
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from openpyxl import load_workbook
 from playwright.sync_api import Browser, Page, expect
 
+from data.database import Database
 from tests.e2e.browser import DESK_SIZE, LEADER_SIZE, PATIENT_MS, WALL_SIZE, Terminal, at_terminal
 from tests.e2e.conftest import Running
 from tests.people import Person
@@ -203,6 +205,37 @@ def test_an_indicator_opens_its_formula_and_its_records(product: Running, desk: 
     expect(page.locator(".detail__number")).to_have_text(known["number"])
 
 
+FIGURES = ("open", "overdue", "on_time_closing", "first_dispatch", "median_handling")
+DATA_FIGURES = ("devices_online", "completeness", "newest_age")
+
+
+@pytest.mark.parametrize("login", ["operator", "evaluator"])
+def test_every_panel_opens_the_records_of_its_figure(product: Running, chrome: Browser, login: str) -> None:
+    """Also for those without a right to the city's feeds."""
+    with at_terminal(chrome, product.url, "desk", DESK_SIZE) as terminal:
+        sit_down(terminal, product, login, "desk")
+        page = terminal.page
+        asker = product.person(login)
+        for of in (*FIGURES, *DATA_FIGURES):
+            page.locator(f"#desk-tiles [data-of='{of}']").click()
+            body = page.locator("#records-body")
+            if of in FIGURES:
+                total = asker.ask("incidents", scope="all", of=of, limit=1).json()["total"]
+                if total:
+                    expect(body.locator("[data-incident]").first).to_be_visible()
+                else:
+                    expect(body).to_contain_text("没有记录")
+            else:
+                answer = asker.ask("devices", of=of, limit=1).json()
+                expect(body).to_contain_text(f"共 {answer['total']} 条")
+                expect(body.locator("tr[data-record]")).to_have_count(min(100, answer["total"]))
+                if answer["denominator"] is not None:
+                    expect(body).to_contain_text(f"/ {answer['denominator']:,}")
+            page.locator("#records [data-records-close]").click()
+            expect(page.locator("#records")).to_be_hidden()
+        asker.close()
+
+
 def test_closed_incidents_are_found_by_their_number(product: Running, desk: Terminal) -> None:
     gone, page = report(product), desk.page
     carry_out(product, "operator", "refuse_incident", id=gone["id"], reason="重复上报")
@@ -231,6 +264,7 @@ def test_a_bell_stops_on_every_desk_when_one_acknowledges(
 
 
 def test_the_wall_is_scaled_as_a_whole_and_commands_nothing(product: Running, chrome: Browser) -> None:
+    report(product)
     with at_terminal(chrome, product.url, "wall", WALL_SIZE) as wall:
         sit_down(wall, product, "wall", "wall")
         page = wall.page
@@ -245,14 +279,126 @@ def test_the_wall_is_scaled_as_a_whole_and_commands_nothing(product: Running, ch
                 arg=[1920 * scale, 1080 * scale],
                 timeout=PATIENT_MS,
             )
-        assert (
-            page.locator(
-                "[data-canvas] button:not([tabindex='-1']), [data-canvas] a[href], [data-canvas] input"
-            ).count()
-            == 0
+        assert page.locator("[data-canvas] :is(a[href], input, [data-act], [data-incident])").count() == 0
+        assert page.locator("[data-canvas] button:not([data-of])").count() == 0, (
+            "figures alone can be pressed"
         )
         expect(page.locator(".wall__tiles [data-of]")).to_have_count(8)
         expect(page.locator("[data-worst] .row").first).to_be_visible()
+
+
+def test_a_figure_of_the_wall_shows_its_formula_and_its_records(product: Running, chrome: Browser) -> None:
+    """To be read only; gone by a click, by Esc, by themselves, and for a new level I."""
+    report(product)
+    with at_terminal(chrome, product.url, "wall", WALL_SIZE) as wall:
+        sit_down(wall, product, "wall", "wall")
+        page = wall.page
+        sent: list[str] = []
+        page.on("request", lambda r: sent.append(r.url) if r.method == "POST" else None)
+        records = page.locator("[data-records]")
+        expect(records).to_be_hidden()
+        for tile in page.locator(".wall__tiles [data-of] .cy-tile__formula").all():
+            expect(tile).not_to_be_empty()
+            assert tile.evaluate("e => e.scrollHeight <= e.clientHeight + 1"), "the formula is cut off"
+        for of in (*FIGURES, *DATA_FIGURES):
+            page.locator(f".wall__tiles [data-of='{of}']").click()
+            expect(records.locator("[data-records-title]")).to_have_text(
+                page.locator(f"[data-of='{of}'] .cy-tile__name").inner_text()
+            )
+            expect(records.locator("[data-record], .cy-empty").first).to_be_visible()
+            expect(records.locator(".is-fault")).to_have_count(0)
+            assert records.locator("[data-record]").count() <= 12
+        page.locator(".wall__tiles [data-of='open']").click()
+        expect(records.locator("[data-record]").first).to_be_visible()
+        page.keyboard.press("Escape")
+        expect(records).to_be_hidden()
+        page.locator(".wall__tiles [data-of='devices_online']").click()
+        expect(records.locator("[data-record]")).to_have_count(12)
+        expect(records).to_contain_text("共 5000 条，显示 12 条")
+        page.locator("[data-records] h2").click()
+        expect(records).to_be_hidden()
+        page.locator(".wall__tiles [data-of='open']").click()
+        expect(records).to_be_visible()
+        loud = report(product, class_code="E0401", text="道路塌陷，车辆受困", level=1)
+        expect(page.locator("[data-alert]")).to_be_visible()
+        expect(records).to_be_hidden()
+        page.locator(".wall__tiles [data-of='open']").click()
+        expect(records).to_be_visible()
+        boxes = [page.locator(x).bounding_box() for x in ("[data-alert]", "[data-records]")]
+        assert boxes[0] and boxes[1] and boxes[0]["y"] + boxes[0]["height"] <= boxes[1]["y"], (
+            "an alert stays in sight"
+        )
+        page.keyboard.press("Escape")
+        expect(records).to_have_attribute("data-close-s", "60")
+        records.evaluate("e => { e.dataset.closeS = 1; }")  # a test need not wait for a minute
+        page.locator(".wall__tiles [data-of='open']").click()
+        expect(records).to_be_visible()
+        expect(records).to_be_hidden()
+        assert {urlsplit(url).path for url in sent} == {"/_dash-update-component"}, "it only asks"
+        carry_out(product, "operator", "acknowledge_incident", id=loud["id"])
+
+
+def test_one_press_on_the_leaders_page_acts(product: Running, chrome: Browser) -> None:
+    """Acknowledge, send to the unit that the route names, open at the desk: one press each."""
+    loud = report(product, class_code="E0401", text="道路塌陷，车辆受困", level=1)
+    sent = report(product, class_code="E0401", text="路面塌陷，无人受困", level=2)
+    carry_out(product, "dispatcher", "accept_incident", id=sent["id"])
+    with at_terminal(chrome, product.url, "leader", LEADER_SIZE) as leader:
+        sit_down(leader, product, "leader", "leader")
+        page = leader.page
+        asker = product.person("leader")
+        page.locator(f"#leader-wrong [data-key='{loud['id']}']").get_by_role(
+            "button", name="确认知晓"
+        ).click()
+        expect(page.locator(".cy-toast")).to_contain_text("确认知晓")
+        assert asker.ask("incident", id=loud["id"]).json()["acknowledged"]
+        card = page.locator(f"#leader-wrong [data-key='{sent['id']}']")
+        card.get_by_role("button", name="派遣").click()
+        expect(card.locator(".cy-stage--dispatched")).to_be_visible()
+        assert (
+            asker.ask("incident", id=sent["id"]).json()["unit"]
+            == asker.ask("route_incident", id=sent["id"]).json()["unit"]
+        )
+        asker.close()
+        with leader.leaving():
+            card.get_by_role("link", name="打开").click()
+            expect(page.locator(".detail__number")).to_have_text(sent["number"], timeout=PATIENT_MS)
+
+
+TERMINALS = (
+    ("operator", "desk"),
+    ("leader", "leader"),
+    ("wall", "wall"),
+    ("admin", "ops"),
+    ("admin", "admin"),
+)
+
+
+def test_demo_data_are_called_so_on_every_terminal_while_a_feed_is_demo(
+    product: Running, chrome: Browser
+) -> None:
+    """And no longer when none is. (Which feeds are demo is said where the store is set up, so here too.)"""
+    store = Database(product.product.env["CHENGYUN_DSN"])
+    demo = [feed for (feed,) in store.query("SELECT id FROM feeds WHERE demo")]
+    assert demo
+    with at_terminal(chrome, product.url, "ops", LEADER_SIZE) as watched:
+        sit_down(watched, product, "admin", "ops")
+        tag = watched.page.locator("[data-demo]")
+        expect(tag).to_have_text("演示数据")
+        try:
+            for on in (True, False):
+                store.query("UPDATE feeds SET demo = %s WHERE id = ANY(%s)", (on, demo))
+                expect(tag).to_be_visible(visible=on)  # without a reload
+                for login, page in TERMINALS:
+                    with at_terminal(chrome, product.url, page, LEADER_SIZE) as terminal:
+                        sit_down(terminal, product, login, page)
+                        shown = terminal.page.locator("[data-demo]")
+                        expect(shown).to_have_count(1)
+                        expect(shown).to_be_visible(visible=on)
+        finally:
+            store.query("UPDATE feeds SET demo = true WHERE id = ANY(%s)", (demo,))
+            expect(tag).to_be_visible()
+            store.close()
 
 
 def test_who_has_no_right_is_told_so(product: Running, chrome: Browser) -> None:
