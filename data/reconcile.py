@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Protocol
 
 from data.database import Cursor, Database
@@ -87,38 +88,45 @@ class Reconciler:
             minutes = {(t, p, m): n for t, p, m, n in cursor.fetchall()}
         out: list[Mismatch] = []
         inspector = self._inspector()
-        ends: dict[str, dict[TopicPartition, tuple[int, int]]] = {}
+        stamp = int((now - LATE).timestamp()) // 60 * 60
+        edges = list(range(stamp - int(self._recent.total_seconds()) // 60 * 60 + 60, stamp + 60, 60))
+        offsets = {
+            (topic, number): inspector.offsets_at(
+                TopicPartition(topic, number), [edge * 1000 for edge in edges]
+            )
+            for topic, number, *_ in partitions
+        }
+        # Asked after the offsets: what the bus trims meanwhile then counts as no longer held.
+        held = {topic: inspector.ranges(topic) for topic in {topic for topic, *_ in partitions}}
         for topic, number, start, position, counted in partitions:
             if position - start != counted:
                 out.append(Mismatch("broker_vs_ledger", topic, number, "", None, position - start, counted))
             partition = TopicPartition(topic, number)
-            if topic not in ends:
-                ends[topic] = inspector.ranges(topic)
-            first, end = ends[topic].get(partition, (0, 0))
+            first, end = held[topic].get(partition, (0, 0))
             if position > end:
                 out.append(Mismatch("position_ahead", topic, number, "", None, end, position))
-            out += self._minutes(inspector, partition, (max(first, start), position), minutes, now)
+            at_edges = list(zip(edges, offsets[topic, number], strict=True))
+            out += self._minutes(partition, at_edges, (start, first, position), minutes)
         return out
 
     def _minutes(
         self,
-        inspector: Inspector,
         partition: TopicPartition,
-        counted: tuple[int, int],
+        at_edges: list[tuple[int, int]],
+        known: tuple[int, int, int],
         minutes: dict[tuple[str, int, datetime], int],
-        now: datetime,
     ) -> list[Mismatch]:
-        """Every closed recent minute: the broker's offsets at its edges against the ledger."""
-        low, position = counted
-        stamp = int((now - LATE).timestamp()) // 60 * 60
-        edges = list(range(stamp - int(self._recent.total_seconds()) // 60 * 60 + 60, stamp + 60, 60))
-        if len(edges) < 2:
-            return []
-        offsets = inspector.offsets_at(partition, [edge * 1000 for edge in edges])
+        """Every closed recent minute: the broker's offsets at its edges (s since the epoch) against the ledger.
+
+        `known`: where counting started, the first offset that the bus still holds, the store's position.
+        """
+        start, first, position = known
         out = []
-        for edge, begin, end in zip(edges, offsets, offsets[1:], strict=False):
-            if end > position or begin < low:
-                continue  # not read to its end yet (in flight), or older than what the bus still holds
+        for (edge, begin), (_, end) in pairwise(at_edges):
+            if end > position or begin < start:
+                continue  # not read to its end yet (in flight), or begun before we counted
+            if begin <= first and first > start:
+                continue  # the bus has trimmed: its offset at this edge may be that of a later message
             minute = datetime.fromtimestamp(edge, UTC)
             found = minutes.get((partition.topic, partition.partition, minute), 0)
             if end - begin != found:

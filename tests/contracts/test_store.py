@@ -441,6 +441,41 @@ def test_what_the_bus_said_of_an_old_minute_is_not_taken_back(db: Database) -> N
     assert db.query("SELECT count(*) FROM ledger_mismatches WHERE resolved_at IS NULL") == [(1,)]
 
 
+class Trimmed:
+    """A bus of which one partition was read: a message a second from NOW on; it holds only those from `first` on."""
+
+    def __init__(self, first: int, lost: int = 0) -> None:
+        self.first, self.lost = first, lost
+
+    def ranges(self, topic: str) -> dict[TopicPartition, tuple[int, int]]:
+        return {TopicPartition(topic, 0): (self.first, 300 + self.lost)}
+
+    def offsets_at(self, partition: TopicPartition, times_ms: list[int]) -> list[int]:
+        """The first message held that is not older."""
+        seconds = (round(ms / 1000 - NOW.timestamp()) for ms in times_ms)
+        return [min(max(s + (self.lost if s > 200 else 0), self.first), 300 + self.lost) for s in seconds]
+
+
+@pytest.mark.parametrize("first", [0, 60, 90, 120, 200, 300])
+def test_minutes_that_the_bus_has_trimmed_are_not_compared(db: Database, first: int) -> None:
+    intaker = Intaker(db)
+    for minute in range(5):
+        at = NOW + timedelta(minutes=minute)
+        intaker.take(
+            [reading("WL-1", {"level": 1.0}, at + timedelta(seconds=s), f"{minute}-{s}") for s in range(60)],
+            at,
+        )
+    later = NOW + timedelta(minutes=10)
+    assert Reconciler(db, lambda: Trimmed(first)).run(later) == []
+    if first < 200:
+        db.query("UPDATE partition_positions SET position = position + 7")
+        wrong = Reconciler(db, lambda: Trimmed(first, lost=7)).run(later)
+        assert [(m.minute, m.expected, m.found) for m in wrong] == [
+            (None, 307, 300),
+            (NOW + timedelta(minutes=3), 67, 60),
+        ], "a minute that is still held is compared"
+
+
 def test_a_moved_position_is_found(db: Database) -> None:
     Intaker(db).take([reading("WL-1", {"level": 1.0}, NOW, "m")])
     db.query("UPDATE partition_positions SET position = position + 10")
