@@ -72,7 +72,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     only real services have (fixture `real`) on the other."""
     if "running" in metafunc.fixturenames:
         only = {"product": ("embedded",), "real": ("real",)}
-        profiles = next((only[name] for name in only if name in metafunc.fixturenames), PROFILES)
+        # What is about screens alone says so in its module: a browser cannot tell the profiles apart.
+        usual = getattr(metafunc.module, "PROFILES", PROFILES)
+        profiles = next((only[name] for name in only if name in metafunc.fixturenames), usual)
         metafunc.parametrize("running", profiles, indirect=True, scope="session")
 
 

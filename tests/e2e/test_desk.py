@@ -22,6 +22,7 @@ from tests.e2e.browser import DESK_SIZE, LEADER_SIZE, PATIENT_MS, WALL_SIZE, Ter
 from tests.e2e.conftest import Running
 from tests.people import Person
 
+PROFILES = ("embedded",)
 CALL_S = 30
 """An operator taking a call files an incident within this time."""
 

@@ -33,6 +33,7 @@ from tests.e2e.lively import enliven
 
 UPDATE: Final = os.environ.get("UPDATE_SCREENS") == "1"
 SCREENS: Final = Path(__file__).resolve().parents[2] / "docs" / "screens"
+PROFILES: Final = ("embedded",)
 MOST_BYTES: Final = 400_000
 COMPLETE_S: Final = 20 * 60.0
 

@@ -13,7 +13,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Page
 
 from data.sample_city import read_city
-from tests.layouts.browser import Server, chromium, serving, watched
+from tests.layouts.browser import Server, serving, watched
 
 START = """
 async (options) => {
@@ -30,12 +30,6 @@ async (options) => {
 }
 """
 IDLE = "() => new Promise((done) => { const m = window.city.map; m.loaded() && !m.isMoving() ? done() : m.once('idle', done); m.triggerRepaint(); })"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as one:
-        yield one
 
 
 @pytest.fixture(scope="module")

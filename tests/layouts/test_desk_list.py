@@ -6,13 +6,12 @@ The grid itself is a stand-in that counts rows: Dash is not needed for what is s
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any, Final
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
-from tests.layouts.browser import Server, chromium, serving, watched
+from tests.layouts.browser import Server
 
 BODY: Final = """
 <div class="cy-toasts"></div>
@@ -49,29 +48,6 @@ async (body) => {
   live.start({});
 }
 """
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as one:
-        yield one
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    with serving("tests.layouts.live_server", "e1") as one:
-        yield one
-
-
-@pytest.fixture
-def page(browser: Browser, server: Server) -> Iterator[Page]:
-    context = browser.new_context(locale="zh-CN")
-    one = context.new_page()
-    faults = watched(one)
-    one.goto(server.url + "/page")
-    yield one
-    context.close()
-    assert faults == []
 
 
 def push(server: Server, *items: dict[str, Any]) -> None:

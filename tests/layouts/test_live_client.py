@@ -6,13 +6,11 @@ import copy
 import json
 import random
 import time
-from collections.abc import Iterator
 from typing import Any
 
-import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.layouts.browser import Server, chromium, serving, watched
+from tests.layouts.browser import Server
 
 START = """
 async (options) => {
@@ -32,29 +30,6 @@ STATE = """
   return {epoch: live.epoch, n: live.n, items};
 }
 """
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as one:
-        yield one
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    with serving("tests.layouts.live_server", "e1") as one:
-        yield one
-
-
-@pytest.fixture
-def page(browser: Browser, server: Server) -> Iterator[Page]:
-    context = browser.new_context()
-    one = context.new_page()
-    faults = watched(one)
-    one.goto(server.url + "/page")
-    yield one
-    context.close()
-    assert faults == []
 
 
 def order(server: Server, do: str, **rest: Any) -> dict[str, Any]:

@@ -5,13 +5,12 @@ What is overdue, and what the desk's filter lets through (the list on the screen
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Page
 
 from callbacks.http.commands import model_of, plain
 from data.database import Database
@@ -20,7 +19,6 @@ from data.questions.answers import StoreQuestions
 from incidents.commands import IncidentList
 from incidents.lifecycle import DEFAULT_STAGE_LIMITS_MIN, Step, advance, file_report, is_overdue
 from incidents.model import Actor, ClockKind, Incident, Place, Policy, Rejected, Stage
-from tests.layouts.browser import Server, chromium, serving, watched
 from tests.small_city import CELL, CITY, EAST, WEST, actor, place_of, units_of_work
 
 T0: Final = datetime(2026, 11, 21, 8, 0, tzinfo=UTC)
@@ -31,29 +29,6 @@ POLICY: Final = Policy("0101", 1, LIMIT_MIN, ClockKind.URGENT_HOUR, False, DEFAU
 
 Doing = tuple[int, Actor, Step]
 """Minute since the report, who, what."""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as one:
-        yield one
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    with serving("tests.layouts.live_server", "e1") as one:
-        yield one
-
-
-@pytest.fixture
-def page(browser: Browser, server: Server) -> Iterator[Page]:
-    context = browser.new_context()
-    one = context.new_page()
-    faults = watched(one)
-    one.goto(server.url + "/page")
-    yield one
-    context.close()
-    assert faults == []
 
 
 def stored(db: Database, incidents: list[Incident]) -> list[Incident]:

@@ -298,6 +298,7 @@ export class IncidentList extends EventTarget {
   }
 
   #foot() {
+    if (!this.#api) return; // the map may move before the grid is there
     const found = this.#capped();
     const [n, kept] = [number(this.#api.getDisplayedRowCount()), number(this.#known.size)];
     put(this.#host.querySelector('[data-foot]'), found ? t('desk.list.capped', {n, kept, total: number(found.open)}) : t('desk.list.shown', {n, total: kept}));
