@@ -32,12 +32,17 @@ export const named = (thing, field = 'name') => (lang === 'en' && thing[`${field
 export const metresText = (m) =>
   m < 1000 ? t('phone.metres', {n: Math.max(10, Math.round(m / 10) * 10)}) : t('phone.kilometres', {n: (m / 1000).toFixed(m < 9950 ? 1 : 0)});
 
-/** A line of words that goes away by itself; what must be read is a notice instead. */
+const TOASTS = 2;
+
+/** A line of words that goes away by itself; what must be read is a notice instead. The one before stays its time:
+ * "sent later" must not vanish because a task arrives in the same moment. */
 export function toast(words, kind = '') {
   const host = document.getElementById('ph-toasts');
   const element = h('div', {class: `cy-toast${kind ? ` cy-toast--${kind}` : ''}`, onclick: () => element.remove()}, icon(kind ? 'triangle-alert' : 'circle-check'), h('span', {}, words));
-  host.replaceChildren(element);
-  setTimeout(() => element.remove(), kind === 'wrong' ? 8000 : 4000);
+  for (const other of [...host.children]) if (other.textContent === element.textContent) other.remove();
+  while (host.children.length >= TOASTS) host.firstElementChild.remove();
+  host.append(element);
+  setTimeout(() => element.remove(), kind === 'wrong' ? 8000 : 6000);
 }
 
 const STEPS = {
