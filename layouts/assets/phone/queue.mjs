@@ -49,7 +49,8 @@ export class Queue extends EventTarget {
     const entry = await rows.add({
       login: this.#login, key: newKey(), name, photos, incident, from, title, at: Date.now(), state: 'waiting',
       // Behind another step of the same incident nobody knows the version yet: the one before will tell.
-      body: behind ? {...body, version: null} : body, behind, words: '', detail: '', waited: false, sha256: [],
+      body: behind ? {...body, version: null} : body, behind, words: '', detail: '', sha256: [],
+      waited: navigator.onLine === false, // made without signal, whether or not the first try has failed yet
     });
     this.#entries = [...this.#entries, entry];
     this.#tell();
