@@ -274,7 +274,10 @@ def test_kill_and_restart(page: Page, server: Server) -> None:
     in_step(page, server, 12)
     assert time.monotonic() - up < 8, "back-off never exceeds 5 s"
     assert page.evaluate("() => chengyun.live.status") == "live"
-    assert page.evaluate("() => window.statuses")[-3:] == ["late", "lost", "live"]
+    said = page.evaluate("() => window.statuses")
+    at = said.index("lost")
+    # A server that is busy with its start may keep the link late once more before it is live for good.
+    assert said[at - 1 : at + 2] == ["late", "lost", "live"] and said[-1] == "live"
     assert page.evaluate("() => chengyun.live.get('incident', '1') ?? null") is None
 
 
