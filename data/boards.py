@@ -10,9 +10,8 @@ from typing import Any, Final
 from data.database import Database
 from data.incident_rows import COLUMNS, live_item, ms, to_incident
 from data.questions.operations import FEED_STATUS
-from incidents.indicators import ancestors
+from incidents.indicators import SILENT_AFTER_PERIODS, ancestors
 
-SILENT_AFTER_PERIODS: Final = 3
 OPEN_ITEMS: Final = 3000
 CLOSED_ITEMS: Final = 300
 

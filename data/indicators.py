@@ -11,7 +11,16 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from data.database import Cursor, Database, many
-from incidents.indicators import BY_ID, INDICATORS, Value, ancestors, count, middle, share
+from incidents.indicators import (
+    BY_ID,
+    INDICATORS,
+    SILENT_AFTER_PERIODS,
+    Value,
+    ancestors,
+    count,
+    middle,
+    share,
+)
 
 FAST: Final = ("open", "overdue", "on_time_closing", "first_dispatch", "median_handling")
 COMPLETENESS_WINDOW: Final = timedelta(minutes=15)
@@ -132,7 +141,8 @@ def device_values(database: Database, seen: Seen, city: str, now: datetime) -> d
         if device in seen or at - since >= period
     ]
     online = _sum(
-        (path, float(at - seen.get(device, 0.0) <= 3 * period), 1.0) for device, path, period in rows
+        (path, float(at - seen.get(device, 0.0) <= SILENT_AFTER_PERIODS * period), 1.0)
+        for device, path, period in rows
     )
     newest: dict[str, float] = {}
     for device, path, _ in rows:

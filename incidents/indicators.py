@@ -13,6 +13,10 @@ from typing import Final, Literal
 WINDOW_DAYS: Final = 30
 
 
+SILENT_AFTER_PERIODS: Final = 3
+"""A device not heard for this many of its expected periods is silent."""
+
+
 @dataclass(frozen=True, slots=True)
 class Indicator:
     """指标: `direction` says whether more or less is better; `limit_s`: older than this it is shown as stale.

@@ -10,9 +10,9 @@ from data.indicators import COMPLETENESS_WINDOW, RECEIVED
 from data.questions.context import Answer, Ask, bounded, contains
 from data.scope import area_scope, named
 from incidents import commands as c
+from incidents.indicators import SILENT_AFTER_PERIODS
 from incidents.model import Rejected
 
-SILENT_AFTER_PERIODS: Final = 3
 _HEARD_WITHIN: Final = timedelta(days=31)
 """How far back the newest reading is looked for: bounds the partitions that a dead device makes us read."""
 

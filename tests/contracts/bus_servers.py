@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import NoReturn, Protocol
-
-import pytest
-
-
-def not_run(what: str) -> NoReturn:
-    """Skip the test, naming what is missing; with REQUIRE_SERVICES=1 (CI) that is a failure."""
-    if os.environ.get("REQUIRE_SERVICES") == "1":
-        pytest.fail(f"REQUIRE_SERVICES=1 but not run: {what}", pytrace=False)
-    pytest.skip(f"not run: {what}")
+from typing import Protocol
 
 
 def free_port() -> int:

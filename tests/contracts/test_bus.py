@@ -35,7 +35,8 @@ from incidents.ports import (
     TopicPartition,
 )
 from streams.bus import open_bus
-from tests.contracts.bus_servers import KafkaServer, RedisServer, Server, free_port, not_run
+from tests.contracts.bus_servers import KafkaServer, RedisServer, Server, free_port
+from tests.services import not_run
 
 TRANSPORTS = ("redis-streams", "kafka")
 PARTITIONS = 4
