@@ -498,12 +498,33 @@ def test_the_map_opens_only_when_asked_for(crew: Crew) -> None:
     expect(crew.page.locator(".ph-map canvas")).to_be_visible()
 
 
+def held(routes: list[Route], page: Page) -> None:
+    """Wait for the first request a route handler has put aside."""
+    deadline = time.monotonic() + PATIENT_MS / 1000
+    while not routes:
+        assert time.monotonic() < deadline, "the page has not asked"
+        page.wait_for_timeout(20)  # the only wait of Playwright's that lets route handlers run
+
+
 def test_signing_out_leaves_nothing_of_the_account(crew: Crew, sessions: Sessions) -> None:
-    crew.task()
+    incident = crew.task()
+    expect(crew.page.locator(f"[data-task='{incident}']")).to_be_visible()
     crew.page.wait_for_function("caches.match('/phone').then(Boolean)")
     crew.go("#/me")
+    # An answer that is still under way while the account leaves, and arrives before the browser has left the page.
+    under_way: list[Route] = []
+    crew.page.route("**/queries/my_tasks*", lambda route: under_way.append(route))
+    crew.task()
+    held(under_way, crew.page)
+    answer = under_way[0].fetch()
+    left: list[Route] = []
+    crew.page.route("**/login*", lambda route: left.append(route))
     crew.page.get_by_role("button", name="退出").tap()
+    held(left, crew.page)
     del sessions[crew.worker.login]
+    with crew.page.expect_request("**/queries/incident?*"):
+        under_way[0].fulfill(response=answer)
+    crew.page.unroute_all()  # what was put aside goes on
     crew.page.wait_for_url("**/login**")
     kept = crew.page.evaluate(
         """() => new Promise((done, failed) => {

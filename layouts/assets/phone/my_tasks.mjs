@@ -9,6 +9,7 @@ import {facts} from './facts.mjs';
 const PREFIX = `${facts.login}/`;
 const WAIT_MS = 250;
 const KEPT = 20;
+let leaving = false;
 
 /** What a queued command will have done to the stage. */
 const BECOMES = {
@@ -33,7 +34,7 @@ export async function remembered(name, question) {
   try {
     const value = await question();
     const record = {value, at: Date.now()};
-    await kept.put(PREFIX + name, record);
+    if (!leaving) await kept.put(PREFIX + name, record);
     return {...record, fresh: true};
   } catch (error) {
     if (error instanceof SessionOver || error instanceof Refused) throw error; // a no is an answer
@@ -56,11 +57,15 @@ export async function incidentOf(id) {
 /** Drafts of forms: a phone may throw the page away while its camera is open. */
 export const drafts = {
   get: (name) => kept.get(`${PREFIX}draft/${name}`),
-  put: (name, value) => kept.put(`${PREFIX}draft/${name}`, value),
+  put: async (name, value) => { if (!leaving) await kept.put(`${PREFIX}draft/${name}`, value); },
   remove: (name) => kept.remove(`${PREFIX}draft/${name}`),
 };
-/** Leaving the phone to someone else: nothing of this account stays but what still waits to be sent. */
-export const forgetAll = () => kept.removeAll(PREFIX);
+/** Leaving the phone to someone else: nothing of this account stays but what still waits to be sent. From here on
+ * nothing is kept either: answers still under way arrive before the browser has left the page. */
+export function forgetAll() {
+  leaving = true;
+  return kept.removeAll(PREFIX);
+}
 
 class MyTasks extends EventTarget {
   list = [];
