@@ -48,11 +48,17 @@ def test_times(time: datetime, expected: str) -> None:
 
 
 def test_a_history_import_may_be_old_but_not_absurd() -> None:
-    assert reason(check_time, "t", datetime(2000, 1, 1, tzinfo=UTC), NOW.timestamp(), LIMITS, history=True) == ("", "")
+    assert reason(
+        check_time, "t", datetime(2000, 1, 1, tzinfo=UTC), NOW.timestamp(), LIMITS, history=True
+    ) == ("", "")
     assert (
-        reason(check_time, "t", datetime(1999, 1, 1, tzinfo=UTC), NOW.timestamp(), LIMITS, history=True)[0] == "bad_time"
+        reason(check_time, "t", datetime(1999, 1, 1, tzinfo=UTC), NOW.timestamp(), LIMITS, history=True)[0]
+        == "bad_time"
     )
-    assert reason(check_time, "t", NOW + timedelta(days=1), NOW.timestamp(), LIMITS, history=True)[0] == "in_future"
+    assert (
+        reason(check_time, "t", NOW + timedelta(days=1), NOW.timestamp(), LIMITS, history=True)[0]
+        == "in_future"
+    )
 
 
 @given(st.datetimes(timezones=st.timezones()), st.booleans())
