@@ -11,7 +11,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -53,9 +53,9 @@ class Run:
     truth: Truth
 
 
-def chunks(messages: Iterator[Outgoing]) -> Iterator[list[Outgoing]]:
-    """Lists of PUBLISH messages."""
-    while chunk := list(islice(messages, PUBLISH)):
+def chunks(messages: Iterator[Outgoing], size: int = PUBLISH) -> Iterator[list[Outgoing]]:
+    """Lists of `size` messages."""
+    while chunk := list(islice(messages, size)):
         yield chunk
 
 
@@ -126,15 +126,22 @@ def _family(pid: int) -> list[psutil.Process]:
         return []
 
 
-def drain(product: Product, store: Store, truth: Truth, processes: int, before: int) -> Run:
+def drain(
+    product: Product,
+    store: Store,
+    truth: Truth,
+    processes: int,
+    before: int,
+    accounted: Callable[[Store], int] = Store.accounted,
+) -> Run:
     """Start ingest on a full topic; from the first message accounted for to the last."""
     names = [f"ingest-{n}" for n in range(processes)]
     for name in names:
         product.start_as(name, "ingest", "--lane", "ordinary")
-    while store.accounted() == before:
+    while accounted(store) == before:
         time.sleep(0.01)  # watching a counter of another process
-    first, started, watch = store.accounted(), time.perf_counter(), Watch(product)
-    while (now := store.accounted()) - before < truth.messages:
+    first, started, watch = accounted(store), time.perf_counter(), Watch(product)
+    while (now := accounted(store)) - before < truth.messages:
         time.sleep(0.05)  # watching a counter of another process
     seconds = time.perf_counter() - started
     cpu, memory = watch.cores(), watch.memory_mb()

@@ -11,6 +11,7 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import TextIO
 
 from incidents.ports import Outgoing
 from tests.bench.bench_drills import FILES
@@ -66,7 +67,10 @@ def load_devices(count: int = 5000) -> list[LoadDevice]:
 
 @dataclass(slots=True)
 class CityLoad:
-    """Messages of `readings` readings each. `begin`: time of the first; every device's next one is STEP later."""
+    """Messages of `readings` readings each. `begin`: time of the first; every device's next one is STEP later.
+
+    `log`: where each distinct good reading is written down (device, metric, time, value; tabs between).
+    """
 
     devices: Sequence[LoadDevice]
     readings: int
@@ -74,6 +78,7 @@ class CityLoad:
     topic: str = "city.reading.v1"
     seed: int = 1
     live: bool = False
+    log: TextIO | None = None
     truth: Truth = field(default_factory=Truth)
 
     def messages(self, count: int) -> Iterator[Outgoing]:
@@ -109,17 +114,22 @@ class CityLoad:
     def _good(self, number: int, rng: random.Random, late: bool) -> Outgoing:
         device = self.devices[number % len(self.devices)]
         at = datetime.now(UTC) if self.live else self.begin + STEP * (number // len(self.devices))
+        # Moments are counted in steps of 8 µs, the last digit tells the kind: no two readings share a moment by chance.
+        at -= timedelta(microseconds=at.microsecond % 8)
         if late:
-            at -= LATE_BY + timedelta(microseconds=1)  # a moment no message in time can have
+            at -= LATE_BY + timedelta(microseconds=4)
         rows = []
         for index in range(self.readings):
             metric, normal = device.metrics[index % len(device.metrics)]
             value = round(normal * (0.98 + 0.02 * rng.random()), 4)
-            time = at - STEP / (self.readings + 1) * (index // len(device.metrics))
+            turn = index // len(device.metrics)
+            time = at - turn * (STEP / 4 + timedelta(microseconds=1))
             rows.append(
                 f'{{"metric": "{metric}", "value": {value}, "time": "{time.isoformat(timespec="microseconds")}"}}'
             )
             self.truth.total += value
+            if self.log is not None:
+                self.log.write(f"{device.id}\t{metric}\t{time.isoformat()}\t{value!r}\n")
         self.truth.readings += self.readings
         self.truth.stored += self.readings
         identity = f"{self.topic}-{self.seed}-{number:09d}"
