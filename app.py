@@ -317,6 +317,7 @@ def ingest(s: Settings, args: argparse.Namespace) -> int:
     from data.live import LiveAway
     from incidents.triage import triage
     from streams.consumer import Consumer, Counters
+    from streams.garbage import sweep_garbage
     from streams.live_feed import LiveFeed
     from streams.live_items import LiveValues, warning_items, worker_places
     from streams.validate import Limits
@@ -371,17 +372,18 @@ def ingest(s: Settings, args: argparse.Namespace) -> int:
             stop.set()
             raise
 
-    live_feed = LiveFeed(parts.live, parts.away)
+    # A feed of its own for each lane: what is critical never waits for the rest after ordinary values.
+    live_feeds = {lane: LiveFeed(parts.live, parts.away) for lane in chosen}
     lanes_alive: dict[str, float] = {}
 
     counters: dict[str, Counters] = {}
 
-    def heartbeats() -> None:
+    def heartbeat(lane: str) -> None:
         """A lane that turned within the last seconds is alive; one that hangs is not said to be."""
-        for lane, at in list(lanes_alive.items()):
-            if time.monotonic() - at < 10:
-                totals = asdict(counters[lane])
-                parts.live.beat(f"ingest:{lane}:{os.getpid()}", int(time.time() * 1000), totals)
+        at = lanes_alive.get(lane)
+        if at is not None and time.monotonic() - at < 10:
+            totals = asdict(counters[lane])
+            parts.live.beat(f"ingest:{lane}:{os.getpid()}", int(time.time() * 1000), totals)
 
     def run_lane(lane: str, topics_: tuple[str, ...]) -> None:
         values = LiveValues()
@@ -399,7 +401,7 @@ def ingest(s: Settings, args: argparse.Namespace) -> int:
             except parts.store_away as error:
                 log.warning("live items wait for the store", error=str(error))
                 return
-            live_feed.put(items, gone)
+            live_feeds[lane].put(items, gone)
 
         def idle() -> None:
             lanes_alive[lane] = time.monotonic()
@@ -426,7 +428,11 @@ def ingest(s: Settings, args: argparse.Namespace) -> int:
 
     works: dict[str, Callable[[], None]] = {
         "ingest-triage": take_in,
-        "ingest-live": partial(live_feed.run, stop, heartbeats),
+        "ingest-garbage": partial(sweep_garbage, stop),
+        **{
+            f"ingest-live-{lane}": partial(live_feeds[lane].run, stop, partial(heartbeat, lane))
+            for lane in chosen
+        },
         **{f"ingest-{lane}": partial(run_lane, lane, topics_) for lane, topics_ in chosen.items()},
     }
     threads = [threading.Thread(target=watched, args=(work,), name=name) for name, work in works.items()]

@@ -125,7 +125,7 @@ def restore(
             raise BadBackup("the store already holds a city; restore needs an empty one")
         cursor.execute("DELETE FROM registry_version")
         for table, weeks in manifest["weeks"].items():
-            Partitions().cover(cursor, table, [datetime.fromisoformat(week) for week in weeks])
+            Partitions().cover(cursor, table, [datetime.fromisoformat(week).timestamp() for week in weeks])
         rows = {table: _load(cursor, archive, table, found) for table, found in manifest["tables"].items()}
         _set_sequences(cursor, manifest["incident_numbers"])
         if not same_bus:

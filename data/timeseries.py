@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
+import numpy as np
+
 from data.database import Cursor, Database
 
 TABLES = ("readings", "positions")
@@ -63,15 +65,18 @@ class Partitions:
         self._known: set[tuple[str, int]] = set()
         self._plain: bool | None = None
 
-    def cover(self, cursor: Cursor, table: str, times: Iterable[datetime]) -> None:
-        """Make the partitions of `table` for `times` (aware UTC) inside the caller's transaction."""
+    def cover(self, cursor: Cursor, table: str, epochs: Iterable[float]) -> None:
+        """Make the partitions of `table` for times (seconds since 1970) inside the caller's transaction."""
         if self._plain is None:
             cursor.execute("SELECT relkind = 'p' FROM pg_class WHERE oid = to_regclass(%s)", (table,))
             row = cursor.fetchone()
             self._plain = bool(row and row[0])
         if not self._plain:
             return
-        needed = {(table, int((time - _EPOCH) / CHUNK)) for time in times} - self._known
+        weeks = np.unique(
+            np.floor_divide(np.fromiter(epochs, float) - _EPOCH.timestamp(), CHUNK.total_seconds())
+        )
+        needed = {(table, int(week)) for week in weeks} - self._known
         for name, number in sorted(needed):
             begin = _EPOCH + number * CHUNK
             part = f"{name}_w{begin:%Y%m%d}"

@@ -92,7 +92,7 @@ class Message:
 
 
 ReadingRow = tuple[int, int, int, datetime, float]
-"""(message index, device number, metric number, time, value)."""
+"""(message index, device number, metric number, time (UTC), value)."""
 
 PositionRow = tuple[int, str, datetime, float, float, float | None]
 """(message index, worker, time, lon, lat, accuracy in metres)."""
@@ -129,12 +129,18 @@ class IntakeRow:
 
 @dataclass(slots=True)
 class Flush:
-    """Everything of one flush. `positions`: partition → (old, new) next-to-read offsets."""
+    """Everything of one flush. `positions`: partition → (old, new) next-to-read offsets.
+
+    `epochs`: the time of each reading in seconds since 1970. `doubtful`: numbers of the readings that may already be
+    stored; the others are newer than everything this consumer knows of their device and metric.
+    """
 
     now: datetime
     positions: dict[TopicPartition, tuple[int, int]]
     messages: list[Message] = field(default_factory=list)
     readings: list[ReadingRow] = field(default_factory=list)
+    epochs: list[float] = field(default_factory=list)
+    doubtful: list[int] = field(default_factory=list)
     places: list[PositionRow] = field(default_factory=list)
     intake: list[IntakeRow] = field(default_factory=list)
     rule_states: dict[tuple[Rule, int], RuleState] = field(default_factory=dict)
