@@ -127,12 +127,13 @@ def migrate(s: Settings, args: argparse.Namespace) -> int:
     """Bring schema and topics up to date."""
     from data.database import Database
     from data.migrate import migrate as run
-    from data.timeseries import enable
+    from data.timeseries import compress_after, enable
     from streams.bus import open_bus
 
     database = Database(s.dsn, name="chengyun-migrate")
     done = run(database)
-    edition = enable(database)
+    edition = enable(database, s.timezone)
+    compress_after(database, s.compress_after_days)
     if s.bus:
         inspector = open_bus(s.bus, s.partitions).inspector()
         inspector.ensure_topics(topics_of(s.partitions))
@@ -487,8 +488,42 @@ def relay(s: Settings, args: argparse.Namespace) -> int:
             *(Timer(name, period, getattr(clockwork, name)) for name, period in TIMERS),
         ),
     )
-    working.run(stop)
+    rolling = threading.Thread(target=partial(roll_up, s, parts, stop), name="relay-rollup")
+    rolling.start()
+    try:
+        working.run(stop)
+    finally:
+        stop.set()
+        rolling.join(timeout=60)
     return 0
+
+
+def roll_up(s: Settings, parts: Parts, stop: threading.Event) -> None:
+    """Rollups and retention, in a thread of their own so that a long step never holds up an escalation.
+
+    Every relay does this, leading or not: the steps themselves see to it that one works at a time.
+    """
+    from data.retention import Retention
+    from data.rollups import Rollups
+
+    log = structlog.get_logger()
+    rollups = Rollups(parts.database, ZoneInfo(s.timezone))
+    keep = timedelta(days=s.keep_raw_days) if s.keep_raw_days else None
+    retention = Retention(parts.database, rollups, keep)
+    looked = -3600.0
+    while not stop.is_set():
+        more = False
+        try:
+            more = rollups.step(clock()).more
+            if not more and time.monotonic() - looked >= 3600:
+                looked = time.monotonic()
+                while not stop.is_set() and retention.step(clock()):
+                    pass
+        except parts.store_away as error:
+            log.warning("rollup waits for the store", error=str(error))
+        except Exception:
+            log.exception("rollup failed, tries again")
+        stop.wait(0.05 if more else 10.0)
 
 
 def demo(s: Settings, args: argparse.Namespace) -> int:

@@ -43,6 +43,18 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "CHENGYUN_MAX_AHEAD_S", "300", "A message dated further ahead than this many seconds is rejected."
     ),
+    Setting(
+        "CHENGYUN_KEEP_RAW_DAYS",
+        "0",
+        "Readings older than this many days are dropped, whole weeks at a time, once they are rolled up per minute,"
+        " hour and day; 0 keeps them all. Longer than CHENGYUN_MAX_AGE_H.",
+    ),
+    Setting(
+        "CHENGYUN_COMPRESS_AFTER_DAYS",
+        "14",
+        "Readings older than this many days are compressed, where the store can (TimescaleDB community edition);"
+        " 0: never. Longer than CHENGYUN_MAX_AGE_H, so that late readings find an uncompressed chunk.",
+    ),
     Setting("CHENGYUN_MAX_MESSAGE_KB", "1024", "A larger message is refused (HTTP 413) or dead-lettered."),
     Setting("CHENGYUN_SESSION_H", "12", "Hours until a session ends, whatever its use."),
     Setting(
@@ -73,6 +85,8 @@ class Settings:
     ingest_group: str
     max_age_h: float
     max_ahead_s: float
+    keep_raw_days: float
+    compress_after_days: float
     max_message_kb: int
     session_h: float
     session_idle_min: float
@@ -112,6 +126,15 @@ def read(environ: Mapping[str, str] | None = None) -> Settings:
     def whole(name: str, low: int) -> int:
         return int(_number(name, v[name], low))
 
+    max_age_h = _number("CHENGYUN_MAX_AGE_H", v["CHENGYUN_MAX_AGE_H"], 0)
+
+    def days_beyond_lateness(name: str) -> float:
+        days = _number(name, v[name], 0)
+        if days and days * 24 <= max_age_h:
+            rule = f"must be 0 or more than the {max_age_h:g} h of CHENGYUN_MAX_AGE_H: later readings are accepted"
+            raise BadSetting(f"{name}={v[name]!r}: {rule}")
+        return days
+
     return Settings(
         dsn=v["CHENGYUN_DSN"],
         bus=v["CHENGYUN_BUS"],
@@ -124,8 +147,10 @@ def read(environ: Mapping[str, str] | None = None) -> Settings:
         partitions=whole("CHENGYUN_PARTITIONS", 1),
         ingest_batch=whole("CHENGYUN_INGEST_BATCH", 1),
         ingest_group=v["CHENGYUN_INGEST_GROUP"],
-        max_age_h=_number("CHENGYUN_MAX_AGE_H", v["CHENGYUN_MAX_AGE_H"], 0),
+        max_age_h=max_age_h,
         max_ahead_s=_number("CHENGYUN_MAX_AHEAD_S", v["CHENGYUN_MAX_AHEAD_S"], 0),
+        keep_raw_days=days_beyond_lateness("CHENGYUN_KEEP_RAW_DAYS"),
+        compress_after_days=days_beyond_lateness("CHENGYUN_COMPRESS_AFTER_DAYS"),
         max_message_kb=whole("CHENGYUN_MAX_MESSAGE_KB", 1),
         session_h=_number("CHENGYUN_SESSION_H", v["CHENGYUN_SESSION_H"], 0),
         session_idle_min=_number("CHENGYUN_SESSION_IDLE_MIN", v["CHENGYUN_SESSION_IDLE_MIN"], 0),

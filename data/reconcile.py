@@ -2,7 +2,8 @@
 
  broker_vs_ledger   per partition: position − start = stored + rejected + duplicate + held; and for every closed
                     minute the broker's own offsets at its begin and end against the ledger's counts
- ledger_vs_store    per ledger row: what it says was stored, rejected, held against the rows that carry its id
+ ledger_vs_store    per ledger row: what it says was stored (less what retention has dropped, `records_dropped`),
+                    rejected, held against the rows that carry its id
  position_ahead     the store has read further than the broker has written (the bus lost data)
 
 A mismatch is kept, shown, and resolved only when the numbers agree again.
@@ -146,6 +147,8 @@ class Reconciler:
     def _store(self, now: datetime, whole: bool) -> list[Mismatch]:
         with self._database.transaction() as cursor:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            # Before the snapshot is taken: a chunk that retention drops is gone for every snapshot at once.
+            cursor.execute("LOCK TABLE readings IN ACCESS SHARE MODE")
             cursor.execute("SELECT coalesce(min(id), 0), coalesce(max(id), 0) FROM ledger WHERE minute >= %s",
                            (now - self._recent,))  # fmt: skip
             row = cursor.fetchone()
@@ -201,7 +204,8 @@ def _recount(cursor: Cursor, begin: int, end: int) -> list[Mismatch]:
     span = {"begin": begin, "end": end, "readings": list(READING_TOPICS), "intake": list(INTAKE_TOPICS),
             "position": POSITION_TOPIC}  # fmt: skip
     cursor.execute(
-        "WITH l AS (SELECT id, topic, partition, feed, minute, stored, rejected, held, records_stored FROM ledger"
+        "WITH l AS (SELECT id, topic, partition, feed, minute, stored, rejected, held,"
+        " records_stored - records_dropped AS records_stored FROM ledger"
         " WHERE id BETWEEN %(begin)s AND %(end)s),"
         " r AS (SELECT ledger_id, count(*) AS n FROM readings WHERE ledger_id BETWEEN %(begin)s AND %(end)s GROUP BY 1),"
         " p AS (SELECT ledger_id, count(*) AS n FROM positions WHERE ledger_id BETWEEN %(begin)s AND %(end)s GROUP BY 1),"
