@@ -206,13 +206,16 @@ def web(s: Settings, args: argparse.Namespace) -> int:
     from callbacks.http.text import text_router
     from callbacks.http.tiles import tiles_router
     from callbacks.server import WebServer, make_server
+    from data.device_access import DeviceAccess
     from data.feed_tokens import FeedTokens
     from data.map_layers import StoreLayers
     from data.migrate import pending
     from data.photos import Photos
     from data.sessions import Sessions
     from data.store_counts import store_counts
+    from incidents.gateway import Rate
     from streams import topics
+    from streams.device_payload import message_of
     from streams.envelope import Bad, decode, key_of
 
     parts = Parts(s, "web")
@@ -261,6 +264,9 @@ def web(s: Settings, args: argparse.Namespace) -> int:
                 phone_router(actor_of, unit_name=unit_name, timezone=s.timezone),
             ),
             ingest_groups=groups,
+            devices=DeviceAccess(parts.database),
+            device_message=lambda sender, value, cause: message_of(sender, value, limit, cause).outgoing,
+            device_rate=Rate(s.device_per_s, s.device_burst),
             tls=bool(s.tls_cert),
             max_message_bytes=limit,
             metrics_token=s.metrics_token,

@@ -44,6 +44,10 @@ SETTINGS: tuple[Setting, ...] = (
         "CHENGYUN_MAX_AHEAD_S", "300", "A message dated further ahead than this many seconds is rejected."
     ),
     Setting("CHENGYUN_MAX_MESSAGE_KB", "1024", "A larger message is refused (HTTP 413) or dead-lettered."),
+    Setting(
+        "CHENGYUN_DEVICE_PER_S", "20", "Messages a second that a device may send (limits of its own aside)."
+    ),
+    Setting("CHENGYUN_DEVICE_BURST", "2000", "Messages that a device may send at once after a pause."),
     Setting("CHENGYUN_SESSION_H", "12", "Hours until a session ends, whatever its use."),
     Setting(
         "CHENGYUN_SESSION_IDLE_MIN", "120", "Minutes without use until a session ends (walls are exempt)."
@@ -74,6 +78,8 @@ class Settings:
     max_age_h: float
     max_ahead_s: float
     max_message_kb: int
+    device_per_s: float
+    device_burst: int
     session_h: float
     session_idle_min: float
     login_attempts: int
@@ -127,6 +133,8 @@ def read(environ: Mapping[str, str] | None = None) -> Settings:
         max_age_h=_number("CHENGYUN_MAX_AGE_H", v["CHENGYUN_MAX_AGE_H"], 0),
         max_ahead_s=_number("CHENGYUN_MAX_AHEAD_S", v["CHENGYUN_MAX_AHEAD_S"], 0),
         max_message_kb=whole("CHENGYUN_MAX_MESSAGE_KB", 1),
+        device_per_s=_number("CHENGYUN_DEVICE_PER_S", v["CHENGYUN_DEVICE_PER_S"], 0.001),
+        device_burst=whole("CHENGYUN_DEVICE_BURST", 1),
         session_h=_number("CHENGYUN_SESSION_H", v["CHENGYUN_SESSION_H"], 0),
         session_idle_min=_number("CHENGYUN_SESSION_IDLE_MIN", v["CHENGYUN_SESSION_IDLE_MIN"], 0),
         login_attempts=whole("CHENGYUN_LOGIN_ATTEMPTS", 1),

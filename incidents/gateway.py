@@ -41,6 +41,10 @@ class Rate:
     burst: int
 
 
+DEVICE_RATE: Final = Rate(20.0, 2000)
+"""What a device may send unless something else is set: an hour of buffered messages at one in two seconds at once."""
+
+
 @dataclass(frozen=True, slots=True)
 class Bucket:
     """Tokens left at the moment `at`."""
