@@ -1,7 +1,7 @@
 """Chengyun 城运: the composition root and the command line. Who meets whom is said here and nowhere else.
 
-python app.py web | ingest | relay | feed | demo | migrate | init | deadletter | reconcile | backup | restore |
-              bench
+python app.py web | ingest | relay | gateway | feed | demo | migrate | init | device | deadletter | reconcile |
+              backup | restore | bench
 """
 
 from __future__ import annotations
@@ -207,13 +207,16 @@ def web(s: Settings, args: argparse.Namespace) -> int:
     from callbacks.http.text import text_router
     from callbacks.http.tiles import tiles_router
     from callbacks.server import WebServer, make_server
+    from data.device_access import DeviceAccess
     from data.feed_tokens import FeedTokens
     from data.map_layers import StoreLayers
     from data.migrate import pending
     from data.photos import Photos
     from data.sessions import Sessions
     from data.store_counts import store_counts
+    from incidents.gateway import Rate
     from streams import topics
+    from streams.device_payload import message_of
     from streams.envelope import Bad, decode, key_of
 
     parts = Parts(s, "web")
@@ -262,6 +265,9 @@ def web(s: Settings, args: argparse.Namespace) -> int:
                 phone_router(actor_of, unit_name=unit_name, timezone=s.timezone),
             ),
             ingest_groups=groups,
+            devices=DeviceAccess(parts.database),
+            device_message=lambda sender, value, cause: message_of(sender, value, limit, cause).outgoing,
+            device_rate=Rate(s.device_per_s, s.device_burst),
             tls=bool(s.tls_cert),
             max_message_bytes=limit,
             metrics_token=s.metrics_token,
@@ -568,6 +574,35 @@ def deadletter(s: Settings, args: argparse.Namespace) -> int:
     return 0
 
 
+def device(s: Settings, args: argparse.Namespace) -> int:
+    """Credentials of devices: issue, rotate, revoke. A secret is printed once; the store keeps only hashes."""
+    from incidents import commands as c
+    from incidents.model import Actor, Rejected
+
+    parts = Parts(s, "device")
+    facts, finder = parts.city()
+    service = parts.service(facts, finder, dict)
+    actor = Actor(0, "command line", "命令行", "administrator", "", (facts.path,))
+    failed = 0
+    for name in args.device:
+        command: object = c.IssueDeviceCredential(name, args.days)
+        if args.rotate:
+            command = c.RotateDeviceCredential(name, args.overlap_h)
+        elif args.revoke:
+            command = c.RevokeDeviceCredential(name, args.number)
+        try:
+            done = service.handle(command, actor, "cli")
+        except Rejected as error:
+            print(f"device: {error}", file=sys.stderr)
+            failed = 1
+            continue
+        if args.revoke:
+            print(f"{name}\trevoked {', '.join(map(str, done['revoked']))}")
+        else:
+            print(f"{done['device']}\t{done['login']}\t{done['secret']}")
+    return failed
+
+
 def backup(s: Settings, args: argparse.Namespace) -> int:
     """Write the whole store to one file while it runs."""
     from data.backup import backup as run
@@ -698,6 +733,19 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("--data", default="", help="a file of real data, where the bench takes one")
     sub.add_argument("--profile", choices=("auto", "embedded", "real"), default="auto")
     sub.add_argument("--out", default="", help="folder for the result file")
+    sub = add("device", device)
+    sub.add_argument("what", choices=("credential",))
+    sub.add_argument(
+        "device", nargs="+", help="device ids; each is printed with login and secret, tabs between"
+    )
+    sub.add_argument("--days", type=float, help="life of a new credential; without it: until it is revoked")
+    how = sub.add_mutually_exclusive_group()
+    how.add_argument(
+        "--rotate", action="store_true", help="a new one; the present one works on for the overlap"
+    )
+    how.add_argument("--revoke", action="store_true", help="end it at once")
+    sub.add_argument("--overlap-h", type=float, default=24.0, help="hours both work after --rotate")
+    sub.add_argument("--number", type=int, help="which one to revoke; without it: all")
     sub = add("deadletter", deadletter)
     sub.add_argument("what", choices=("list", "replay"))
     sub.add_argument("--topic", default="")

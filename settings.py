@@ -56,6 +56,10 @@ SETTINGS: tuple[Setting, ...] = (
         " 0: never. Longer than CHENGYUN_MAX_AGE_H, so that late readings find an uncompressed chunk.",
     ),
     Setting("CHENGYUN_MAX_MESSAGE_KB", "1024", "A larger message is refused (HTTP 413) or dead-lettered."),
+    Setting(
+        "CHENGYUN_DEVICE_PER_S", "20", "Messages a second that a device may send (limits of its own aside)."
+    ),
+    Setting("CHENGYUN_DEVICE_BURST", "2000", "Messages that a device may send at once after a pause."),
     Setting("CHENGYUN_SESSION_H", "12", "Hours until a session ends, whatever its use."),
     Setting(
         "CHENGYUN_SESSION_IDLE_MIN", "120", "Minutes without use until a session ends (walls are exempt)."
@@ -88,6 +92,8 @@ class Settings:
     keep_raw_days: float
     compress_after_days: float
     max_message_kb: int
+    device_per_s: float
+    device_burst: int
     session_h: float
     session_idle_min: float
     login_attempts: int
@@ -152,6 +158,8 @@ def read(environ: Mapping[str, str] | None = None) -> Settings:
         keep_raw_days=days_beyond_lateness("CHENGYUN_KEEP_RAW_DAYS"),
         compress_after_days=days_beyond_lateness("CHENGYUN_COMPRESS_AFTER_DAYS"),
         max_message_kb=whole("CHENGYUN_MAX_MESSAGE_KB", 1),
+        device_per_s=_number("CHENGYUN_DEVICE_PER_S", v["CHENGYUN_DEVICE_PER_S"], 0.001),
+        device_burst=whole("CHENGYUN_DEVICE_BURST", 1),
         session_h=_number("CHENGYUN_SESSION_H", v["CHENGYUN_SESSION_H"], 0),
         session_idle_min=_number("CHENGYUN_SESSION_IDLE_MIN", v["CHENGYUN_SESSION_IDLE_MIN"], 0),
         login_attempts=whole("CHENGYUN_LOGIN_ATTEMPTS", 1),

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Final
 
+from data import device_credentials
 from data.accounts import Accounts, require_area
 from data.database import Cursor, json
 from data.registry import bump
@@ -41,6 +42,7 @@ class Administration:
             c.SaveArea: _save_area,
             c.ReplayDeadLetter: _replay_dead_letter,
             c.DropDeadLetter: _drop_dead_letter,
+            **device_credentials.HANDLERS,
         }
 
     def carry_out(self, cursor: Cursor, command: object, actor: Actor, now: datetime) -> dict[str, Any]:

@@ -31,6 +31,7 @@ TABLES: Final = (
     "ledger_mismatches", "readings", "rule_states", "warnings", "incidents", "intake", "timeline", "orders",
     "inbox", "outbox", "positions", "photos", "incident_photos", "dead_letters", "held", "indicator_history",
     "rollup_minute", "rollup_hour", "rollup_day", "rollup_dirty", "rollup_state",
+    "device_credentials", "device_limits", "device_access_version", "device_links", "gateway_refusals", "gateway_drops",
 )  # fmt: skip
 """In an order that keeps foreign keys; a test holds that no table of the schema is forgotten."""
 
@@ -128,6 +129,8 @@ def restore(
         if row is None or row[0]:
             raise BadBackup("the store already holds a city; restore needs an empty one")
         cursor.execute("DELETE FROM registry_version")
+        if "device_access_version" in manifest["tables"]:  # else the backup is older than the gateway
+            cursor.execute("DELETE FROM device_access_version")
         for table, weeks in manifest["weeks"].items():
             Partitions().cover(cursor, table, [datetime.fromisoformat(week).timestamp() for week in weeks])
         rows = {table: _load(cursor, archive, table, found) for table, found in manifest["tables"].items()}

@@ -26,6 +26,9 @@ POSITION_TOPIC = "city.position.v1"
 SLICE = 2000
 """Older ledger rows checked per run; over time every row is."""
 
+KINDS = ("broker_vs_ledger", "ledger_vs_store", "position_ahead")
+"""What is checked here, and so resolved here; what the gateway's broker dropped is settled by a person."""
+
 LATE = timedelta(seconds=90)
 """A minute is closed this long after its end."""
 
@@ -189,6 +192,8 @@ class Reconciler:
             keys = {(m.kind, m.topic, m.partition, m.feed, m.minute) for m in found}
             cursor.execute(
                 "SELECT id, kind, topic, partition, feed, minute FROM ledger_mismatches WHERE resolved_at IS NULL"
+                " AND kind = ANY(%s)",
+                (list(KINDS),),
             )
             for number, *key in cursor.fetchall():
                 # The bus is asked about recent minutes only: an older one stays, nobody has looked at it again.

@@ -109,6 +109,7 @@ RIGHTS: Final[dict[str, frozenset[str]]] = {
             "area.manage",
             "indicator.see",
             "device.see",
+            "device.credential",
         }
     ),
     "auditor": frozenset(

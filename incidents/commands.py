@@ -227,6 +227,50 @@ class DropDeadLetter:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class IssueDeviceCredential:
+    """The first credential of a device, or one after all were revoked; answers login and secret, this once.
+
+    `days`: its life; None: until it is revoked.
+    """
+
+    device: str
+    days: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RotateDeviceCredential:
+    """A new credential beside the present one, which still works for `overlap_h` hours; answers it once."""
+
+    device: str
+    overlap_h: float = 24.0
+
+
+@dataclass(frozen=True, slots=True)
+class RevokeDeviceCredential:
+    """End a credential of a device (`number`), or all of them, at once."""
+
+    device: str
+    number: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LimitDevice:
+    """How many messages a second a device may send, and how many at once; None for both: as the setting says."""
+
+    device: str
+    per_s: float | None = None
+    burst: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SettleGatewayLoss:
+    """A loss that the broker of the gateway has counted was looked into: close it in the ledger, with a reason."""
+
+    mismatch: int
+    reason: str
+
+
 Command = object
 
 COMMANDS: Final[dict[str, type]] = {
@@ -250,6 +294,11 @@ COMMANDS: Final[dict[str, type]] = {
     "save_area": SaveArea,
     "replay_dead_letter": ReplayDeadLetter,
     "drop_dead_letter": DropDeadLetter,
+    "issue_device_credential": IssueDeviceCredential,
+    "rotate_device_credential": RotateDeviceCredential,
+    "revoke_device_credential": RevokeDeviceCredential,
+    "limit_device": LimitDevice,
+    "settle_gateway_loss": SettleGatewayLoss,
 }
 
 
@@ -474,6 +523,18 @@ class Status:
     """What the product runs on and how it is: store edition, bus, live state, processes, lags."""
 
 
+@dataclass(frozen=True, slots=True)
+class DeviceCredentials:
+    """Credentials of the devices of the actor's areas (never a secret), their connection, limit and refusals.
+
+    `device`: a part of its id; `standing`: only those that work now.
+    """
+
+    device: str = ""
+    standing: bool = False
+    limit: int = 200
+
+
 Query = object
 
 QUERIES: Final[dict[str, type]] = {
@@ -505,6 +566,7 @@ QUERIES: Final[dict[str, type]] = {
     "workers": Workers,
     "audit_log": AuditLog,
     "status": Status,
+    "device_credentials": DeviceCredentials,
 }
 
 ACTION_OF: Final[dict[str, str]] = {
@@ -528,6 +590,11 @@ ACTION_OF: Final[dict[str, str]] = {
     "save_area": "area.manage",
     "replay_dead_letter": "deadletter.replay",
     "drop_dead_letter": "deadletter.replay",
+    "issue_device_credential": "device.credential",
+    "rotate_device_credential": "device.credential",
+    "revoke_device_credential": "device.credential",
+    "limit_device": "device.credential",
+    "settle_gateway_loss": "deadletter.replay",
     "incident": "incident.see",
     "incidents": "incident.list",
     "my_tasks": "incident.list",
@@ -556,5 +623,6 @@ ACTION_OF: Final[dict[str, str]] = {
     "workers": "worker.see",
     "audit_log": "audit.see",
     "status": "status.see",
+    "device_credentials": "device.credential",
 }
 """Command or query → the right it asks for (incidents/access.py). A name missing here is refused for all."""

@@ -284,11 +284,20 @@ HANDLERS: Final[dict[type, Callable[[_Call, Any], dict[str, Any]]]] = {
     c.SaveArea: _administer,
     c.ReplayDeadLetter: _administer,
     c.DropDeadLetter: _administer,
+    c.IssueDeviceCredential: _administer,
+    c.RotateDeviceCredential: _administer,
+    c.RevokeDeviceCredential: _administer,
+    c.LimitDevice: _administer,
+    c.SettleGatewayLoss: _administer,
 }
 
 _OWN_CHECK: Final = frozenset({c.ReportIncident})
 """Commands whose thing is known only inside their handler, which asks `may` itself; all others on an incident
 do so in `_Call.step`, on registries here."""
+
+
+_SUBJECTS: Final = ("id", "login", "device")
+"""Fields of a command that say what it is about, for the audit log."""
 
 
 class CityService:
@@ -313,7 +322,7 @@ class CityService:
         now = self._clock()
         if handler is None or not action:
             raise Rejected("field", f"command={type(command).__name__!r}: not a command", field="command")
-        subject = str(getattr(command, "id", "") or getattr(command, "login", "") or name)
+        subject = next((str(found) for f in _SUBJECTS if (found := getattr(command, f, ""))), name)
         try:
             require(actor, action, ANYWHERE)  # the role first: cheap, and nothing is revealed
             with self._units() as uow:

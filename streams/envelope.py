@@ -157,7 +157,7 @@ def decode(topic: str, value: bytes, max_bytes: int) -> Message[Any]:
         raise Bad("too_large", found=f"{len(value)} bytes", rule=f"at most {max_bytes} bytes")
     try:
         message: Message[Any] = _DECODERS[topic].decode(value)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise _explain(topic, value, error) from None
     if b"\\u0000" in value:
         _refuse_nul(msgspec.json.decode(value), "")
@@ -191,7 +191,7 @@ def _explain(topic: str, value: bytes, error: Exception) -> Bad:
     except msgspec.ValidationError as outer:
         name = _field_of(outer)
         return Bad("bad_time" if name == "time" else "envelope", field=name, rule=str(outer))
-    except (msgspec.DecodeError, UnicodeDecodeError) as broken:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as broken:
         # The first wrong field stopped the decoder before it came to what is no JSON.
         return Bad("malformed", rule=f"must be JSON: {broken}", found=value[:60])
     if envelope.type != topic:
@@ -200,7 +200,7 @@ def _explain(topic: str, value: bytes, error: Exception) -> Bad:
     found: object = ""
     try:
         found = _found(msgspec.json.decode(envelope.data), name.removeprefix("data").lstrip("."))
-    except (msgspec.DecodeError, LookupError, TypeError, ValueError):
+    except (msgspec.DecodeError, LookupError, TypeError, ValueError, RecursionError):
         found = ""
     reason = "bad_time" if name.endswith("time") and "source_time" not in name else "invalid"
     return Bad(reason, field=name, found=found, rule=str(error).split(" - at", maxsplit=1)[0])

@@ -6,9 +6,10 @@ from datetime import timedelta
 from typing import Any, Final
 
 from data.audit import Audit
+from data.device_credentials import STANDS
 from data.indicators import latest_values
 from data.questions.context import Answer, Ask, bounded, contains
-from data.scope import area_scope
+from data.scope import area_scope, named
 from data.store_counts import store_counts
 from data.timeseries import edition
 from incidents import commands as c
@@ -164,6 +165,26 @@ def status(ask: Ask, query: c.Status) -> dict[str, Any]:
     }
 
 
+def device_credentials(ask: Ask, query: c.DeviceCredentials) -> dict[str, Any]:
+    """See DeviceCredentials; one row a credential, the newest of a device first."""
+    scope, params = named(area_scope(ask.actor, "d.area_path"))
+    where = f"{scope} AND c.device ILIKE %(device)s AND (NOT %(standing)s OR ({STANDS} AND NOT d.disabled))"
+    params |= {"now": ask.now, "device": contains(query.device), "standing": query.standing}
+    rows = ask.database.dicts(
+        "SELECT c.device, d.name, c.number, c.login, c.issued_at, c.issued_by, c.ends_at, c.revoked_at, c.revoked_by,"
+        f" ({STANDS} AND NOT d.disabled) AS stands, k.online, k.at AS link_since, l.per_s, l.burst, coalesce((SELECT"
+        " jsonb_object_agg(r.door || ':' || r.reason, r.n) FROM gateway_refusals r WHERE r.device = c.device),"
+        " '{}'::jsonb) AS refused FROM device_credentials c JOIN devices d ON d.id = c.device"
+        " LEFT JOIN device_links k ON k.device = c.device LEFT JOIN device_limits l ON l.device = c.device"
+        f" WHERE {where} ORDER BY c.device, c.number DESC LIMIT %(limit)s",
+        {**params, "limit": bounded(query.limit, 1, 1000)},
+    )
+    total = ask.database.query(
+        f"SELECT count(*) FROM device_credentials c JOIN devices d ON d.id = c.device WHERE {where}", params
+    )[0][0]
+    return {"rows": rows, "total": total}
+
+
 ANSWERS: Final[dict[type, Answer]] = {
     c.Feeds: feeds,
     c.Ledger: ledger,
@@ -173,4 +194,5 @@ ANSWERS: Final[dict[type, Answer]] = {
     c.AuditLog: audit_log,
     c.Indicators: indicators,
     c.Status: status,
+    c.DeviceCredentials: device_credentials,
 }

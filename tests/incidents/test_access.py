@@ -40,7 +40,8 @@ MATRIX: dict[str, str] = {
     "theme_owner": f"{LOOK} search_incident feeds ledger",
     "administrator": "classes suggest_class units locate find_place areas layer_counts devices device device_series"
     " indicators status feeds ledger dead_letters held accounts create_account change_account reset_password"
-    " save_unit save_area replay_dead_letter drop_dead_letter",
+    " save_unit save_area replay_dead_letter drop_dead_letter issue_device_credential rotate_device_credential"
+    " revoke_device_credential limit_device settle_gateway_loss device_credentials",
     "auditor": "incident incidents my_tasks my_reports leader_board status ledger dead_letters held accounts"
     " audit_log",
     "wall": f"{LOOK} workers",

@@ -229,3 +229,13 @@ def test_no_json_breaks_it(topic: str, outer: dict[str, Any], inner: dict[str, A
         return
     assert found.type == topic and found.specversion == "1.0" and found.time.tzinfo is not None
     assert key_of(topic, found)
+
+
+@pytest.mark.parametrize(
+    "value", [b"[" * 60_000, b'{"data":' + b"[" * 60_000, b'{"id":7,"data":' + b"[" * 60_000]
+)
+def test_what_is_nested_without_end_is_bad(value: bytes) -> None:
+    """The decoder gives up by RecursionError: as an error of its own it would stop ingest at this message for ever."""
+    with pytest.raises(Bad) as bad:
+        decode("city.reading.v1", value, 1024 * 1024)
+    assert bad.value.reason in ("malformed", "envelope")

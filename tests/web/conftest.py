@@ -32,6 +32,7 @@ from data.accounts import Accounts
 from data.administration import Administration
 from data.audit import Audit
 from data.database import Busy, Database, StoreUnavailable
+from data.device_access import DeviceAccess
 from data.feed_tokens import FeedTokens
 from data.live import LiveState
 from data.migrate import migrate, pending
@@ -45,6 +46,7 @@ from incidents.model import Place, Rejected
 from incidents.service import City, CityService
 from streams import topics
 from streams.bus import open_bus
+from streams.device_payload import message_of
 from streams.envelope import Bad, decode, key_of
 
 CITY = "990100/"
@@ -250,6 +252,8 @@ def stage(servers: embedded.Embedded) -> Iterator[Stage]:
         bad_message=Bad,
         topics=frozenset(topics.INPUT_TOPICS),
         position_topic=topics.POSITION,
+        devices=DeviceAccess(db),
+        device_message=lambda sender, value, cause: message_of(sender, value, 1024 * 1024, cause).outgoing,
         migrations_current=partial(_fault, db),
         now=clock,
         store_away=(StoreUnavailable, Busy),

@@ -69,6 +69,11 @@ CASES: dict[str, Body] = {
     },
     "replay_dead_letter": always(**LETTER),
     "drop_dead_letter": always(**LETTER, reason="r"),
+    "issue_device_credential": lambda place: {"device": f"dev-{place}", "days": 0},
+    "rotate_device_credential": lambda place: {"device": f"dev-{place}", "overlap_h": -1},
+    "revoke_device_credential": lambda place: {"device": f"dev-{place}"},
+    "limit_device": lambda place: {"device": f"dev-{place}", "per_s": 1},
+    "settle_gateway_loss": always(mismatch=0, reason="r"),
     "incident": on_incident(),
     "incidents": always(),
     "my_tasks": always(),
@@ -97,8 +102,10 @@ CASES: dict[str, Body] = {
     "workers": always(),
     "audit_log": always(),
     "status": always(),
+    "device_credentials": always(),
 }
-CITY_WIDE = {"feeds", "ledger", "dead_letters", "held", "audit_log", "replay_dead_letter", "drop_dead_letter"}
+CITY_WIDE = {"feeds", "ledger", "dead_letters", "held", "audit_log", "replay_dead_letter", "drop_dead_letter",
+             "settle_gateway_loss"}  # fmt: skip
 PLACED = {name for name, body in CASES.items() if body("own") != body("sibling")}
 
 

@@ -1,0 +1,2 @@
+-- Held open in this clone: made by another module.
+SELECT 1;
