@@ -196,6 +196,8 @@ def _explain(topic: str, value: bytes, error: Exception) -> Bad:
         return Bad("malformed", rule=f"must be JSON: {broken}", found=value[:60])
     if envelope.type != topic:
         return Bad("unknown_version", field="type", found=envelope.type, rule=f"must be {topic!r} here")
+    if (set_aside := _mapping_error(envelope.data)) is not None:
+        return set_aside
     name = _field_of(error)
     found: object = ""
     try:
@@ -204,6 +206,30 @@ def _explain(topic: str, value: bytes, error: Exception) -> Bad:
         found = ""
     reason = "bad_time" if name.endswith("time") and "source_time" not in name else "invalid"
     return Bad(reason, field=name, found=found, rule=str(error).split(" - at", maxsplit=1)[0])
+
+
+class _MappingError(msgspec.Struct, frozen=True):
+    field: str
+    found: str
+    rule: str
+
+
+class _SetAside(msgspec.Struct, frozen=True):
+    """Data of a record that its feed's mapping could not turn into a message (`streams/feeds/mapping.py`)."""
+
+    mapping_error: _MappingError
+
+
+_SET_ASIDE = msgspec.json.Decoder(_SetAside)
+
+
+def _mapping_error(data: msgspec.Raw) -> Bad | None:
+    """Why a feed set this record aside, when it did."""
+    try:
+        error = _SET_ASIDE.decode(data).mapping_error
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    return Bad("mapping", field=error.field, found=error.found, rule=error.rule)
 
 
 def _found(data: Any, path: str) -> object:
