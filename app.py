@@ -212,7 +212,7 @@ def web(s: Settings, args: argparse.Namespace) -> int:
     from data.photos import Photos
     from data.sessions import Sessions
     from data.store_counts import store_counts
-    from streams import topics
+    from streams import cloudevents, topics
     from streams.envelope import Bad, decode, key_of
 
     parts = Parts(s, "web")
@@ -222,7 +222,9 @@ def web(s: Settings, args: argparse.Namespace) -> int:
     service = parts.service(facts, finder, lambda: process_facts(parts, inspector))
 
     def check_message(topic: str, value: bytes) -> str:
-        return key_of(topic, decode(topic, value, limit))
+        key = key_of(topic, decode(topic, value, limit))
+        cloudevents.check(value)
+        return key
 
     def migrations_current() -> str:
         waiting = pending(parts.database)
