@@ -215,7 +215,7 @@ def web(s: Settings, args: argparse.Namespace) -> int:
     from data.sessions import Sessions
     from data.store_counts import store_counts
     from incidents.gateway import Rate
-    from streams import topics
+    from streams import cloudevents, topics
     from streams.device_payload import message_of
     from streams.envelope import Bad, decode, key_of
 
@@ -226,7 +226,9 @@ def web(s: Settings, args: argparse.Namespace) -> int:
     service = parts.service(facts, finder, lambda: process_facts(parts, inspector))
 
     def check_message(topic: str, value: bytes) -> str:
-        return key_of(topic, decode(topic, value, limit))
+        key = key_of(topic, decode(topic, value, limit))
+        cloudevents.check(value)
+        return key
 
     def migrations_current() -> str:
         waiting = pending(parts.database)

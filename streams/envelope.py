@@ -61,7 +61,7 @@ Level = Annotated[int, msgspec.Meta(ge=1, le=4)]
 
 
 class VideoAlarmData(msgspec.Struct, frozen=True):
-    """Data of city.video-alarm.v1."""
+    """Data of city.video-alarm.v1. `algorithm`: what judged the picture, as its maker names it (`hikvision:group`)."""
 
     camera: Word
     kind: Word
@@ -70,6 +70,7 @@ class VideoAlarmData(msgspec.Struct, frozen=True):
     text: str = ""
     picture_sha256: str = ""
     source_time: str | None = None
+    algorithm: Annotated[str, msgspec.Meta(max_length=200)] = ""
 
 
 class GridReportData(msgspec.Struct, frozen=True):
@@ -121,7 +122,9 @@ class Message(msgspec.Struct, Generic[Data], frozen=True):
     data: Data
     subject: str = ""
     correlationid: str = ""
-    datacontenttype: str = "application/json"
+    datacontenttype: Annotated[str, msgspec.Meta(min_length=1)] = "application/json"
+    data_base64: None = None
+    """Never: our data are JSON."""
 
 
 class Bad(Exception):
@@ -156,11 +159,15 @@ def decode(topic: str, value: bytes, max_bytes: int) -> Message[Any]:
     if len(value) > max_bytes:
         raise Bad("too_large", found=f"{len(value)} bytes", rule=f"at most {max_bytes} bytes")
     try:
-        message: Message[Any] = _DECODERS[topic].decode(value)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise _explain(topic, value, error) from None
-    if b"\\u0000" in value:
-        _refuse_nul(msgspec.json.decode(value), "")
+        try:
+            message: Message[Any] = _DECODERS[topic].decode(value)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise _explain(topic, value, error) from None
+        if b"\\u0000" in value:
+            _refuse_nul(msgspec.json.decode(value), "")
+    except RecursionError:
+        # A few thousand brackets: one such message would stop ingest for ever.
+        raise Bad("malformed", rule="must be JSON of fewer levels", found=value[:60]) from None
     if message.specversion != "1.0":
         raise Bad("envelope", field="specversion", found=message.specversion, rule="must be '1.0'")
     if message.type != topic:

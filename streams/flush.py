@@ -29,7 +29,7 @@ from incidents.ingest import Message as Entry
 from incidents.ports import Record, TopicPartition
 from incidents.warning import NEUTRAL, Detection, Rule, RuleState, judge
 from streams import topics
-from streams.envelope import Bad, Message, decode
+from streams.envelope import Bad, Message, VideoAlarmData, decode
 from streams.validate import Limits, Locate, check_alarm, check_place, check_report, check_time
 
 UNKNOWN_FEED: Final = "unknown"
@@ -200,6 +200,15 @@ def _digest(data: msgspec.Struct) -> bytes:
     return hashlib.sha256(msgspec.json.encode(data)).digest()
 
 
+def _alarm_digest(data: VideoAlarmData) -> bytes:
+    """A field that came later counts only where it is given: a message from before is still the same message."""
+    if data.algorithm:
+        return _digest(data)
+    fields = msgspec.structs.asdict(data)
+    del fields["algorithm"]
+    return hashlib.sha256(msgspec.json.encode(fields)).digest()
+
+
 def _take_alarm(work: Work, index: int, entry: Entry, message: Message[Any], appended_s: float) -> None:
     data = message.data
     check_time("time", message.time, appended_s, work.limits)
@@ -214,7 +223,7 @@ def _take_alarm(work: Work, index: int, entry: Entry, message: Message[Any], app
             message=index,
             source=message.source,
             message_id=message.id,
-            digest=_digest(data),
+            digest=_alarm_digest(data),
             kind="alarm",
             time=message.time,
             channel="video",

@@ -29,6 +29,7 @@ BENCHES: tuple[str, ...] = (
     "kill-drill",
     "flood",
     "registry-scale",
+    "vectors",
 )
 
 Figures = dict[str, Any]
