@@ -284,6 +284,14 @@ HANDLERS: Final[dict[type, Callable[[_Call, Any], dict[str, Any]]]] = {
     c.SaveArea: _administer,
     c.ReplayDeadLetter: _administer,
     c.DropDeadLetter: _administer,
+    c.SaveDevice: _administer,
+    c.RetireDevice: _administer,
+    c.SaveDeviceType: _administer,
+    c.SaveMetric: _administer,
+    c.ImportDevices: _administer,
+    c.AdoptDevice: _administer,
+    c.ReleaseHeld: _administer,
+    c.RejectHeld: _administer,
 }
 
 _OWN_CHECK: Final = frozenset({c.ReportIncident})
@@ -313,7 +321,12 @@ class CityService:
         now = self._clock()
         if handler is None or not action:
             raise Rejected("field", f"command={type(command).__name__!r}: not a command", field="command")
-        subject = str(getattr(command, "id", "") or getattr(command, "login", "") or name)
+        subject = str(
+            getattr(command, "id", "")
+            or getattr(command, "login", "")
+            or getattr(command, "thing", "")
+            or name
+        )
         try:
             require(actor, action, ANYWHERE)  # the role first: cheap, and nothing is revealed
             with self._units() as uow:
@@ -351,7 +364,7 @@ class CityService:
 
 def _plain(command: object) -> dict[str, Any]:
     """A command for the audit log, without what is personal."""
-    hidden = {"reporter_name", "reporter_phone", "password", "text", "value"}
+    hidden = {"reporter_name", "reporter_phone", "password", "text", "value", "content"}
     return {k: v for k, v in asdict(command).items() if k not in hidden and v not in ("", None, [])}  # type: ignore[call-overload]
 
 

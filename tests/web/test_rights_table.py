@@ -69,6 +69,19 @@ CASES: dict[str, Body] = {
     },
     "replay_dead_letter": always(**LETTER),
     "drop_dead_letter": always(**LETTER, reason="r"),
+    "save_device": lambda place: {"id": f"dev-{place}", "status": "no-such"},
+    "retire_device": lambda place: {"id": f"dev-{place}", "reason": ""},
+    "save_device_type": always(id="", name="n"),
+    "save_metric": always(id="", device_type="gauge", name="n", unit="m"),
+    "import_devices": always(content=""),
+    "adopt_device": lambda place: {
+        "id": "no id!",
+        "type": "gauge",
+        "lon": 113.85 if place in ("own", "parent") else 113.95,
+        "lat": 21.9,
+    },
+    "release_held": always(thing="nothing"),
+    "reject_held": always(thing="nothing", reason="r"),
     "incident": on_incident(),
     "incidents": always(),
     "my_tasks": always(),
@@ -84,6 +97,9 @@ CASES: dict[str, Body] = {
     "devices": always(),
     "device": lambda place: {"device": f"dev-{place}"},
     "device_series": lambda place: {"device": f"dev-{place}", "metric": "level"},
+    "device_registry": always(),
+    "device_types": always(),
+    "quarantine": always(),
     "camera": lambda place: {"camera": f"cam-{place}"},
     "indicators": lambda place: {"area": AREA[place]},
     "leader_board": always(),
@@ -98,7 +114,10 @@ CASES: dict[str, Body] = {
     "audit_log": always(),
     "status": always(),
 }
-CITY_WIDE = {"feeds", "ledger", "dead_letters", "held", "audit_log", "replay_dead_letter", "drop_dead_letter"}
+CITY_WIDE = {
+    "feeds", "ledger", "dead_letters", "held", "quarantine", "audit_log", "replay_dead_letter", "drop_dead_letter",
+    "save_device_type", "save_metric", "release_held", "reject_held",
+}  # fmt: skip
 PLACED = {name for name, body in CASES.items() if body("own") != body("sibling")}
 
 
@@ -109,6 +128,8 @@ def thing(name: str, actor: Actor, place: str) -> Thing:
     if name not in PLACED:
         return ANYWHERE
     area = AREA[place]
+    if name == "adopt_device":
+        return Thing(GRID if place in ("own", "parent") else NEXT_GRID)
     if name == "report_incident":
         # A grid worker reports from where he stands, and it stays his village's.
         return Thing(actor.areas[0] if actor.role == "grid_worker" else GRID if place == "parent" else area)
@@ -209,6 +230,8 @@ def test_lists_hold_nothing_of_the_next_village(stage: Stage, things: None) -> N
             ("find_place", {"text": "dev-"}),
             ("devices", {"limit": 1000}),
             ("devices", {"area": NEXT_GRID}),
+            ("device_registry", {"limit": 1000}),
+            ("device_registry", {"area": NEXT_GRID}),
         ):
             reply = client.get(f"/api/v1/queries/{name}", params=given)
             if reply.status_code == 403:
