@@ -4,6 +4,7 @@ What comes out is text, row by row; what it means is decided elsewhere. Rules of
 
  encoding   UTF-8 if all of it is valid UTF-8 (a BOM is dropped), else GB 18030, which holds GBK
  formulas   are text: what a cell shows was computed by somebody else's machine
+ titles     what stands above the header (a merged title, who made it and when) is no row
  merged     cells merged within one column fill every row of the merge with their value; merged across columns they
             are a fault, and so is a merge in the header
  size       at most MAX_BYTES as sent, MAX_UNPACKED unpacked, MAX_ROWS rows, MAX_COLUMNS columns
@@ -15,8 +16,8 @@ import csv
 import io
 import re
 import zipfile
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time
 from typing import Any, Final
 from xml.etree.ElementTree import ParseError
@@ -32,6 +33,7 @@ MAX_UNPACKED: Final = 80_000_000
 MAX_ROWS: Final = 50_000
 MAX_COLUMNS: Final = 60
 MAX_CELL: Final = 2_000
+TITLES: Final = 10
 
 XLSX_MAGIC: Final = b"PK\x03\x04"
 OLD_EXCEL_MAGIC: Final = b"\xd0\xcf\x11\xe0"
@@ -52,10 +54,17 @@ class Sheet:
     header: tuple[str, ...]
     rows: Sequence[tuple[int, tuple[str, ...]]]
     faults: Sequence[tuple[int, Fault]] = ()
+    header_row: int = 1
 
 
-def read_sheet(content: bytes) -> Sheet:
-    """The table in a file; what kind of file it is says its content, not its name. Raises BadFile."""
+IsHeader = Callable[[Sequence[str]], bool]
+
+
+def read_sheet(content: bytes, is_header: IsHeader) -> Sheet:
+    """The table in a file; what kind of file it is says its content, not its name. Raises BadFile.
+
+    The header is the first of the first TITLES rows that looks like one, else the first row.
+    """
     if len(content) > MAX_BYTES:
         raise BadFile(
             f"the file has {len(content)} bytes, at most {MAX_BYTES} are taken",
@@ -67,37 +76,42 @@ def read_sheet(content: bytes) -> Sheet:
             "旧版 Excel 文件（.xls）：请另存为 .xlsx 或 CSV",
         )
     lines = _of_xlsx(content) if content.startswith(XLSX_MAGIC) else _of_csv(content)
-    return _sheet(*lines)
+    return _sheet(*lines, is_header)
 
 
 Lines = Iterator[tuple[int, Sequence[str]]]
 
 
-def _sheet(lines: Lines, merges: Sequence[str]) -> Sheet:
-    header: tuple[str, ...] = ()
-    rows: list[tuple[int, tuple[str, ...]]] = []
-    first = 0
+def _sheet(lines: Lines, merges: Sequence[str], is_header: IsHeader) -> Sheet:
+    filled = _filled(lines)
+    titles: list[tuple[int, tuple[str, ...]]] = []
+    for number, cells in filled:
+        titles.append((number, cells))
+        if is_header(cells) or len(titles) == TITLES:
+            break
+    if not titles:
+        raise BadFile("the file holds no table", "文件中没有表格")
+    begin = len(titles) - 1 if is_header(titles[-1][1]) else 0
+    (header_row, header), *rows = titles[begin:]
+    for row in filled:
+        rows.append(row)
+        if len(rows) > MAX_ROWS:
+            raise BadFile(f"more than {MAX_ROWS} rows", f"超过 {MAX_ROWS} 行")
+    return _unmerged(Sheet(header, rows, header_row=header_row), merges)
+
+
+def _filled(lines: Lines) -> Iterator[tuple[int, tuple[str, ...]]]:
+    """Rows that hold something, within the limits."""
     for number, cells in lines:
         if any(len(cell) > MAX_CELL for cell in cells):
-            raise BadFile(
-                f"row {number}: a cell has more than {MAX_CELL} characters",
-                f"第 {number} 行：单元格超过 {MAX_CELL} 字",
-            )
-        if not any(cell.strip() for cell in cells):
-            continue
-        if len(cells) > MAX_COLUMNS and any(cell.strip() for cell in cells[MAX_COLUMNS:]):
+            zh = f"第 {number} 行：单元格超过 {MAX_CELL} 字"
+            raise BadFile(f"row {number}: a cell has more than {MAX_CELL} characters", zh)
+        if any(cell.strip() for cell in cells[MAX_COLUMNS:]):
             raise BadFile(
                 f"row {number}: more than {MAX_COLUMNS} columns", f"第 {number} 行：超过 {MAX_COLUMNS} 列"
             )
-        if not header:
-            header, first = tuple(cells[:MAX_COLUMNS]), number
-            continue
-        rows.append((number, tuple(cells[:MAX_COLUMNS])))
-        if len(rows) > MAX_ROWS:
-            raise BadFile(f"more than {MAX_ROWS} rows", f"超过 {MAX_ROWS} 行")
-    if not header:
-        raise BadFile("the file holds no table", "文件中没有表格")
-    return _unmerged(Sheet(header, rows), first, merges)
+        if any(cell.strip() for cell in cells):
+            yield number, tuple(cells[:MAX_COLUMNS])
 
 
 # -- CSV -----------------------------------------------------------------------------------------------------
@@ -211,7 +225,7 @@ def _text(value: object) -> str:
 _RANGE: Final = re.compile(r"([A-Z]{1,3})(\d{1,7}):([A-Z]{1,3})(\d{1,7})")
 
 
-def _unmerged(sheet: Sheet, header_row: int, merges: Sequence[str]) -> Sheet:
+def _unmerged(sheet: Sheet, merges: Sequence[str]) -> Sheet:
     """Rows with merges within one column filled in; merges across columns and in the header are faults."""
     rows = {number: list(cells) for number, cells in sheet.rows}
     faults: list[tuple[int, Fault]] = []
@@ -222,9 +236,9 @@ def _unmerged(sheet: Sheet, header_row: int, merges: Sequence[str]) -> Sheet:
             continue
         left, right = _column(match[1]), _column(match[3])
         top, bottom = int(match[2]), int(match[4])
-        if bottom < header_row:
+        if bottom < sheet.header_row:
             continue  # a title above the table
-        if left != right or top <= header_row:
+        if left != right or top <= sheet.header_row:
             faults.append((top, Fault(_letter(sheet.header, left), "", "merged", merge)))
             continue
         value = _cell(rows.get(top, []), left)
@@ -232,7 +246,7 @@ def _unmerged(sheet: Sheet, header_row: int, merges: Sequence[str]) -> Sheet:
             cells = rows[number]
             cells += [""] * (left + 1 - len(cells))
             cells[left] = value
-    return Sheet(sheet.header, [(n, tuple(rows[n])) for n in numbers], faults)
+    return replace(sheet, rows=[(n, tuple(rows[n])) for n in numbers], faults=faults)
 
 
 def _column(letters: str) -> int:

@@ -68,10 +68,10 @@ class Plan:
 def plan_of(cursor: Cursor, content: bytes, actor: Actor, place_of: PlaceOf) -> Plan:
     """Read and judge a file; locks the entries that it names. Raises BadFile."""
     columns = read_columns()
-    sheet = read_sheet(content)
+    sheet = read_sheet(content, lambda cells: any(columns.names.get(fold(cell)) == "id" for cell in cells))
     plan = Plan(sheet, len(sheet.rows), faults=list(sheet.faults))
     where, faults = columns_of(sheet.header, columns.names)
-    plan.faults += [(1, fault) for fault in faults]
+    plan.faults += [(sheet.header_row, fault) for fault in faults]
     if "id" not in where.values():
         return plan
     read = []
