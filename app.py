@@ -1,7 +1,7 @@
 """Chengyun 城运: the composition root and the command line. Who meets whom is said here and nowhere else.
 
-python app.py web | ingest | relay | gateway | feed | demo | migrate | init | device | deadletter | reconcile |
-              backup | restore | bench
+python app.py web | ingest | relay | gateway | feed | demo | migrate | init | import | device | deadletter |
+              reconcile | backup | restore | bench
 """
 
 from __future__ import annotations
@@ -605,6 +605,38 @@ def device(s: Settings, args: argparse.Namespace) -> int:
     return failed
 
 
+def import_table(s: Settings, args: argparse.Namespace) -> int:
+    """Look at a table of devices (CSV, XLSX), or with --confirm store all of it or nothing."""
+    import base64
+
+    from data.dead_letters import COMMAND_LINE
+    from incidents.commands import ImportDevices
+    from incidents.model import Actor, Rejected
+
+    try:
+        content = Path(args.file).read_bytes()
+    except OSError as error:
+        print(f"import: {args.file}: {error.strerror}", file=sys.stderr)
+        return 1
+    parts = Parts(s, "import")
+    facts, finder = parts.city()
+    # Whoever may run the program on the server acts for the whole city, under that name in the audit log.
+    actor = Actor(0, COMMAND_LINE, COMMAND_LINE, "administrator", "", (facts.path,))
+    service = parts.service(facts, finder, dict)
+    command = ImportDevices(base64.b64encode(content).decode(), Path(args.file).name, args.confirm)
+    try:
+        answer: dict[str, Any] = service.handle(command, actor, "rest")
+    except Rejected as refused:
+        answer = refused.facts
+        print(f"import: {refused}", file=sys.stderr)
+    for fault in answer.get("faults", ()):
+        print(f"row {fault['row']}: {fault['column']}={fault['value']!r} must be {fault['rule']}")
+    if "rows" in answer:
+        told = ", ".join(f"{answer[how]} {how}" for how in ("new", "changed", "same", "faulty"))
+        print(f"{answer['rows']} rows: {told}; {'stored' if answer.get('stored') else 'nothing stored'}")
+    return 0 if answer.get("faulty") == 0 else 1
+
+
 def backup(s: Settings, args: argparse.Namespace) -> int:
     """Write the whole store to one file while it runs."""
     from data.backup import backup as run
@@ -720,6 +752,10 @@ def parser() -> argparse.ArgumentParser:
         "--number-pattern", default=DEFAULT_PATTERN, help="incident numbers: text, {date}, {serial:05d}"
     )
     add("reconcile", reconcile)
+    sub = add("import", import_table)
+    sub.add_argument("what", choices=("devices",))
+    sub.add_argument("file")
+    sub.add_argument("--confirm", action="store_true", help="store it, unless anything is wrong")
     add("backup", backup).add_argument("file")
     sub = add("restore", restore)
     sub.add_argument("file")

@@ -27,7 +27,7 @@ FORMAT: Final = 1
 TABLES: Final = (
     "city", "areas", "units", "accounts", "audit", "feeds", "device_types", "metrics", "devices", "cameras",
     "components", "places", "map_features", "event_classes", "responsibilities", "camera_alarm_kinds",
-    "warning_rules", "registry_version", "workers", "ledger", "ledger_reasons", "partition_positions",
+    "device_health", "composites", "composite_members", "warning_rules", "registry_version", "workers", "ledger", "ledger_reasons", "partition_positions",
     "ledger_mismatches", "readings", "rule_states", "warnings", "incidents", "intake", "timeline", "orders",
     "inbox", "outbox", "positions", "photos", "incident_photos", "dead_letters", "held", "indicator_history",
     "rollup_minute", "rollup_hour", "rollup_day", "rollup_dirty", "rollup_state",

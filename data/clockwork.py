@@ -13,6 +13,7 @@ import orjson
 
 from data import boards
 from data.database import Database
+from data.health import look_at
 from data.incident_totals import total_items
 from data.indicators import (
     Values,
@@ -26,6 +27,7 @@ from data.indicators import (
 )
 from data.live import LiveState
 from data.outbox import Outbox
+from data.quarantine import tend
 from data.questions.incidents import INDICATOR_RECORDS
 from data.reconcile import Reconciler
 
@@ -38,6 +40,8 @@ TIMERS: Final = (
     ("totals", 5.0),
     ("trends", 20.0),
     ("reconcile", 30.0),
+    ("quarantine", 5.0),
+    ("device_health", 30.0),
     ("tidy", 600.0),
 )
 """(method of Clockwork, period in seconds)."""
@@ -142,6 +146,14 @@ class Clockwork:
     def reconcile(self, now: datetime) -> None:
         """The ledger against broker and store."""
         self._reconciler.run(now)
+
+    def quarantine(self, now: datetime) -> None:
+        """Held messages: of what they are, and back to the bus those of devices that are registered by now."""
+        tend(self._database, now)
+
+    def device_health(self, now: datetime) -> None:
+        """The health of the devices that were not looked at for longest."""
+        look_at(self._database, now)
 
     def tidy(self, now: datetime) -> None:
         """Forget settled outbox rows and old indicator history."""

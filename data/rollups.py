@@ -298,7 +298,7 @@ class Rollups:
             state = replace(state, hours_until=found.replace(minute=0, second=0, microsecond=0))
         if state.hours_until + _HOUR <= state.settled:
             begin, end = state.hours_until, state.hours_until + _HOUR
-            self._partitions.cover(cursor, "rollup_hour", [begin])
+            self._partitions.cover(cursor, "rollup_hour", [begin.timestamp()])
             cursor.execute(
                 _upsert(
                     "rollup_hour",

@@ -291,7 +291,7 @@ class PgUnitOfWork:
 
     def administer(self, command: object, actor: Actor, now: datetime) -> dict[str, Any]:
         """See UnitOfWork."""
-        return self._administration.carry_out(self._cursor, command, actor, now)
+        return self._administration.carry_out(self._cursor, command, actor, now, self._place_of)
 
 
 class UnitsOfWork:

@@ -107,6 +107,8 @@ RIGHTS: Final[dict[str, frozenset[str]]] = {
             "account.manage",
             "unit.manage",
             "area.manage",
+            "device.manage",
+            "device_type.manage",
             "indicator.see",
             "device.see",
             "device.credential",

@@ -271,6 +271,108 @@ class SettleGatewayLoss:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class SaveDevice:
+    """Add a device to the registry, or change it. What is None stays as it is (a new one takes the default).
+
+    The point (EPSG:4326) gives cell and area; days are ISO 8601; `status` in_service | maintenance | retired.
+    """
+
+    id: str
+    type: str | None = None
+    name: str | None = None
+    unit: str | None = None
+    owner: str | None = None
+    address: str | None = None
+    lon: float | None = None
+    lat: float | None = None
+    expected_period_s: float | None = None
+    critical: bool | None = None
+    installed_on: str | None = None
+    calibration_due: str | None = None
+    status: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RetireDevice:
+    """Take a device out of service, with a reason: its messages are held from now on, its readings stay."""
+
+    id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class SaveDeviceType:
+    """Add a device type or change it; `period_s` is what its devices report by, unless they say otherwise."""
+
+    id: str
+    name: str
+    name_en: str = ""
+    icon: str = ""
+    period_s: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class SaveMetric:
+    """Declare what a device type measures, or change it: unit, what a sound device can report (low, high), and after
+    how many periods with the very same value it is stuck (None: it may stand still)."""
+
+    id: str
+    device_type: str
+    name: str
+    unit: str
+    name_en: str = ""
+    low: float | None = None
+    high: float | None = None
+    stuck_periods: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ImportDevices:
+    """Add and change devices by a table (CSV or XLSX, as base64). Without `confirm` nothing is stored: the answer says
+    what would be, and every fault with row, column, value and rule. With it, all rows are stored or none."""
+
+    content: str = field(metadata={"longest": 12_000_000})
+    filename: str = ""
+    confirm: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AdoptDevice:
+    """Register an unknown device and put its held messages back on the bus, in one step.
+
+    `rejected`: also those that were set aside before.
+    """
+
+    id: str
+    type: str
+    name: str = ""
+    unit: str = ""
+    owner: str = ""
+    lon: float | None = None
+    lat: float | None = None
+    expected_period_s: float | None = None
+    critical: bool = False
+    rejected: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseHeld:
+    """Put the held messages of a device or camera that is registered by now back on the bus."""
+
+    thing: str
+    kind: str = "device"
+
+
+@dataclass(frozen=True, slots=True)
+class RejectHeld:
+    """Set the held messages of an unknown device or camera aside, with a reason; they are kept."""
+
+    thing: str
+    reason: str
+    kind: str = "device"
+
+
 Command = object
 
 COMMANDS: Final[dict[str, type]] = {
@@ -299,6 +401,14 @@ COMMANDS: Final[dict[str, type]] = {
     "revoke_device_credential": RevokeDeviceCredential,
     "limit_device": LimitDevice,
     "settle_gateway_loss": SettleGatewayLoss,
+    "save_device": SaveDevice,
+    "retire_device": RetireDevice,
+    "save_device_type": SaveDeviceType,
+    "save_metric": SaveMetric,
+    "import_devices": ImportDevices,
+    "adopt_device": AdoptDevice,
+    "release_held": ReleaseHeld,
+    "reject_held": RejectHeld,
 }
 
 
@@ -437,6 +547,33 @@ class DeviceSeries:
 
 
 @dataclass(frozen=True, slots=True)
+class DeviceRegistry:
+    """The registry of devices of the actor's areas, with status and health. Filters are joined by AND, '' does not
+    filter; `text` must occur in id, name, address or owner; `health`: a state, or `due` (calibration overdue)."""
+
+    text: str = ""
+    type: str = ""
+    status: str = ""
+    health: str = ""
+    unit: str = ""
+    area: str = ""
+    limit: int = 5000
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceTypes:
+    """Device types, each with the metrics that it declares."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantine:
+    """Unknown devices and cameras whose messages are held: how many, since when, what they measure, which device
+    types measure just that. `state` waiting | rejected."""
+
+    state: str = "waiting"
+
+
+@dataclass(frozen=True, slots=True)
 class CameraDetail:
     """A camera of the registry."""
 
@@ -553,6 +690,9 @@ QUERIES: Final[dict[str, type]] = {
     "devices": Devices,
     "device": DeviceDetail,
     "device_series": DeviceSeries,
+    "device_registry": DeviceRegistry,
+    "device_types": DeviceTypes,
+    "quarantine": Quarantine,
     "camera": CameraDetail,
     "indicators": Indicators,
     "leader_board": LeaderBoard,
@@ -595,6 +735,14 @@ ACTION_OF: Final[dict[str, str]] = {
     "revoke_device_credential": "device.credential",
     "limit_device": "device.credential",
     "settle_gateway_loss": "deadletter.replay",
+    "save_device": "device.manage",
+    "retire_device": "device.manage",
+    "save_device_type": "device_type.manage",
+    "save_metric": "device_type.manage",
+    "import_devices": "device.manage",
+    "adopt_device": "device.manage",
+    "release_held": "deadletter.replay",
+    "reject_held": "deadletter.replay",
     "incident": "incident.see",
     "incidents": "incident.list",
     "my_tasks": "incident.list",
@@ -610,6 +758,9 @@ ACTION_OF: Final[dict[str, str]] = {
     "devices": "device.see",
     "device": "device.see",
     "device_series": "device.see",
+    "device_registry": "device.see",
+    "device_types": "device.see",
+    "quarantine": "deadletter.see",
     "camera": "camera.see",
     "indicators": "indicator.see",
     "leader_board": "incident.list",

@@ -289,6 +289,14 @@ HANDLERS: Final[dict[type, Callable[[_Call, Any], dict[str, Any]]]] = {
     c.RevokeDeviceCredential: _administer,
     c.LimitDevice: _administer,
     c.SettleGatewayLoss: _administer,
+    c.SaveDevice: _administer,
+    c.RetireDevice: _administer,
+    c.SaveDeviceType: _administer,
+    c.SaveMetric: _administer,
+    c.ImportDevices: _administer,
+    c.AdoptDevice: _administer,
+    c.ReleaseHeld: _administer,
+    c.RejectHeld: _administer,
 }
 
 _OWN_CHECK: Final = frozenset({c.ReportIncident})
@@ -296,7 +304,7 @@ _OWN_CHECK: Final = frozenset({c.ReportIncident})
 do so in `_Call.step`, on registries here."""
 
 
-_SUBJECTS: Final = ("id", "login", "device")
+_SUBJECTS: Final = ("id", "login", "device", "thing")
 """Fields of a command that say what it is about, for the audit log."""
 
 
@@ -360,7 +368,7 @@ class CityService:
 
 def _plain(command: object) -> dict[str, Any]:
     """A command for the audit log, without what is personal."""
-    hidden = {"reporter_name", "reporter_phone", "password", "text", "value"}
+    hidden = {"reporter_name", "reporter_phone", "password", "text", "value", "content"}
     return {k: v for k, v in asdict(command).items() if k not in hidden and v not in ("", None, [])}  # type: ignore[call-overload]
 
 

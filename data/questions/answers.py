@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from data.database import Database
-from data.questions import devices, incidents, leader, operations, registries
+from data.questions import device_registry, devices, incidents, leader, operations, registries
 from data.questions.context import Answer, Ask
 from incidents import commands as c
 from incidents.access import Thing
@@ -17,6 +17,7 @@ ANSWERS: Final[dict[type, Answer]] = {
     **incidents.ANSWERS,
     **leader.ANSWERS,
     **devices.ANSWERS,
+    **device_registry.ANSWERS,
     **registries.ANSWERS,
     **operations.ANSWERS,
 }
@@ -31,7 +32,7 @@ _NAMED: Final[dict[type, tuple[str, str, str]]] = {
 }
 """Query → (field, SQL of the thing's area, unit, worker, word)."""
 
-_CITY_WIDE: Final = frozenset({c.Ledger, c.DeadLetters, c.Held, c.AuditLog, c.Feeds})
+_CITY_WIDE: Final = frozenset({c.Ledger, c.DeadLetters, c.Held, c.Quarantine, c.AuditLog, c.Feeds})
 """Queries about the whole city's streams and log: only who is entitled to the city may ask."""
 
 

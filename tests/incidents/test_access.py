@@ -21,7 +21,7 @@ NAMES = {**COMMANDS, **QUERIES}
 # What everybody who looks at the city's picture may ask.
 LOOK = (
     "incident incidents my_tasks my_reports leader_board classes suggest_class units locate find_place areas"
-    " layer_counts devices device device_series camera indicators status"
+    " layer_counts devices device device_series device_registry device_types camera indicators status"
 )
 CALLS = "similar_incidents search_incident workers feeds ledger"
 
@@ -31,7 +31,7 @@ MATRIX: dict[str, str] = {
     "dispatcher": f"{LOOK} {CALLS} report_incident accept_incident refuse_incident dispatch_incident"
     " void_incident acknowledge_incident note_incident route_incident",
     "duty_leader": f"{LOOK} {CALLS} acknowledge_incident dispatch_incident void_incident note_incident"
-    " route_incident dead_letters held",
+    " route_incident dead_letters held quarantine",
     "unit_handler": f"{LOOK} take_incident arrive_incident finish_incident return_incident note_incident"
     " route_incident search_incident workers",
     "grid_worker": LOOK.replace(" indicators", "")
@@ -39,11 +39,13 @@ MATRIX: dict[str, str] = {
     "evaluator": f"{LOOK} search_incident ledger",
     "theme_owner": f"{LOOK} search_incident feeds ledger",
     "administrator": "classes suggest_class units locate find_place areas layer_counts devices device device_series"
-    " indicators status feeds ledger dead_letters held accounts create_account change_account reset_password"
+    " device_registry device_types indicators status feeds ledger dead_letters held quarantine accounts"
+    " create_account change_account reset_password"
     " save_unit save_area replay_dead_letter drop_dead_letter issue_device_credential rotate_device_credential"
-    " revoke_device_credential limit_device settle_gateway_loss device_credentials",
-    "auditor": "incident incidents my_tasks my_reports leader_board status ledger dead_letters held accounts"
-    " audit_log",
+    " revoke_device_credential limit_device settle_gateway_loss device_credentials save_device retire_device"
+    " save_device_type save_metric import_devices adopt_device release_held reject_held",
+    "auditor": "incident incidents my_tasks my_reports leader_board status ledger dead_letters held quarantine"
+    " accounts audit_log",
     "wall": f"{LOOK} workers",
 }
 

@@ -74,6 +74,19 @@ CASES: dict[str, Body] = {
     "revoke_device_credential": lambda place: {"device": f"dev-{place}"},
     "limit_device": lambda place: {"device": f"dev-{place}", "per_s": 1},
     "settle_gateway_loss": always(mismatch=0, reason="r"),
+    "save_device": lambda place: {"id": f"dev-{place}", "status": "no-such"},
+    "retire_device": lambda place: {"id": f"dev-{place}", "reason": ""},
+    "save_device_type": always(id="", name="n"),
+    "save_metric": always(id="", device_type="gauge", name="n", unit="m"),
+    "import_devices": always(content=""),
+    "adopt_device": lambda place: {
+        "id": "no id!",
+        "type": "gauge",
+        "lon": 113.85 if place in ("own", "parent") else 113.95,
+        "lat": 21.9,
+    },
+    "release_held": always(thing="nothing"),
+    "reject_held": always(thing="nothing", reason="r"),
     "incident": on_incident(),
     "incidents": always(),
     "my_tasks": always(),
@@ -89,6 +102,9 @@ CASES: dict[str, Body] = {
     "devices": always(),
     "device": lambda place: {"device": f"dev-{place}"},
     "device_series": lambda place: {"device": f"dev-{place}", "metric": "level"},
+    "device_registry": always(),
+    "device_types": always(),
+    "quarantine": always(),
     "camera": lambda place: {"camera": f"cam-{place}"},
     "indicators": lambda place: {"area": AREA[place]},
     "leader_board": always(),
@@ -104,8 +120,10 @@ CASES: dict[str, Body] = {
     "status": always(),
     "device_credentials": always(),
 }
-CITY_WIDE = {"feeds", "ledger", "dead_letters", "held", "audit_log", "replay_dead_letter", "drop_dead_letter",
-             "settle_gateway_loss"}  # fmt: skip
+CITY_WIDE = {
+    "feeds", "ledger", "dead_letters", "held", "quarantine", "audit_log", "replay_dead_letter", "drop_dead_letter",
+    "save_device_type", "save_metric", "release_held", "reject_held", "settle_gateway_loss",
+}  # fmt: skip
 PLACED = {name for name, body in CASES.items() if body("own") != body("sibling")}
 
 
@@ -116,6 +134,8 @@ def thing(name: str, actor: Actor, place: str) -> Thing:
     if name not in PLACED:
         return ANYWHERE
     area = AREA[place]
+    if name == "adopt_device":
+        return Thing(GRID if place in ("own", "parent") else NEXT_GRID)
     if name == "report_incident":
         # A grid worker reports from where he stands, and it stays his village's.
         return Thing(actor.areas[0] if actor.role == "grid_worker" else GRID if place == "parent" else area)
@@ -216,6 +236,8 @@ def test_lists_hold_nothing_of_the_next_village(stage: Stage, things: None) -> N
             ("find_place", {"text": "dev-"}),
             ("devices", {"limit": 1000}),
             ("devices", {"area": NEXT_GRID}),
+            ("device_registry", {"limit": 1000}),
+            ("device_registry", {"area": NEXT_GRID}),
         ):
             reply = client.get(f"/api/v1/queries/{name}", params=given)
             if reply.status_code == 403:
