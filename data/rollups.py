@@ -330,7 +330,7 @@ class Rollups:
 
     def _cover(self, cursor: Cursor, table: str, weeks: str) -> None:
         cursor.execute(weeks)
-        self._partitions.cover(cursor, table, [week for (week,) in cursor.fetchall()])
+        self._partitions.cover(cursor, table, [week.timestamp() for (week,) in cursor.fetchall()])
 
     def _summarize(self) -> None:
         """Let the BRIN indexes know of the pages that were written last; what they do not know they must read."""
