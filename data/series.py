@@ -92,8 +92,8 @@ class StoredSeries:
                     f" (ORDER BY value) FROM readings WHERE {_OF_DEVICE} AND time >= %(since)s AND time < %(until)s",
                     {**_params(signal), "since": since, "until": until},
                 )
-                row = cursor.fetchone() or (0, None, None, None, None)
-                return Statistics("raw", since, until, *row, True)
+                count, mean, low, high, p95 = cursor.fetchone() or (0, None, None, None, None)
+                return Statistics("raw", since, until, count, mean, low, high, p95, True)
             begin, end = bounds(level, since, until, state.zone)
             sql, params = _of_device(level, state, signal, begin, end)
             cursor.execute(
@@ -102,8 +102,8 @@ class StoredSeries:
                 f" sum(n) OVER (ORDER BY sum / n) AS upto, sum(n) OVER () AS total FROM ({sql}) parts) counted",
                 params,
             )
-            row = cursor.fetchone() or (0, None, None, None, None)
-            return Statistics(level, begin, end, *row, False)
+            count, mean, low, high, p95 = cursor.fetchone() or (0, None, None, None, None)
+            return Statistics(level, begin, end, count, mean, low, high, p95, False)
 
     def gaps(
         self, signal: Signal, since: datetime, until: datetime, longest_s: float, limit: int

@@ -21,7 +21,8 @@ NAMES = {**COMMANDS, **QUERIES}
 # What everybody who looks at the city's picture may ask.
 LOOK = (
     "incident incidents my_tasks my_reports leader_board classes suggest_class units locate find_place areas"
-    " layer_counts devices device device_series camera indicators status"
+    " layer_counts devices device device_series device_statistics device_gaps latest_readings"
+    " metric_history camera indicators status"
 )
 CALLS = "similar_incidents search_incident workers feeds ledger"
 
@@ -39,7 +40,7 @@ MATRIX: dict[str, str] = {
     "evaluator": f"{LOOK} search_incident ledger",
     "theme_owner": f"{LOOK} search_incident feeds ledger",
     "administrator": "classes suggest_class units locate find_place areas layer_counts devices device device_series"
-    " indicators status feeds ledger dead_letters held accounts create_account change_account reset_password"
+    " device_statistics device_gaps latest_readings metric_history indicators status feeds ledger dead_letters held accounts create_account change_account reset_password"
     " save_unit save_area replay_dead_letter drop_dead_letter",
     "auditor": "incident incidents my_tasks my_reports leader_board status ledger dead_letters held accounts"
     " audit_log",
