@@ -9,6 +9,7 @@ same account answers the first answer again and changes nothing.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Final
 
 
@@ -539,11 +540,62 @@ class DeviceDetail:
 
 @dataclass(frozen=True, slots=True)
 class DeviceSeries:
-    """Values of one metric of a device: {t: [ms], v: [value]} over the last `hours`."""
+    """Values of one metric of a device over `hours` until `until` (default: now), at most about `points` of them.
+
+    {t: [ms], v: [value], low, high, level, bucket_s}: `level` says what they were made of. From raw readings (level
+    raw) points are chosen so that the chart looks the same; else each is a bucket: v its mean, low and high its extremes.
+    """
 
     device: str
     metric: str
     hours: float = 24.0
+    until: datetime | None = None
+    points: int = 1500
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceStatistics:
+    """Number, mean, lowest, highest and 95th percentile of one metric of a device over `hours` until `until`.
+
+    Small windows are counted from raw readings; of larger ones, widened to whole buckets of `level`, `p95` is that of
+    the buckets' means, and `p95_exact` says so.
+    """
+
+    device: str
+    metric: str
+    hours: float = 24.0
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceGaps:
+    """Times without a reading of one metric of a device, of more than three expected periods, oldest first."""
+
+    device: str
+    metric: str
+    hours: float = 24.0
+    until: datetime | None = None
+    limit: int = 500
+
+
+@dataclass(frozen=True, slots=True)
+class LatestReadings:
+    """The newest reading (of the last 31 days) of a metric of each device in service of the actor's areas."""
+
+    metric: str
+    area: str = ""
+    limit: int = 5000
+
+
+@dataclass(frozen=True, slots=True)
+class MetricHistory:
+    """The mean of all readings of a metric per hour (windows beyond 200 days: per day) over the devices of the actor's
+    areas: {t: [ms], v: [mean], n: [readings], level}. `area`: an area path, '' does not filter."""
+
+    metric: str
+    hours: float = 720.0
+    until: datetime | None = None
+    area: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -693,6 +745,10 @@ QUERIES: Final[dict[str, type]] = {
     "device_registry": DeviceRegistry,
     "device_types": DeviceTypes,
     "quarantine": Quarantine,
+    "device_statistics": DeviceStatistics,
+    "device_gaps": DeviceGaps,
+    "latest_readings": LatestReadings,
+    "metric_history": MetricHistory,
     "camera": CameraDetail,
     "indicators": Indicators,
     "leader_board": LeaderBoard,
@@ -761,6 +817,10 @@ ACTION_OF: Final[dict[str, str]] = {
     "device_registry": "device.see",
     "device_types": "device.see",
     "quarantine": "deadletter.see",
+    "device_statistics": "device.see",
+    "device_gaps": "device.see",
+    "latest_readings": "device.see",
+    "metric_history": "device.see",
     "camera": "camera.see",
     "indicators": "indicator.see",
     "leader_board": "incident.list",

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from data.database import Database
-from data.questions import device_registry, devices, incidents, leader, operations, registries
+from data.questions import device_registry, devices, incidents, leader, operations, registries, series
 from data.questions.context import Answer, Ask
 from incidents import commands as c
 from incidents.access import Thing
@@ -19,6 +19,7 @@ ANSWERS: Final[dict[type, Answer]] = {
     **devices.ANSWERS,
     **device_registry.ANSWERS,
     **registries.ANSWERS,
+    **series.ANSWERS,
     **operations.ANSWERS,
 }
 
@@ -27,6 +28,8 @@ _NAMED: Final[dict[type, tuple[str, str, str]]] = {
     c.RouteIncident: ("id", "SELECT area_path, unit, worker FROM incidents WHERE id = %s", "incident"),
     c.DeviceDetail: ("device", "SELECT area_path, '', '' FROM devices WHERE id = %s", "device"),
     c.DeviceSeries: ("device", "SELECT area_path, '', '' FROM devices WHERE id = %s", "device"),
+    c.DeviceStatistics: ("device", "SELECT area_path, '', '' FROM devices WHERE id = %s", "device"),
+    c.DeviceGaps: ("device", "SELECT area_path, '', '' FROM devices WHERE id = %s", "device"),
     c.CameraDetail: ("camera", "SELECT area_path, '', '' FROM cameras WHERE code = %s", "camera"),
     c.Areas: ("parent", "SELECT path, '', '' FROM areas WHERE code = %s", "area"),
 }

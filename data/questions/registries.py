@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any, Final
 
 from data.incident_rows import ms
@@ -13,8 +12,6 @@ from incidents.access import ANYWHERE, may
 from incidents.model import Rejected
 
 _COUNTED: Final = ("devices", "cameras", "components")
-MAX_POINTS: Final = 1500
-"""Points of a chart: wider than any chart here has pixels for."""
 
 
 def classes(ask: Ask, query: c.Classes) -> dict[str, Any]:
@@ -132,40 +129,6 @@ def device(ask: Ask, query: c.DeviceDetail) -> dict[str, Any]:
     return found
 
 
-def device_series(ask: Ask, query: c.DeviceSeries) -> dict[str, Any]:
-    """See DeviceSeries; beyond MAX_POINTS each bucket gives its lowest and highest value."""
-    hours = min(max(query.hours, 0.1), 24 * 31)
-    rows = ask.database.query(
-        "SELECT r.time, r.value FROM readings r JOIN devices d ON d.no = r.device_no"
-        " JOIN metrics m ON m.no = r.metric_no WHERE d.id = %s AND m.id = %s AND r.time > %s ORDER BY r.time",
-        (query.device, query.metric, ask.now - timedelta(hours=hours)),
-    )
-    if len(rows) > MAX_POINTS:
-        rows = _lows_and_highs(rows, MAX_POINTS // 2)
-    unit = ask.database.query("SELECT unit, name, name_en FROM metrics WHERE id = %s", (query.metric,))
-    if not unit:
-        raise Rejected("not_found", f"metric={query.metric!r}: no such metric", field="metric")
-    return {
-        "device": query.device,
-        "metric": query.metric,
-        "unit": unit[0][0],
-        "name": unit[0][1],
-        "name_en": unit[0][2],
-        "t": [ms(time) for time, _ in rows],
-        "v": [value for _, value in rows],
-    }
-
-
-def _lows_and_highs(rows: list[tuple[Any, ...]], buckets: int) -> list[tuple[Any, ...]]:
-    size = -(-len(rows) // buckets)
-    out: list[tuple[Any, ...]] = []
-    for begin in range(0, len(rows), size):
-        part = rows[begin : begin + size]
-        low, high = min(part, key=lambda r: r[1]), max(part, key=lambda r: r[1])
-        out.extend(sorted({low, high}))
-    return out
-
-
 def camera(ask: Ask, query: c.CameraDetail) -> dict[str, Any]:
     """See CameraDetail."""
     rows = ask.database.dicts(
@@ -250,7 +213,6 @@ ANSWERS: Final[dict[type, Answer]] = {
     c.FindPlace: find_place,
     c.LayerCounts: layer_counts,
     c.DeviceDetail: device,
-    c.DeviceSeries: device_series,
     c.CameraDetail: camera,
     c.Units: units,
     c.Areas: areas,

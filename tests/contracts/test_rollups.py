@@ -25,12 +25,15 @@ from data.retention import Retention
 from data.rollups import SLACK, Rollups, Step, runs, state_of
 from data.series import StoredSeries
 from data.timeseries import COMMUNITY, Partitions, chunks, compress_after, continuous, edition
+from incidents.commands import DeviceGaps, DeviceSeries, DeviceStatistics, LatestReadings, MetricHistory
+from incidents.model import Rejected
 from incidents.ports import TopicPartition
 from incidents.series import Signal, Statistics
 from streams import topics
 from tests.conftest import STORES
-from tests.contracts.test_store import Intaker
-from tests.small_city import ZONE
+from tests.contracts.test_store import NOW as STORE_NOW
+from tests.contracts.test_store import Intaker, service
+from tests.small_city import CITY, NEXT_VILLAGE, VILLAGE, ZONE, actor
 from tests.streams.city_messages import reading
 
 pytestmark = pytest.mark.timeout(120, func_only=True)
@@ -536,3 +539,52 @@ def test_compression_is_a_policy_where_there_is_one(db: Database) -> None:
 
 def test_runs() -> None:
     assert list(runs([1, 2, 60, 200, 201, 900])) == [(1, 60), (200, 201), (900, 900)]
+
+
+# -- asked by an actor ---------------------------------------------------------------------------------------
+
+
+def test_everybody_is_answered_for_his_areas(db: Database) -> None:
+    """WL-1 and AQ-1 stand in VILLAGE, WL-2 and AQ-2 in the next one."""
+    writer, door = Writer(db), service(db)
+    db.query("UPDATE devices SET expected_period_s = 60")
+    at = service_now()
+    for device, value in ((1, 1.0), (2, 3.0)):
+        writer.store([(device, 1, at - k * MINUTE, value) for k in range(120) if not 30 < k < 50], at)
+    Rollups(db, CITY_ZONE).run(at + 2 * MINUTE)
+    whole, village = actor("operator"), actor("operator", VILLAGE)
+    latest = door.ask(LatestReadings("level"), whole)
+    assert [(row["id"], row["value"], row["time"]) for row in latest["rows"]] == [
+        ("WL-1", 1.0, at.timestamp() * 1000),
+        ("WL-2", 3.0, at.timestamp() * 1000),
+    ]
+    assert [row["id"] for row in door.ask(LatestReadings("level"), village)["rows"]] == ["WL-1"]
+    assert [row["id"] for row in door.ask(LatestReadings("level", NEXT_VILLAGE), whole)["rows"]] == ["WL-2"]
+    assert door.ask(LatestReadings("level", NEXT_VILLAGE), village)["rows"] == []
+    for person, area, mean, counted in (
+        (whole, "", 2.0, 202), (whole, CITY, 2.0, 202), (village, "", 1.0, 101), (whole, NEXT_VILLAGE, 3.0, 101),
+        (village, CITY, 1.0, 101),
+    ):  # fmt: skip
+        history = door.ask(MetricHistory("level", 4.0, None, area), person)
+        assert history["level"] == "hour" and set(history["v"]) == {mean} and sum(history["n"]) == counted
+    assert door.ask(MetricHistory("level", 4.0, None, NEXT_VILLAGE), village)["t"] == []
+    for query in (DeviceSeries, DeviceStatistics, DeviceGaps):
+        with pytest.raises(Rejected, match="outside"):
+            door.ask(query("WL-2", "level"), village)
+        with pytest.raises(Rejected, match="no such metric"):
+            door.ask(query("WL-1", "no"), village)
+        with pytest.raises(Rejected, match="until=.*time zone"):
+            door.ask(query("WL-1", "level", 1.0, datetime(2026, 1, 1)), village)
+    curve = door.ask(DeviceSeries("WL-1", "level", 3.0), village)
+    assert curve["level"] == "raw" and len(curve["t"]) == 101 and curve["low"] == curve["high"] == curve["v"]
+    long = door.ask(DeviceSeries("WL-1", "level", 24.0 * 40), village)
+    assert long["level"] == "hour" and set(long["v"]) == {1.0} and long["bucket_s"] == 3600
+    totals = door.ask(DeviceStatistics("WL-1", "level", 2.5), village)
+    assert (totals["count"], totals["mean"], totals["p95"], totals["p95_exact"]) == (101, 1.0, 1.0, True)
+    gaps = door.ask(DeviceGaps("WL-1", "level", 1.9, at), village)
+    assert gaps["longest_s"] == 180 and [row["seconds"] for row in gaps["rows"]] == [20 * 60]
+
+
+def service_now() -> datetime:
+    """The minute that has just begun for `service`, whose clock is NOW of the store's tests."""
+    return STORE_NOW.replace(second=0, microsecond=0)

@@ -21,7 +21,8 @@ NAMES = {**COMMANDS, **QUERIES}
 # What everybody who looks at the city's picture may ask.
 LOOK = (
     "incident incidents my_tasks my_reports leader_board classes suggest_class units locate find_place areas"
-    " layer_counts devices device device_series device_registry device_types camera indicators status"
+    " layer_counts devices device device_series device_registry device_types camera indicators"
+    " status device_statistics device_gaps latest_readings metric_history"
 )
 CALLS = "similar_incidents search_incident workers feeds ledger"
 
@@ -39,13 +40,14 @@ MATRIX: dict[str, str] = {
     "evaluator": f"{LOOK} search_incident ledger",
     "theme_owner": f"{LOOK} search_incident feeds ledger",
     "administrator": "classes suggest_class units locate find_place areas layer_counts devices device device_series"
-    " device_registry device_types indicators status feeds ledger dead_letters held quarantine accounts"
-    " create_account change_account reset_password"
-    " save_unit save_area replay_dead_letter drop_dead_letter issue_device_credential rotate_device_credential"
-    " revoke_device_credential limit_device settle_gateway_loss device_credentials save_device retire_device"
-    " save_device_type save_metric import_devices adopt_device release_held reject_held",
-    "auditor": "incident incidents my_tasks my_reports leader_board status ledger dead_letters held quarantine"
-    " accounts audit_log",
+    " device_registry device_types indicators status feeds ledger dead_letters held quarantine"
+    " accounts create_account change_account reset_password save_unit save_area"
+    " replay_dead_letter drop_dead_letter issue_device_credential rotate_device_credential"
+    " revoke_device_credential limit_device settle_gateway_loss device_credentials save_device"
+    " retire_device save_device_type save_metric import_devices adopt_device release_held"
+    " reject_held device_statistics device_gaps latest_readings metric_history",
+    "auditor": "incident incidents my_tasks my_reports leader_board status ledger dead_letters held"
+    " quarantine accounts audit_log",
     "wall": f"{LOOK} workers",
 }
 
