@@ -202,6 +202,7 @@ def init_sample(
              for u in read_city.read_units(files)),
         )  # fmt: skip
         _load_devices(cursor, files)
+        _entrust_devices(cursor, now)
         _load_map(cursor, files)
         _load_catalogue(cursor, files)
         made = _load_people(cursor, accounts, city.path, now, files)
@@ -221,8 +222,9 @@ def _load_devices(cursor: Cursor, files: Path) -> None:
         ((t.id, t.name, t.name_en, t.icon, t.period_s) for t in read_city.read_device_types(files)),
     )  # fmt: skip
     _copy(
-        cursor, "metrics", ("id", "device_type", "name", "name_en", "unit", "low", "high"),
-        ((m.id, m.device_type, m.name, m.name_en, m.unit, m.low, m.high) for m in read_city.read_metrics(files)),
+        cursor, "metrics", ("id", "device_type", "name", "name_en", "unit", "low", "high", "stuck_periods"),
+        ((m.id, m.device_type, m.name, m.name_en, m.unit, m.low, m.high, m.stuck_periods)
+         for m in read_city.read_metrics(files)),
     )  # fmt: skip
     _copy(
         cursor, "devices",
@@ -238,6 +240,17 @@ def _load_devices(cursor: Cursor, files: Path) -> None:
         ((c.code, c.name, c.lon, c.lat, c.cell, c.area_path, c.scene, c.sector, c.share_range, c.direction_deg,
           c.view_deg, c.range_m) for c in read_city.read_cameras(files)),
     )  # fmt: skip
+
+
+def _entrust_devices(cursor: Cursor, now: datetime) -> None:
+    """The sample's devices are owned by the unit that answers for them and calibrated every year on the day of their
+    installation; one in fifty was forgotten last year."""
+    cursor.execute(
+        "UPDATE devices d SET owner = u.name, calibration_due = (d.installed_on + make_interval(years =>"
+        " extract(year FROM age(%(today)s::date, d.installed_on))::int + CASE WHEN d.no %% 50 = 0 THEN 0 ELSE 1 END))::date"
+        " FROM units u WHERE u.code = d.unit AND d.installed_on <= %(today)s::date",
+        {"today": now.date()},
+    )
 
 
 def _load_map(cursor: Cursor, files: Path) -> None:
