@@ -45,6 +45,9 @@ OPEN_FOLDERS: Final = ("/assets/",)
 MESSAGES: Final = "/api/v1/messages/"
 """POST below it asks for a feed's token itself."""
 
+WEBHOOKS: Final = "/api/v1/feeds/"
+"""POST below it asks for a feed's signature itself."""
+
 FORMS: Final = frozenset({"/login", "/password", "/logout"})
 """Unsafe paths whose forms carry the CSRF token as a field; they check it themselves."""
 
@@ -192,7 +195,7 @@ class Shell:
     def _limit(self, path: str) -> int:
         if path == "/api/v1/photos":
             return _PHOTO_BYTES
-        return self._deps.max_message_bytes if path.startswith(MESSAGES) else _BODY_BYTES
+        return self._deps.max_message_bytes if path.startswith((MESSAGES, WEBHOOKS)) else _BODY_BYTES
 
     async def _session(self, headers: Headers) -> SessionRow | None:
         token = cookie_of(headers, SESSION_COOKIE)
@@ -223,7 +226,7 @@ def is_open(path: str, method: str) -> bool:
         return True
     if path.startswith(OPEN_FOLDERS) and method in _SAFE and ".." not in path:
         return True
-    return path.startswith(MESSAGES) and method == "POST"
+    return path.startswith((MESSAGES, WEBHOOKS)) and method == "POST"
 
 
 def cookie_of(headers: Headers, name: str) -> str:
