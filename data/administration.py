@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from data.accounts import Accounts, require_area
 from data.database import Cursor, json
+from data.feed_commands import CheckFeed, save_feed, switch_feed
 from data.registry import bump
 from incidents import commands as c
 from incidents.access import Thing, may
@@ -31,8 +32,9 @@ def _require(actor: Actor, action: str, area_path: str) -> None:
 class Administration:
     """Carries out administrative commands; asks `may` for the very area that is changed."""
 
-    def __init__(self, accounts: Accounts) -> None:
+    def __init__(self, accounts: Accounts, check_feed: CheckFeed | None = None) -> None:
         self._accounts = accounts
+        self._check_feed = check_feed
         self._handlers: dict[type, Callable[[Cursor, Any, Actor, datetime], dict[str, Any]]] = {
             c.CreateAccount: self._create_account,
             c.ChangeAccount: self._change_account,
@@ -41,11 +43,16 @@ class Administration:
             c.SaveArea: _save_area,
             c.ReplayDeadLetter: _replay_dead_letter,
             c.DropDeadLetter: _drop_dead_letter,
+            c.SaveFeed: self._save_feed,
+            c.SwitchFeed: switch_feed,
         }
 
     def carry_out(self, cursor: Cursor, command: object, actor: Actor, now: datetime) -> dict[str, Any]:
         """Raises Rejected."""
         return self._handlers[type(command)](cursor, command, actor, now)
+
+    def _save_feed(self, cursor: Cursor, command: c.SaveFeed, actor: Actor, now: datetime) -> dict[str, Any]:
+        return save_feed(cursor, command, actor, self._check_feed)
 
     def _create_account(
         self, cursor: Cursor, command: c.CreateAccount, actor: Actor, now: datetime

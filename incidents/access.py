@@ -107,6 +107,7 @@ RIGHTS: Final[dict[str, frozenset[str]]] = {
             "account.manage",
             "unit.manage",
             "area.manage",
+            "feed.manage",
             "indicator.see",
             "device.see",
         }

@@ -9,7 +9,7 @@ same account answers the first answer again and changes nothing.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +227,38 @@ class DropDeadLetter:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class SaveFeed:
+    """Add or change a feed that is fetched or taken by an adapter of ours (docs/feeds.md).
+
+    `secrets`: only those that change; '' takes one away. `restart`: read the source anew from its beginning (another
+    kind always does). `version`: as it was seen; another one is refused as stale.
+    """
+
+    id: str
+    name: str
+    kind: str
+    config: dict[str, Any]
+    mapping: dict[str, Any]
+    secrets: dict[str, str] = field(default_factory=dict)
+    owner: str = ""
+    expected_period_s: float = 300.0
+    note: str = ""
+    restart: bool = False
+    version: int | None = None
+    key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SwitchFeed:
+    """Disable or enable a feed, with a reason; a disabled one is not fetched and what it sends is refused."""
+
+    id: str
+    disabled: bool
+    reason: str = ""
+    key: str = ""
+
+
 Command = object
 
 COMMANDS: Final[dict[str, type]] = {
@@ -250,6 +282,8 @@ COMMANDS: Final[dict[str, type]] = {
     "save_area": SaveArea,
     "replay_dead_letter": ReplayDeadLetter,
     "drop_dead_letter": DropDeadLetter,
+    "save_feed": SaveFeed,
+    "switch_feed": SwitchFeed,
 }
 
 
@@ -412,6 +446,17 @@ class Feeds:
 
 
 @dataclass(frozen=True, slots=True)
+class TestFeed:
+    """Ten records of a feed as its mapping makes them, or what is wrong with them; nothing is stored or published.
+
+    `sample`: text of a record to take instead of asking the source (a webhook has nothing to be asked).
+    """
+
+    feed: str
+    sample: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Ledger:
     """Loss ledger: rows per feed and minute of the last `minutes`, totals per partition, open mismatches."""
 
@@ -496,6 +541,7 @@ QUERIES: Final[dict[str, type]] = {
     "indicators": Indicators,
     "leader_board": LeaderBoard,
     "feeds": Feeds,
+    "test_feed": TestFeed,
     "ledger": Ledger,
     "dead_letters": DeadLetters,
     "held": Held,
@@ -528,6 +574,8 @@ ACTION_OF: Final[dict[str, str]] = {
     "save_area": "area.manage",
     "replay_dead_letter": "deadletter.replay",
     "drop_dead_letter": "deadletter.replay",
+    "save_feed": "feed.manage",
+    "switch_feed": "feed.manage",
     "incident": "incident.see",
     "incidents": "incident.list",
     "my_tasks": "incident.list",
@@ -547,6 +595,7 @@ ACTION_OF: Final[dict[str, str]] = {
     "indicators": "indicator.see",
     "leader_board": "incident.list",
     "feeds": "feed.see",
+    "test_feed": "feed.manage",
     "ledger": "ledger.see",
     "dead_letters": "deadletter.see",
     "held": "deadletter.see",

@@ -284,6 +284,8 @@ HANDLERS: Final[dict[type, Callable[[_Call, Any], dict[str, Any]]]] = {
     c.SaveArea: _administer,
     c.ReplayDeadLetter: _administer,
     c.DropDeadLetter: _administer,
+    c.SaveFeed: _administer,
+    c.SwitchFeed: _administer,
 }
 
 _OWN_CHECK: Final = frozenset({c.ReportIncident})
@@ -351,7 +353,7 @@ class CityService:
 
 def _plain(command: object) -> dict[str, Any]:
     """A command for the audit log, without what is personal."""
-    hidden = {"reporter_name", "reporter_phone", "password", "text", "value"}
+    hidden = {"reporter_name", "reporter_phone", "password", "text", "value", "secrets"}
     return {k: v for k, v in asdict(command).items() if k not in hidden and v not in ("", None, [])}  # type: ignore[call-overload]
 
 

@@ -44,6 +44,13 @@ def feeds(ask: Ask, query: c.Feeds) -> dict[str, Any]:
     return {"rows": rows, "total": len(rows)}
 
 
+def test_feed(ask: Ask, query: c.TestFeed) -> dict[str, Any]:
+    """See TestFeed."""
+    if ask.try_feed is None:
+        raise Rejected("rule", "feeds cannot be tried here", field="feed")
+    return ask.try_feed(query.feed, query.sample)
+
+
 def ledger(ask: Ask, query: c.Ledger) -> dict[str, Any]:
     """See Ledger. A partition's `received` is what the bus handed out: position − start."""
     since = ask.now - timedelta(minutes=bounded(query.minutes, 1, 24 * 60))
@@ -172,6 +179,7 @@ def status(ask: Ask, query: c.Status) -> dict[str, Any]:
 
 ANSWERS: Final[dict[type, Answer]] = {
     c.Feeds: feeds,
+    c.TestFeed: test_feed,
     c.Ledger: ledger,
     c.DeadLetters: dead_letters,
     c.Held: held,

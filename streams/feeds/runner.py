@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Protocol
@@ -16,7 +16,7 @@ from incidents.feeds import Failure
 from incidents.ports import BusRefused, BusUnavailable, MessageRefused, Outgoing
 from streams.feed.sending import Sink, Stop
 from streams.feeds.kinds import PUSHED, Feed, Surroundings, open_source
-from streams.feeds.mapping import BadMapping, BadRecord, CompiledMapping, Mapped, outgoing, set_aside
+from streams.feeds.mapping import BadMapping, CompiledMapping, Mapped, outgoing, set_aside
 from streams.feeds.port import (
     BadConfig,
     BadRaw,
@@ -339,54 +339,3 @@ class FeedHouse:
             raise
         finally:
             release()
-
-
-# -- a look without a trace -----------------------------------------------------------------------------------
-
-TRIAL_RECORDS: Final = 10
-TRIAL_S: Final = 5.0
-
-
-def trial(
-    feed: Feed, records: Sequence[RawRecord | BadRaw], now: datetime, max_bytes: int
-) -> list[Mapping[str, object]]:
-    """What the mapping makes of these records: the message, or field, value and rule of what is wrong."""
-    rows: list[Mapping[str, object]] = []
-    for record in records:
-        if isinstance(record, BadRaw):
-            rows.append({"identity": record.identity, "error": _words(record)})
-            continue
-        for found in feed.mapping.messages(feed.id, record, max_bytes):
-            row: dict[str, object] = {"identity": record.identity, "raw": record.body}
-            if isinstance(found, Mapped):
-                row |= {"topic": found.topic, "key": found.key, "message": found.value.decode()}
-            else:
-                row["error"] = _words(found)
-            rows.append(row)
-            if len(rows) >= TRIAL_RECORDS:
-                return rows
-    return rows[:TRIAL_RECORDS]
-
-
-def _words(bad: BadRaw | BadRecord) -> dict[str, str]:
-    return {"field": bad.field, "found": bad.found, "rule": bad.rule}
-
-
-def try_source(
-    source: Source, position: Position, clock: Callable[[], float] = time.monotonic
-) -> list[RawRecord | BadRaw]:
-    """The next records of a source, without a message, a position or an acknowledgement. Raises SourceAway/Fault."""
-    found: list[RawRecord | BadRaw] = []
-    place = position
-    until = clock() + TRIAL_S
-    try:
-        while len(found) < TRIAL_RECORDS and clock() < until:
-            batch = source.read(place, WAIT_S)
-            found += batch.records
-            if batch.position is not None:
-                place = batch.position
-            if not batch.more and (found or batch.position is not None):
-                break
-    finally:
-        source.close()
-    return found[:TRIAL_RECORDS]

@@ -7,13 +7,13 @@ Ties at the watermark: the rows that were had at the last watermark are remember
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Final, Protocol
 
 import msgspec
 
 from streams.feeds.addresses import AddressPolicy
-from streams.feeds.port import BadConfig, Batch, Position, RawRecord, SourceFault
+from streams.feeds.port import BadConfig, Batch, Position, RawRecord, SourceAway, SourceFault
 
 Column = Annotated[str, msgspec.Meta(min_length=1, max_length=63)]
 
@@ -86,6 +86,53 @@ class SqlOpener(Protocol):
     """Opens a table. Raises SourceAway, SourceFault."""
 
     def __call__(self, config: SqlConfig, secrets: SqlSecrets) -> SqlTable: ...
+
+
+class _Translated:
+    """A table whose driver's errors are the port's."""
+
+    def __init__(self, make: Callable[[], SqlTable], away: type[Exception], wrong: type[Exception]) -> None:
+        self._away = away
+        self._wrong = wrong
+        self._table: SqlTable = self._tried(make)
+
+    def _tried(self, work: Callable[[], Any]) -> Any:
+        try:
+            return work()
+        except self._away as error:
+            raise SourceAway(str(error)) from None
+        except self._wrong as error:
+            raise SourceFault(str(error)) from None
+
+    def after(self, watermark: str | None, seen: Sequence[str], limit: int) -> Sequence[SqlRow]:
+        found: Sequence[SqlRow] = self._tried(lambda: self._table.after(watermark, seen, limit))
+        return found
+
+    def close(self) -> None:
+        self._table.close()
+
+
+def sql_opener(make: Callable[..., SqlTable], away: type[Exception], wrong: type[Exception]) -> SqlOpener:
+    """The opener over a driver (`data/feed_sql.py`): its class of tables, and its two errors."""
+
+    def open_table(config: SqlConfig, secrets: SqlSecrets) -> SqlTable:
+        named = {
+            name: getattr(config, name)
+            for name in (
+                "host",
+                "port",
+                "database",
+                "tls",
+                "table",
+                "watermark",
+                "key",
+                "columns",
+                "settle_s",
+            )
+        }
+        return _Translated(lambda: make(user=secrets.user, password=secrets.password, **named), away, wrong)
+
+    return open_table
 
 
 class SqlSource:

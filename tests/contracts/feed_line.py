@@ -44,8 +44,8 @@ from streams import topics
 from streams.consumer import Consumer
 from streams.feeds.addresses import AddressPolicy
 from streams.feeds.kinds import Feed, Surroundings, check_feed, open_source
-from streams.feeds.port import SourceAway, SourceFault
 from streams.feeds.runner import FeedRunner
+from streams.feeds.sql_pull import sql_opener
 from tests.small_city import LIMITS, actor, locate, place_of
 
 AWAY = (StoreUnavailable, Busy)
@@ -166,36 +166,7 @@ class Clock:
         self.now += timedelta(seconds=seconds)
 
 
-def open_sql(config: Any, secrets: Any) -> Any:
-    """As app.py joins it."""
-    try:
-        return _Table(
-            ForeignTable(
-                host=config.host, port=config.port, database=config.database, user=secrets.user,
-                password=secrets.password, tls=config.tls, table=config.table, watermark=config.watermark,
-                key=config.key, columns=config.columns, settle_s=config.settle_s,
-            )
-        )  # fmt: skip
-    except SqlAway as error:
-        raise SourceAway(str(error)) from None
-    except SqlWrong as error:
-        raise SourceFault(str(error)) from None
-
-
-@dataclass
-class _Table:
-    inner: ForeignTable
-
-    def after(self, watermark: str | None, seen: Sequence[str], limit: int) -> Any:
-        try:
-            return self.inner.after(watermark, seen, limit)
-        except SqlAway as error:
-            raise SourceAway(str(error)) from None
-        except SqlWrong as error:
-            raise SourceFault(str(error)) from None
-
-    def close(self) -> None:
-        self.inner.close()
+open_sql = sql_opener(ForeignTable, SqlAway, SqlWrong)
 
 
 @dataclass

@@ -69,6 +69,8 @@ CASES: dict[str, Body] = {
     },
     "replay_dead_letter": always(**LETTER),
     "drop_dead_letter": always(**LETTER, reason="r"),
+    "save_feed": always(id="!", name="n", kind="http", config={}, mapping={}),
+    "switch_feed": always(id="!", disabled=False),
     "incident": on_incident(),
     "incidents": always(),
     "my_tasks": always(),
@@ -88,6 +90,7 @@ CASES: dict[str, Body] = {
     "indicators": lambda place: {"area": AREA[place]},
     "leader_board": always(),
     "feeds": always(),
+    "test_feed": always(feed="!"),
     "ledger": always(),
     "dead_letters": always(),
     "held": always(),
@@ -98,7 +101,10 @@ CASES: dict[str, Body] = {
     "audit_log": always(),
     "status": always(),
 }
-CITY_WIDE = {"feeds", "ledger", "dead_letters", "held", "audit_log", "replay_dead_letter", "drop_dead_letter"}
+CITY_WIDE = {
+    "feeds", "test_feed", "save_feed", "switch_feed", "ledger", "dead_letters", "held", "audit_log",
+    "replay_dead_letter", "drop_dead_letter",
+}  # fmt: skip
 PLACED = {name for name, body in CASES.items() if body("own") != body("sibling")}
 
 
