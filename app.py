@@ -103,15 +103,45 @@ class Parts:
         """The factory of units of work."""
         from data.administration import Administration
         from data.uow import UnitsOfWork
+        from streams.feeds.checking import topics_of_feed
 
-        return UnitsOfWork(self.database, self.audit, Administration(self.accounts), finder.place_of)
+        administration = Administration(self.accounts, topics_of_feed)
+        return UnitsOfWork(self.database, self.audit, administration, finder.place_of)
+
+    def feed_world(self) -> Any:
+        """What adapters of feeds are given."""
+        from data.feed_sql import ForeignTable, SqlAway, SqlWrong
+        from streams.feeds.addresses import AddressPolicy
+        from streams.feeds.kinds import Surroundings
+        from streams.feeds.sql_pull import sql_opener
+
+        try:
+            policy = AddressPolicy.parse(self.settings.feed_addresses)
+        except ValueError as error:
+            raise BadSetting(f"CHENGYUN_FEED_ADDRESSES: {error}") from None
+        return Surroundings(
+            clock, self.settings.drop_dir, policy, sql_opener(ForeignTable, SqlAway, SqlWrong)
+        )
+
+    def try_feed(self) -> Callable[[str, str], dict[str, Any]]:
+        """The look at a feed that leaves no trace."""
+        from data.feed_states import FeedStates, stored_feed
+        from streams.feeds.runner import StoredFeed
+        from streams.feeds.trial import FeedTrial
+
+        def lookup(feed: str) -> StoredFeed | None:
+            row = stored_feed(self.database, feed)
+            return StoredFeed(*row[:6]) if row else None
+
+        limit = self.settings.max_message_kb * 1024
+        return FeedTrial(lookup, FeedStates(self.database).load, self.feed_world(), limit)
 
     def service(self, facts: Any, finder: Any, extra: Callable[[], dict[str, Any]]) -> Any:
         """The one door of the domain."""
         from data.questions.answers import StoreQuestions
         from incidents.service import City, CityService
 
-        questions = StoreQuestions(self.database, finder.place_of, extra, lambda: facts.path)
+        questions = StoreQuestions(self.database, finder.place_of, extra, lambda: facts.path, self.try_feed())
         city = City(facts.number_pattern, self.settings.timezone, facts.path)
         return CityService(self.units_of_work(finder), questions, clock, city)
 
@@ -206,6 +236,7 @@ def web(s: Settings, args: argparse.Namespace) -> int:
     from callbacks.http.phone import phone_router
     from callbacks.http.text import text_router
     from callbacks.http.tiles import tiles_router
+    from callbacks.http.webhook import webhook_router
     from callbacks.server import WebServer, make_server
     from data.device_access import DeviceAccess
     from data.feed_tokens import FeedTokens
@@ -238,6 +269,7 @@ def web(s: Settings, args: argparse.Namespace) -> int:
         rows = parts.database.query("SELECT name FROM units WHERE code = %s", (actor.unit,))
         return str(rows[0][0]) if rows else ""
 
+    producer = parts.bus.producer()
     dash_app = make_dash(DashDeps(service, facts.name, facts.name_en, facts.centre, s.timezone))
     groups = {t: f"{s.ingest_group}-{lane}" for lane, ts in lanes().items() for t in ts}
     app = make_server(
@@ -249,7 +281,7 @@ def web(s: Settings, args: argparse.Namespace) -> int:
             photos=Photos(parts.database),
             feeds=FeedTokens(parts.database),
             live=parts.live,
-            producer=parts.bus.producer(),
+            producer=producer,
             inspector=inspector,
             check_message=check_message,
             bad_message=Bad,
@@ -265,6 +297,7 @@ def web(s: Settings, args: argparse.Namespace) -> int:
                 tiles_router(StoreLayers(parts.database), actor_of),
                 text_router(),
                 phone_router(actor_of, unit_name=unit_name, timezone=s.timezone),
+                webhook_router(webhook_intake(parts, producer, limit).take, parts.store_away),
             ),
             ingest_groups=groups,
             devices=DeviceAccess(parts.database),
@@ -285,6 +318,20 @@ def web(s: Settings, args: argparse.Namespace) -> int:
         ssl_keyfile=s.tls_key or None,
     ).run()
     return 0
+
+
+def webhook_intake(parts: Parts, producer: Any, limit: int) -> Any:
+    """Takes what feeds of the kind webhook send."""
+    from data.feed_states import FeedStates, stored_feed
+    from streams.feeds.checking import checked
+    from streams.feeds.runner import StoredFeed
+    from streams.feeds.webhook_intake import WebhookIntake
+
+    def lookup(feed: str) -> tuple[StoredFeed, bool] | None:
+        row = stored_feed(parts.database, feed)
+        return (StoredFeed(*row[:6]), row[6]) if row else None
+
+    return WebhookIntake(lookup, checked, producer, FeedStates(parts.database), clock, limit)
 
 
 def process_facts(parts: Parts, inspector: Any) -> dict[str, Any]:
@@ -682,7 +729,9 @@ def bench(s: Settings, args: argparse.Namespace) -> int:
 
 
 def feed(s: Settings, args: argparse.Namespace) -> int:
-    """Simulate or replay: a client of the bus like any other."""
+    """Simulate, replay, or run the configured adapters: a client of the bus like any other."""
+    if args.feed_command == "run":
+        return run_feeds(s, args)
     from data.feed_registry import FeedRegistry, city_rows
     from streams import topics
     from streams.feed import city as view
@@ -721,6 +770,39 @@ def feed(s: Settings, args: argparse.Namespace) -> int:
             stop=stop_on_signals(),
         ),
     )
+
+
+def run_feeds(s: Settings, args: argparse.Namespace) -> int:
+    """The adapters of the configured feeds, a thread each; several processes share them out among themselves."""
+    from data.feed_states import FeedClaims, FeedStates, stored_feeds
+    from streams.feeds.checking import checked
+    from streams.feeds.runner import FeedHouse, StoredFeed
+
+    stop = stop_on_signals()
+    parts = Parts(s, "feeds")
+    world = parts.feed_world()
+    known = {row[0] for row in stored_feeds(parts.database)}
+    if missing := sorted(set(args.ids) - known):
+        print(
+            f"feed run: {missing[0]!r}: there is no enabled feed with an adapter of this name",
+            file=sys.stderr,
+        )
+        return 2
+    producer = parts.bus.producer()
+    FeedHouse(
+        stored=lambda: [StoredFeed(*row) for row in stored_feeds(parts.database)],
+        check=checked,
+        claim=FeedClaims(parts.database).claim,
+        sink=producer,
+        states=FeedStates(parts.database),
+        world=world,
+        stop=stop,
+        store_away=parts.store_away,
+        max_bytes=s.max_message_kb * 1024,
+        only=frozenset(args.ids),
+    ).run()
+    producer.close()
+    return 0
 
 
 def parser() -> argparse.ArgumentParser:

@@ -68,6 +68,16 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("CHENGYUN_LOGIN_LOCK_MIN", "15", "Minutes for which a locked account stays locked."),
     Setting("CHENGYUN_METRICS_TOKEN", "", "Token for /metrics from elsewhere than loopback.", secret=True),
     Setting("CHENGYUN_LOG", "info", "Log level: debug, info, warning, error."),
+    Setting(
+        "CHENGYUN_DROP_DIR",
+        "",
+        "Folder below which feeds find dropped files and recordings (default: VAR/drop).",
+    ),
+    Setting(
+        "CHENGYUN_FEED_ADDRESSES",
+        "public,private",
+        "Addresses that feeds may be fetched from: of public, private, loopback, link-local.",
+    ),
     Setting("CHENGYUN_TIMEZONE", "Asia/Shanghai", "Time zone of the screens; storage is always UTC."),
 )
 
@@ -100,6 +110,8 @@ class Settings:
     login_lock_min: float
     metrics_token: str
     log: str
+    drop_dir: Path
+    feed_addresses: str
     timezone: str
 
 
@@ -166,5 +178,7 @@ def read(environ: Mapping[str, str] | None = None) -> Settings:
         login_lock_min=_number("CHENGYUN_LOGIN_LOCK_MIN", v["CHENGYUN_LOGIN_LOCK_MIN"], 0),
         metrics_token=v["CHENGYUN_METRICS_TOKEN"],
         log=v["CHENGYUN_LOG"],
+        drop_dir=Path(v["CHENGYUN_DROP_DIR"] or Path(v["CHENGYUN_VAR"]) / "drop"),
+        feed_addresses=v["CHENGYUN_FEED_ADDRESSES"],
         timezone=v["CHENGYUN_TIMEZONE"],
     )

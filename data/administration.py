@@ -15,6 +15,7 @@ from data.database import Cursor, json
 from data.device_import import import_devices
 from data.device_registry import HANDLERS as REGISTRY_HANDLERS
 from data.device_registry import Handler, PlaceOf
+from data.feed_commands import CheckFeed, save_feed, switch_feed
 from data.registry import bump
 from data.replay import REPLAY_TOPIC, replay_payload
 from incidents import commands as c
@@ -38,8 +39,9 @@ def _require(actor: Actor, action: str, area_path: str) -> None:
 class Administration:
     """Carries out administrative commands; asks `may` for the very area that is changed."""
 
-    def __init__(self, accounts: Accounts) -> None:
+    def __init__(self, accounts: Accounts, check_feed: CheckFeed | None = None) -> None:
         self._accounts = accounts
+        self._check_feed = check_feed
         self._handlers: dict[type, Callable[[Cursor, Any, Actor, datetime], dict[str, Any]]] = {
             c.CreateAccount: self._create_account,
             c.ChangeAccount: self._change_account,
@@ -49,6 +51,8 @@ class Administration:
             c.ReplayDeadLetter: _replay_dead_letter,
             c.DropDeadLetter: _drop_dead_letter,
             **device_credentials.HANDLERS,
+            c.SaveFeed: self._save_feed,
+            c.SwitchFeed: switch_feed,
         }
 
     def carry_out(
@@ -58,6 +62,9 @@ class Administration:
         if type(command) in DEVICE_HANDLERS:
             return DEVICE_HANDLERS[type(command)](cursor, command, actor, now, place_of)
         return self._handlers[type(command)](cursor, command, actor, now)
+
+    def _save_feed(self, cursor: Cursor, command: c.SaveFeed, actor: Actor, now: datetime) -> dict[str, Any]:
+        return save_feed(cursor, command, actor, self._check_feed)
 
     def _create_account(
         self, cursor: Cursor, command: c.CreateAccount, actor: Actor, now: datetime

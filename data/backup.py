@@ -25,7 +25,7 @@ from incidents.ports import TopicPartition
 FORMAT: Final = 1
 
 TABLES: Final = (
-    "city", "areas", "units", "accounts", "audit", "feeds", "device_types", "metrics", "devices", "cameras",
+    "city", "areas", "units", "accounts", "audit", "feeds", "feed_states", "device_types", "metrics", "devices", "cameras",
     "components", "places", "map_features", "event_classes", "responsibilities", "camera_alarm_kinds",
     "device_health", "composites", "composite_members", "warning_rules", "registry_version", "workers", "ledger", "ledger_reasons", "partition_positions",
     "ledger_mismatches", "readings", "rule_states", "warnings", "incidents", "intake", "timeline", "orders",

@@ -109,6 +109,7 @@ RIGHTS: Final[dict[str, frozenset[str]]] = {
             "area.manage",
             "device.manage",
             "device_type.manage",
+            "feed.manage",
             "indicator.see",
             "device.see",
             "device.credential",

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 
 @dataclass(frozen=True, slots=True)
@@ -374,6 +374,38 @@ class RejectHeld:
     kind: str = "device"
 
 
+@dataclass(frozen=True, slots=True)
+class SaveFeed:
+    """Add or change a feed that is fetched or taken by an adapter of ours (docs/feeds.md).
+
+    `secrets`: only those that change; '' takes one away. `restart`: read the source anew from its beginning (another
+    kind always does). `version`: as it was seen; another one is refused as stale.
+    """
+
+    id: str
+    name: str
+    kind: str
+    config: dict[str, Any]
+    mapping: dict[str, Any]
+    secrets: dict[str, str] = field(default_factory=dict)
+    owner: str = ""
+    expected_period_s: float = 300.0
+    note: str = ""
+    restart: bool = False
+    version: int | None = None
+    key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SwitchFeed:
+    """Disable or enable a feed, with a reason; a disabled one is not fetched and what it sends is refused."""
+
+    id: str
+    disabled: bool
+    reason: str = ""
+    key: str = ""
+
+
 Command = object
 
 COMMANDS: Final[dict[str, type]] = {
@@ -410,6 +442,8 @@ COMMANDS: Final[dict[str, type]] = {
     "adopt_device": AdoptDevice,
     "release_held": ReleaseHeld,
     "reject_held": RejectHeld,
+    "save_feed": SaveFeed,
+    "switch_feed": SwitchFeed,
 }
 
 
@@ -650,6 +684,17 @@ class Feeds:
 
 
 @dataclass(frozen=True, slots=True)
+class TestFeed:
+    """Ten records of a feed as its mapping makes them, or what is wrong with them; nothing is stored or published.
+
+    `sample`: text of a record to take instead of asking the source (a webhook has nothing to be asked).
+    """
+
+    feed: str
+    sample: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Ledger:
     """Loss ledger: rows per feed and minute of the last `minutes`, totals per partition, open mismatches."""
 
@@ -753,6 +798,7 @@ QUERIES: Final[dict[str, type]] = {
     "indicators": Indicators,
     "leader_board": LeaderBoard,
     "feeds": Feeds,
+    "test_feed": TestFeed,
     "ledger": Ledger,
     "dead_letters": DeadLetters,
     "held": Held,
@@ -799,6 +845,8 @@ ACTION_OF: Final[dict[str, str]] = {
     "adopt_device": "device.manage",
     "release_held": "deadletter.replay",
     "reject_held": "deadletter.replay",
+    "save_feed": "feed.manage",
+    "switch_feed": "feed.manage",
     "incident": "incident.see",
     "incidents": "incident.list",
     "my_tasks": "incident.list",
@@ -825,6 +873,7 @@ ACTION_OF: Final[dict[str, str]] = {
     "indicators": "indicator.see",
     "leader_board": "incident.list",
     "feeds": "feed.see",
+    "test_feed": "feed.manage",
     "ledger": "ledger.see",
     "dead_letters": "deadletter.see",
     "held": "deadletter.see",

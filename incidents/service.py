@@ -297,6 +297,8 @@ HANDLERS: Final[dict[type, Callable[[_Call, Any], dict[str, Any]]]] = {
     c.AdoptDevice: _administer,
     c.ReleaseHeld: _administer,
     c.RejectHeld: _administer,
+    c.SaveFeed: _administer,
+    c.SwitchFeed: _administer,
 }
 
 _OWN_CHECK: Final = frozenset({c.ReportIncident})
@@ -368,7 +370,7 @@ class CityService:
 
 def _plain(command: object) -> dict[str, Any]:
     """A command for the audit log, without what is personal."""
-    hidden = {"reporter_name", "reporter_phone", "password", "text", "value", "content"}
+    hidden = {"reporter_name", "reporter_phone", "password", "text", "value", "content", "secrets"}
     return {k: v for k, v in asdict(command).items() if k not in hidden and v not in ("", None, [])}  # type: ignore[call-overload]
 
 

@@ -47,6 +47,8 @@ MESSAGES: Final = "/api/v1/messages/"
 
 DEVICES: Final = "/api/v1/devices/"
 """POST below it asks for a device's credential itself."""
+WEBHOOKS: Final = "/api/v1/feeds/"
+"""POST below it asks for a feed's signature itself."""
 
 FORMS: Final = frozenset({"/login", "/password", "/logout"})
 """Unsafe paths whose forms carry the CSRF token as a field; they check it themselves."""
@@ -195,7 +197,7 @@ class Shell:
     def _limit(self, path: str) -> int:
         if path == "/api/v1/photos":
             return _PHOTO_BYTES
-        return self._deps.max_message_bytes if path.startswith((MESSAGES, DEVICES)) else _BODY_BYTES
+        return self._deps.max_message_bytes if path.startswith((MESSAGES, DEVICES, WEBHOOKS)) else _BODY_BYTES
 
     async def _session(self, headers: Headers) -> SessionRow | None:
         token = cookie_of(headers, SESSION_COOKIE)
@@ -226,7 +228,7 @@ def is_open(path: str, method: str) -> bool:
         return True
     if path.startswith(OPEN_FOLDERS) and method in _SAFE and ".." not in path:
         return True
-    return path.startswith((MESSAGES, DEVICES)) and method == "POST"
+    return path.startswith((MESSAGES, DEVICES, WEBHOOKS)) and method == "POST"
 
 
 def cookie_of(headers: Headers, name: str) -> str:

@@ -35,7 +35,9 @@ _NAMED: Final[dict[type, tuple[str, str, str]]] = {
 }
 """Query → (field, SQL of the thing's area, unit, worker, word)."""
 
-_CITY_WIDE: Final = frozenset({c.Ledger, c.DeadLetters, c.Held, c.Quarantine, c.AuditLog, c.Feeds})
+_CITY_WIDE: Final = frozenset(
+    {c.Ledger, c.DeadLetters, c.Held, c.Quarantine, c.AuditLog, c.Feeds, c.TestFeed}
+)
 """Queries about the whole city's streams and log: only who is entitled to the city may ask."""
 
 
@@ -48,11 +50,13 @@ class StoreQuestions:
         place_of: Callable[[float, float], Place],
         facts: Callable[[], dict[str, Any]],
         city_path: Callable[[], str],
+        try_feed: Callable[[str, str], dict[str, Any]] | None = None,
     ) -> None:
         self._database = database
         self._place_of = place_of
         self._facts = facts
         self._city_path = city_path
+        self._try_feed = try_feed
 
     def thing(self, query: object) -> Thing | None:
         """See Questions."""
@@ -83,5 +87,5 @@ class StoreQuestions:
 
     def answer(self, query: object, actor: Actor, now: datetime) -> Any:
         """See Questions."""
-        ask = Ask(self._database, actor, now, self._place_of, self._facts)
+        ask = Ask(self._database, actor, now, self._place_of, self._facts, self._try_feed)
         return ANSWERS[type(query)](ask, query)

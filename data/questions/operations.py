@@ -7,36 +7,49 @@ from typing import Any, Final
 
 from data.audit import Audit
 from data.device_credentials import STANDS
+from data.feed_states import feed_facts
 from data.indicators import latest_values
 from data.questions.context import Answer, Ask, bounded, contains
 from data.scope import area_scope, named
 from data.store_counts import store_counts
 from data.timeseries import edition
 from incidents import commands as c
+from incidents.access import ANYWHERE, may
+from incidents.feeds import live_status
 from incidents.model import Rejected
 
 SHOWN_BYTES: Final = 20_000
 """Of a dead letter; a longer one goes back as it is."""
 
-FEED_STATUS: Final = (
-    "CASE WHEN f.disabled THEN 'disabled' WHEN f.last_message_at IS NULL THEN 'never'"
-    " WHEN f.last_message_at < %(now)s - make_interval(secs => greatest(3 * coalesce(f.expected_period_s, 300), 60))"
-    " THEN 'silent' WHEN f.last_message_at < %(now)s"
-    " - make_interval(secs => greatest(coalesce(f.expected_period_s, 300), 20)) THEN 'late' ELSE 'normal' END"
-)
-
 
 def feeds(ask: Ask, query: c.Feeds) -> dict[str, Any]:
-    """See Feeds; counts are of the last 24 hours."""
+    """See Feeds; counts are of the last 24 hours. Of secrets only the names."""
     rows = ask.database.dicts(
         "SELECT f.id, f.name, f.owner, f.protocol, f.topics, f.expected_period_s, f.demo, f.disabled,"
-        f" f.last_message_at, {FEED_STATUS} AS status, coalesce(sum(l.stored), 0)::bigint AS stored,"
+        " f.last_message_at, f.kind, f.config, f.mapping, f.version, f.note,"
+        " ARRAY(SELECT jsonb_object_keys(f.secrets) ORDER BY 1) AS secrets, s.attempt_at, s.success_at,"
+        " coalesce(s.failure, '') AS failure, coalesce(s.reason, '') AS reason, s.records, s.set_aside, s.lost,"
+        " l.stored, l.rejected, l.duplicate, l.held FROM feeds f LEFT JOIN feed_states s ON s.feed = f.id"
+        " CROSS JOIN LATERAL (SELECT coalesce(sum(l.stored), 0)::bigint AS stored,"
         " coalesce(sum(l.rejected), 0)::bigint AS rejected, coalesce(sum(l.duplicate), 0)::bigint AS duplicate,"
-        " coalesce(sum(l.held), 0)::bigint AS held FROM feeds f LEFT JOIN ledger l ON l.feed = f.id"
-        " AND l.minute > %(now)s - interval '24 hours' GROUP BY f.id ORDER BY f.id",
+        " coalesce(sum(l.held), 0)::bigint AS held FROM ledger l WHERE l.feed = f.id"
+        " AND l.minute > %(now)s - interval '24 hours') l ORDER BY f.id",
         {"now": ask.now},
     )
+    keeper = bool(may(ask.actor, "feed.manage", ANYWHERE))
+    for row in rows:
+        row["status"] = live_status(feed_facts(row), ask.now)
+        if not keeper:  # how a source is reached is for those who keep it
+            for name in ("config", "mapping", "secrets", "version"):
+                del row[name]
     return {"rows": rows, "total": len(rows)}
+
+
+def test_feed(ask: Ask, query: c.TestFeed) -> dict[str, Any]:
+    """See TestFeed."""
+    if ask.try_feed is None:
+        raise Rejected("rule", "feeds cannot be tried here", field="feed")
+    return ask.try_feed(query.feed, query.sample)
 
 
 def ledger(ask: Ask, query: c.Ledger) -> dict[str, Any]:
@@ -187,6 +200,7 @@ def device_credentials(ask: Ask, query: c.DeviceCredentials) -> dict[str, Any]:
 
 ANSWERS: Final[dict[type, Answer]] = {
     c.Feeds: feeds,
+    c.TestFeed: test_feed,
     c.Ledger: ledger,
     c.DeadLetters: dead_letters,
     c.Held: held,

@@ -87,6 +87,8 @@ CASES: dict[str, Body] = {
     },
     "release_held": always(thing="nothing"),
     "reject_held": always(thing="nothing", reason="r"),
+    "save_feed": always(id="!", name="n", kind="http", config={}, mapping={}),
+    "switch_feed": always(id="!", disabled=False),
     "incident": on_incident(),
     "incidents": always(),
     "my_tasks": always(),
@@ -113,6 +115,7 @@ CASES: dict[str, Body] = {
     "indicators": lambda place: {"area": AREA[place]},
     "leader_board": always(),
     "feeds": always(),
+    "test_feed": always(feed="!"),
     "ledger": always(),
     "dead_letters": always(),
     "held": always(),
@@ -127,6 +130,7 @@ CASES: dict[str, Body] = {
 CITY_WIDE = {
     "feeds", "ledger", "dead_letters", "held", "quarantine", "audit_log", "replay_dead_letter", "drop_dead_letter",
     "save_device_type", "save_metric", "release_held", "reject_held", "settle_gateway_loss",
+    "test_feed", "save_feed", "switch_feed",
 }  # fmt: skip
 PLACED = {name for name, body in CASES.items() if body("own") != body("sibling")}
 
