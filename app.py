@@ -470,7 +470,7 @@ def ingest(s: Settings, args: argparse.Namespace) -> int:
             bus=parts.bus,
             group=f"{s.ingest_group}-{lane}",
             topics=topics_,
-            store=FlushStore(parts.database),
+            store=FlushStore(parts.database, s.dead_letters_kept),
             limits=limits,
             locate=finder.locate,
             clock=clock,

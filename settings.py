@@ -37,6 +37,11 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("CHENGYUN_PARTITIONS", "4", "Partitions made for a topic that does not exist yet."),
     Setting("CHENGYUN_INGEST_BATCH", "4000", "Most messages in one flush of an ingest process."),
     Setting(
+        "CHENGYUN_DEAD_LETTERS_KEPT",
+        "1000",
+        "Dead letters kept per feed, partition and minute; more are only counted.",
+    ),
+    Setting(
         "CHENGYUN_INGEST_GROUP", "chengyun-ingest", "Name of the consumer group of the ingest processes."
     ),
     Setting("CHENGYUN_MAX_AGE_H", "72", "A reading older than this many hours is rejected (too_old)."),
@@ -96,6 +101,7 @@ class Settings:
     var: Path
     partitions: int
     ingest_batch: int
+    dead_letters_kept: int
     ingest_group: str
     max_age_h: float
     max_ahead_s: float
@@ -164,6 +170,7 @@ def read(environ: Mapping[str, str] | None = None) -> Settings:
         var=Path(v["CHENGYUN_VAR"]),
         partitions=whole("CHENGYUN_PARTITIONS", 1),
         ingest_batch=whole("CHENGYUN_INGEST_BATCH", 1),
+        dead_letters_kept=whole("CHENGYUN_DEAD_LETTERS_KEPT", 0),
         ingest_group=v["CHENGYUN_INGEST_GROUP"],
         max_age_h=max_age_h,
         max_ahead_s=_number("CHENGYUN_MAX_AHEAD_S", v["CHENGYUN_MAX_AHEAD_S"], 0),

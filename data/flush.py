@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import psycopg2.errors
+import structlog
 
 from data.database import Cursor, Database, json, many
 from data.registry import load_registry, registry_version
@@ -18,6 +19,8 @@ from incidents.ingest import Fenced, Flush, Registry
 from incidents.ports import TopicPartition
 from incidents.warning import RuleState
 
+log = structlog.get_logger()
+
 LedgerKey = tuple[str, int, datetime, str]
 """(topic, partition, minute, feed)."""
 
@@ -25,8 +28,10 @@ LedgerKey = tuple[str, int, datetime, str]
 class FlushStore:
     """`IngestStore` on PostgreSQL or TimescaleDB. One per consumer; not thread-safe."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, dead_letters_kept: int = 1000) -> None:
+        """`dead_letters_kept`: per feed, partition and minute; more are only counted."""
         self._database = database
+        self._dead_letters_kept = dead_letters_kept
         self._partitions = Partitions()
         self._ledger_ids: dict[LedgerKey, int] = {}
 
@@ -85,7 +90,7 @@ class FlushStore:
                 _store_intake(cursor, flush, ledger)
                 _store_warnings(cursor, flush)
                 _store_rule_states(cursor, flush)
-                _store_dead_letters(cursor, flush, ledger)
+                _store_dead_letters(cursor, flush, ledger, self._dead_letters_kept)
                 _store_held(cursor, flush, ledger)
                 _count(cursor, flush, ledger)
         except BaseException:
@@ -369,14 +374,40 @@ def _store_rule_states(cursor: Cursor, flush: Flush) -> None:
     )
 
 
-def _store_dead_letters(cursor: Cursor, flush: Flush, ledger: Sequence[int]) -> None:
+def _store_dead_letters(cursor: Cursor, flush: Flush, ledger: Sequence[int], kept: int) -> None:
     rejected = [(n, m) for n, m in enumerate(flush.messages) if m.outcome == "rejected"]
+    if not rejected:
+        return
+    # The ledger's own count of what was kept: it moves with this transaction and survives this process.
+    cursor.execute(
+        "SELECT id, rejected - rejected_unkept FROM ledger WHERE id = ANY(%s)",
+        (sorted({ledger[n] for n, _ in rejected}),),
+    )
+    room = {number: kept - before for number, before in cursor.fetchall()}
+    chosen, unkept = [], defaultdict[int, int](int)
+    for n, m in rejected:
+        if room[ledger[n]] > 0:
+            room[ledger[n]] -= 1
+            chosen.append((n, m))
+        else:
+            unkept[ledger[n]] += 1
+    if unkept:
+        many(
+            cursor,
+            "UPDATE ledger l SET rejected_unkept = l.rejected_unkept + v.n FROM (VALUES %s) AS v(id, n)"
+            " WHERE l.id = v.id",
+            sorted(unkept.items()),
+        )
+        feeds = sorted({m.feed for n, m in rejected if ledger[n] in unkept})
+        log.warning(
+            "dead letters only counted", feeds=feeds, messages=sum(unkept.values()), kept_a_minute=kept
+        )
     rows = [
         (
             m.record.topic, m.record.partition, m.record.offset, m.feed, ledger[n], _text(m.record.key),
             m.record.value, m.reason, _text(m.field), _text(m.found), _text(m.rule), flush.now,
         )
-        for n, m in rejected
+        for n, m in chosen
     ]  # fmt: skip
     many(
         cursor,
@@ -384,7 +415,7 @@ def _store_dead_letters(cursor: Cursor, flush: Flush, ledger: Sequence[int]) -> 
         " found, rule, received_at) VALUES %s ON CONFLICT DO NOTHING",
         rows,
     )
-    for _, m in rejected:
+    for _, m in chosen:
         payload = {
             "partition": m.record.partition,
             "offset": m.record.offset,

@@ -176,7 +176,7 @@ class Reconciler:
                 ]  # old ones: do they agree again?
             out: dict[tuple[str, str, int, str, datetime | None], Mismatch] = {}
             for begin, end in spans:
-                for found in _recount(cursor, begin, end):
+                for found in recount(cursor, begin, end):
                     out[(found.kind, found.topic, found.partition, found.feed, found.minute)] = found
         return list(out.values())
 
@@ -204,12 +204,12 @@ class Reconciler:
                     )
 
 
-def _recount(cursor: Cursor, begin: int, end: int) -> list[Mismatch]:
+def recount(cursor: Cursor, begin: int, end: int) -> list[Mismatch]:
     """Ledger rows of [begin, end] whose counts differ from the rows that carry their ids."""
     span = {"begin": begin, "end": end, "readings": list(READING_TOPICS), "intake": list(INTAKE_TOPICS),
             "position": POSITION_TOPIC}  # fmt: skip
     cursor.execute(
-        "WITH l AS (SELECT id, topic, partition, feed, minute, stored, rejected, held,"
+        "WITH l AS (SELECT id, topic, partition, feed, minute, stored, rejected - rejected_unkept AS rejected, held,"
         " records_stored - records_dropped AS records_stored FROM ledger"
         " WHERE id BETWEEN %(begin)s AND %(end)s),"
         " r AS (SELECT ledger_id, count(*) AS n FROM readings WHERE ledger_id BETWEEN %(begin)s AND %(end)s GROUP BY 1),"

@@ -310,7 +310,12 @@ def dead(view: View, answer: Row, asked: Row) -> list[Component]:
         view.t("desk.records.shown", n=len(rows), total=answer.get("total", len(rows))), className="cy-faint"
     )
     table = grid(view, ids.OPS_GRID, columns, lines, nothing=view.t("ops.dead.none"), row_height=50)
-    return [_title(view, "dead", chip, states), note, table]
+    unkept = (
+        html.P(view.t("ops.dead.unkept", n=_n(answer["unkept"])), className="law")
+        if answer.get("unkept")
+        else None
+    )
+    return [_title(view, "dead", chip, states), note, *([unkept] if unkept else []), table]
 
 
 def letter(view: View, r: Row) -> list[Component]:

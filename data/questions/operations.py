@@ -86,7 +86,8 @@ def ledger(ask: Ask, query: c.Ledger) -> dict[str, Any]:
 def dead_letters(ask: Ask, query: c.DeadLetters) -> dict[str, Any]:
     """See DeadLetters; `value` as text, bytes that are no UTF-8 as \\x escapes, cut after SHOWN_BYTES.
 
-    `whole` is true when that text is the very message, so that it may be edited.
+    `whole` is true when that text is the very message, so that it may be edited. `unkept`: messages of the last 24
+    hours that were rejected beyond the limit of dead letters a minute, and so only counted.
     """
     if query.state not in ("open", "replayed", "dropped", "all"):
         raise Rejected("field", f"state={query.state!r}: open, replayed, dropped or all", field="state")
@@ -115,7 +116,16 @@ def dead_letters(ask: Ask, query: c.DeadLetters) -> dict[str, Any]:
     reasons = ask.database.query(
         f"SELECT reason, count(*) FROM dead_letters WHERE {where} GROUP BY reason ORDER BY 2 DESC", params
     )
-    return {"rows": rows, "total": sum(n for _, n in reasons), "reasons": dict(reasons)}
+    unkept = ask.database.query(
+        "SELECT coalesce(sum(rejected_unkept), 0)::bigint FROM ledger WHERE minute > %s - interval '24 hours'",
+        (ask.now,),
+    )[0][0]
+    return {
+        "rows": rows,
+        "total": sum(n for _, n in reasons),
+        "reasons": dict(reasons),
+        "unkept": unkept,
+    }
 
 
 def held(ask: Ask, query: c.Held) -> dict[str, Any]:
