@@ -370,12 +370,14 @@ def ingest(s: Settings, args: argparse.Namespace) -> int:
     from data.boards import newest_values, workers_shown
     from data.city_facts import NoCity
     from data.flush import FlushStore
+    from data.health import keep_skews
     from data.live import LiveAway
     from incidents.triage import triage
     from streams.consumer import Consumer, Counters
     from streams.garbage import sweep_garbage
     from streams.live_feed import LiveFeed
     from streams.live_items import LiveValues, warning_items, worker_places
+    from streams.skews import Skews
     from streams.validate import Limits
 
     stop = stop_on_signals()
@@ -433,6 +435,7 @@ def ingest(s: Settings, args: argparse.Namespace) -> int:
     lanes_alive: dict[str, float] = {}
 
     counters: dict[str, Counters] = {}
+    skews = Skews(partial(keep_skews, parts.database, clock), parts.store_away)
 
     def heartbeat(lane: str) -> None:
         """A lane that turned within the last seconds is alive; one that hangs is not said to be."""
@@ -448,6 +451,7 @@ def ingest(s: Settings, args: argparse.Namespace) -> int:
             lanes_alive[lane] = time.monotonic()
             if work.flush.intake:
                 waiting.set()
+            skews.note(work.flush.delays)
             shown, gone = warning_items(work)
             places = worker_places(work)
             try:
@@ -485,6 +489,7 @@ def ingest(s: Settings, args: argparse.Namespace) -> int:
     works: dict[str, Callable[[], None]] = {
         "ingest-triage": take_in,
         "ingest-garbage": partial(sweep_garbage, stop),
+        "ingest-skews": partial(skews.run, stop),
         **{
             f"ingest-live-{lane}": partial(live_feeds[lane].run, stop, partial(heartbeat, lane))
             for lane in chosen

@@ -6,6 +6,7 @@ A bounded step: the devices that were not looked at for longest come first, so e
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -104,4 +105,19 @@ def keep(database: Database, found: dict[int, Health], now: datetime) -> None:
             " reasons = EXCLUDED.reasons, last_reported_at = EXCLUDED.last_reported_at,"
             " looked_at = EXCLUDED.looked_at",
             rows,
+        )
+
+
+def keep_skews(database: Database, clock: Callable[[], datetime], delays: Mapping[int, float]) -> None:
+    """Write how far the clocks of these devices (by number) are behind the broker's, in seconds."""
+    now = clock()
+    rows = sorted(delays.items())
+    for start in range(0, len(rows), 1000):
+        page = rows[start : start + 1000]
+        database.query(
+            "INSERT INTO device_health (device_no, clock_skew_s, clock_skew_at)"
+            " SELECT v.no, v.delay, %s FROM unnest(%s::int[], %s::float8[]) AS v(no, delay) JOIN devices USING (no)"
+            " ON CONFLICT (device_no) DO UPDATE SET clock_skew_s = EXCLUDED.clock_skew_s,"
+            " clock_skew_at = EXCLUDED.clock_skew_at",
+            (now, [number for number, _ in page], [delay for _, delay in page]),
         )

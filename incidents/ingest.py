@@ -132,7 +132,8 @@ class Flush:
     """Everything of one flush. `positions`: partition → (old, new) next-to-read offsets.
 
     `epochs`: the time of each reading in seconds since 1970. `doubtful`: numbers of the readings that may already be
-    stored; the others are newer than everything this consumer knows of their device and metric.
+    stored; the others are newer than everything this consumer knows of their device and metric. `delays`: device number →
+    least seconds between the time of one of its messages (history aside) and its arrival on the bus.
     """
 
     now: datetime
@@ -141,6 +142,7 @@ class Flush:
     readings: list[ReadingRow] = field(default_factory=list)
     epochs: list[float] = field(default_factory=list)
     doubtful: list[int] = field(default_factory=list)
+    delays: dict[int, float] = field(default_factory=dict)
     places: list[PositionRow] = field(default_factory=list)
     intake: list[IntakeRow] = field(default_factory=list)
     rule_states: dict[tuple[Rule, int], RuleState] = field(default_factory=dict)

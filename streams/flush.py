@@ -193,6 +193,10 @@ def _take_reading(work: Work, index: int, entry: Entry, message: Message[Any], a
     work.judged.append((len(flush.readings), device, names, history, entry.correlation_id))
     flush.readings += rows
     flush.epochs += epochs
+    if not history:
+        delay, known = appended_s - seconds, flush.delays.get(device.no)
+        if known is None or delay < known:
+            flush.delays[device.no] = delay
     entry.records_stored = len(rows)
 
 

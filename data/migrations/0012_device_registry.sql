@@ -28,7 +28,7 @@ CREATE TRIGGER devices_status BEFORE INSERT OR UPDATE ON devices
 ALTER TABLE metrics ADD COLUMN stuck_periods smallint CHECK (stuck_periods > 1);
 
 -- What is known of a device's health; a row for each device that was looked at. The clock's skew (seconds, broker's
--- append time − reading time, mean) is written by whoever sees the append times.
+-- append time − message's time, the least of a minute's messages: what was late on its way does not count) comes from ingest.
 CREATE TABLE device_health (
     device_no        int PRIMARY KEY REFERENCES devices (no),
     state            text NOT NULL DEFAULT 'unknown'

@@ -25,6 +25,7 @@ from data import migrate as migrations
 from data.audit import Audit
 from data.database import Database, StoreUnavailable
 from data.flush import FlushStore
+from data.health import keep_skews
 from data.incident_rows import COLUMNS, live_item, to_incident, to_row
 from data.indicators import completeness_values, device_values, incident_values, keep, told_areas
 from data.outbox import Outbox
@@ -250,6 +251,16 @@ def test_a_source_gone_wild_is_counted_and_does_not_fill_the_disk(db: Database) 
     assert db.query("SELECT count(*) FROM outbox WHERE topic LIKE '%%.dead'") == [(6,)]
     with db.transaction() as cursor:
         assert recount(cursor, 0, 10**6) == [], "what is only counted is not missed"
+
+
+def test_how_far_clocks_are_off_is_kept_beside_the_health(db: Database) -> None:
+    first, second = (row[0] for row in db.query("SELECT no FROM devices ORDER BY no LIMIT 2"))
+    keep_skews(db, lambda: NOW, {first: 2.5, second: -40.0, 999_999: 1.0})
+    keep_skews(db, lambda: NOW + timedelta(minutes=1), {second: -39.0})
+    assert db.query("SELECT device_no, state, clock_skew_s, clock_skew_at FROM device_health ORDER BY 1") == [
+        (first, "unknown", 2.5, NOW),
+        (second, "unknown", -39.0, NOW + timedelta(minutes=1)),
+    ]
 
 
 def test_a_conflict_keeps_the_other_readings_of_its_message(db: Database) -> None:
