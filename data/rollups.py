@@ -238,13 +238,14 @@ class Rollups:
             "WITH made AS ("
             + _upsert(
                 "rollup_minute",
-                "SELECT k.device_no, k.metric_no, k.time, a.n, a.sum, a.min, a.max, a.vals[1], a.first_at, a.vals[a.n],"
-                " a.last_at FROM (SELECT DISTINCT device_no, metric_no, time FROM touched ORDER BY 1, 2, 3) k,"
-                " LATERAL (SELECT count(*)::int AS n, sum(value) AS sum, min(value) AS min, max(value) AS max,"
-                " array_agg(value ORDER BY time) AS vals, min(time) AS first_at, max(time) AS last_at FROM readings r"
-                " WHERE r.device_no = k.device_no AND r.metric_no = k.metric_no AND r.time >= k.time"
-                " AND r.time < k.time + interval '1 minute' AND r.time >= %(first)s AND r.time < %(end)s) a"
-                " WHERE a.n > 0",
+                _grouped(
+                    "readings",
+                    "touched",
+                    "date_trunc('minute', time)",
+                    OF_READINGS,
+                    "k.run_end + interval '1 minute'",
+                    0,
+                ),
             )
             + " RETURNING device_no, metric_no, time)"
             " INSERT INTO changed SELECT DISTINCT device_no, metric_no, date_trunc('hour', time) FROM made"
@@ -261,30 +262,41 @@ class Rollups:
         if first is None:
             return
         self._cover(cursor, "rollup_hour", "SELECT DISTINCT date_trunc('week', time) FROM changed")
-        keys = "(SELECT device_no, metric_no, time FROM changed ORDER BY 1, 2, 3) k"
         cursor.execute(
-            _upsert("rollup_hour", _summed("rollup_minute", keys, "interval '1 hour'")),
+            _upsert(
+                "rollup_hour",
+                _grouped(
+                    "rollup_minute",
+                    "changed",
+                    "date_trunc('hour', time)",
+                    OF_BUCKETS,
+                    "k.run_end + interval '1 hour'",
+                    60,
+                ),
+            ),
             {"first": first, "end": last + _HOUR},
         )
         days = (
             "(SELECT DISTINCT device_no, metric_no, date_trunc('day', time, %(zone)s) AS time FROM changed"
-            " WHERE time < %(days_until)s) k"
+            " WHERE time < %(days_until)s)"
         )
         cursor.execute(
             _upsert(
                 "rollup_day",
-                _summed(
+                _grouped(
                     "rollup_hour",
                     days,
-                    "interval '1 day'",
-                    "(k.time AT TIME ZONE %(zone)s + {}) AT TIME ZONE %(zone)s",
+                    "date_trunc('day', time, %(zone)s)",
+                    OF_BUCKETS,
+                    "(k.run_end AT TIME ZONE %(zone)s + interval '1 day') AT TIME ZONE %(zone)s",
+                    3600,
                 ),
             ),
             {
                 "zone": state.zone,
                 "days_until": state.days_until,
                 "first": self._day(first),
-                "end": last + timedelta(days=1, hours=2),
+                "end": min(state.days_until, self._day(last + timedelta(hours=30))),
             },
         )
 
@@ -426,10 +438,29 @@ def _upsert(table: str, rows: str) -> str:
     )
 
 
-def _summed(source: str, keys: str, width: str, end: str = "k.time + {}") -> str:
-    """SELECT of buckets of `width`, one per key, from the smaller ones in `source`."""
+LOOKUP_ROWS: Final = 20
+"""One index lookup costs about as much as reading this many rows on the way."""
+
+
+def _grouped(source: str, keys: str, bucket: str, columns: str, end: str, source_s: int) -> str:
+    """SELECT of the buckets of `keys` (device, metric, begin), each computed from all of its rows in `source`. `end`:
+    of the last bucket of a run.
+
+    Keys of one device and metric that lie close to one another are read in one go, with the few rows between them (a
+    bucket more that is computed anew stays as it is): an import of the past is not looked up bucket by bucket. What is
+    close is said by how often the device measures, or `source` has a row. Needs the bounds `first` and `end` of all.
+    """
+    near = f"{LOOKUP_ROWS} * greatest(coalesce(d.expected_period_s, 0), {source_s}, 1) * interval '1 second'"
+    runs_ = (
+        "SELECT device_no, metric_no, min(time) AS run_begin, max(time) AS run_end FROM"
+        " (SELECT *, sum(far) OVER (PARTITION BY device_no, metric_no ORDER BY time) AS run FROM"
+        " (SELECT k.device_no, k.metric_no, k.time, (k.time - lag(k.time) OVER (PARTITION BY k.device_no, k.metric_no"
+        f" ORDER BY k.time) > {near})::int AS far FROM (SELECT DISTINCT device_no, metric_no, time FROM {keys} given) k"
+        " LEFT JOIN devices d ON d.no = k.device_no) marked) numbered GROUP BY device_no, metric_no, run"
+    )
     return (
-        f"SELECT k.device_no, k.metric_no, k.time, a.* FROM {keys}, LATERAL (SELECT {OF_BUCKETS} FROM {source} s"
-        " WHERE s.device_no = k.device_no AND s.metric_no = k.metric_no AND s.time >= k.time"
-        f" AND s.time < {end.format(width)} AND s.time >= %(first)s AND s.time < %(end)s) a WHERE a.n > 0"
+        f"SELECT k.device_no, k.metric_no, a.* FROM ({runs_} ORDER BY 1, 2, 3) k, LATERAL (SELECT {bucket} AS bucket,"
+        f" {columns} FROM {source} s WHERE s.device_no = k.device_no AND s.metric_no = k.metric_no"
+        f" AND s.time >= k.run_begin AND s.time < {end} AND s.time >= %(first)s AND s.time < %(end)s"
+        " GROUP BY bucket) a"
     )

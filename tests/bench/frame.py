@@ -30,6 +30,8 @@ BENCHES: tuple[str, ...] = (
     "flood",
     "registry-scale",
     "vectors",
+    "rollup",
+    "queries",
 )
 
 Figures = dict[str, Any]
