@@ -504,6 +504,66 @@ def ingest(s: Settings, args: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
+def gateway(s: Settings, args: argparse.Namespace) -> int:
+    """Devices' readings from Mosquitto onto the bus, acknowledged only once the bus has them."""
+    from data.device_access import DeviceAccess
+    from data.live import LiveAway
+    from incidents.gateway import Rate
+    from streams.gateway.access_files import AccessFiles
+    from streams.gateway.address import parse_address
+    from streams.gateway.connection import Connection
+    from streams.gateway.gateway import TOPICS, Gateway
+
+    try:
+        address = parse_address(s.mqtt)
+    except ValueError as error:
+        raise BadSetting(f"CHENGYUN_MQTT: {error}") from None
+    stop = stop_on_signals()
+    parts = Parts(s, "gateway")
+    parts.city()
+    files = AccessFiles(s.mqtt_access)
+    log = structlog.get_logger()
+
+    def subscribed(had_session: bool) -> None:
+        working.subscribed(had_session)
+        files.subscribed()
+
+    def beat(totals: dict[str, int]) -> None:
+        try:
+            parts.live.beat(f"gateway:{os.getpid()}", int(time.time() * 1000), totals)
+        except LiveAway as error:
+            log.warning("heartbeat not told", error=str(error))
+
+    working = Gateway(
+        connection=Connection(address, TOPICS, subscribed),
+        producer=parts.bus.producer(),
+        store=DeviceAccess(parts.database),
+        write_access=files.write,
+        clock=clock,
+        rate=Rate(s.device_per_s, s.device_burst),
+        max_bytes=s.max_message_kb * 1024,
+        store_away=parts.store_away,
+    )
+    failed: list[BaseException] = []
+
+    def books() -> None:
+        try:
+            working.keep(stop, beat)
+        except BaseException as error:
+            failed.append(error)
+            stop.set()
+            raise
+
+    thread = threading.Thread(target=books, name="gateway-books")
+    thread.start()
+    try:
+        working.run(stop)
+    finally:
+        stop.set()
+        thread.join()
+    return 1 if failed else 0
+
+
 def relay(s: Settings, args: argparse.Namespace) -> int:
     """Outbox → bus and live state; escalations, indicators, checks."""
     from data.clockwork import TIMERS, Clockwork
@@ -825,6 +885,7 @@ def parser() -> argparse.ArgumentParser:
     add("web", web)
     add("ingest", ingest).add_argument("--lane", choices=("all", "ordinary", "critical"), default="all")
     add("relay", relay)
+    add("gateway", gateway)
     add("demo", demo).add_argument("--lan", action="store_true", help="HTTPS on the local network, QR code")
     add("migrate", migrate)
     sub = add("init", init)

@@ -62,6 +62,17 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting("CHENGYUN_MAX_MESSAGE_KB", "1024", "A larger message is refused (HTTP 413) or dead-lettered."),
     Setting(
+        "CHENGYUN_MQTT",
+        "",
+        "The device gateway's account at Mosquitto: mqtt://user:password@host:port (mqtts: TLS).",
+        secret=True,
+    ),
+    Setting(
+        "CHENGYUN_MQTT_ACCESS",
+        "",
+        "Folder in which the gateway tells Mosquitto who may connect; default: mosquitto/access in CHENGYUN_VAR.",
+    ),
+    Setting(
         "CHENGYUN_DEVICE_PER_S", "20", "Messages a second that a device may send (limits of its own aside)."
     ),
     Setting("CHENGYUN_DEVICE_BURST", "2000", "Messages that a device may send at once after a pause."),
@@ -108,6 +119,8 @@ class Settings:
     keep_raw_days: float
     compress_after_days: float
     max_message_kb: int
+    mqtt: str
+    mqtt_access: Path
     device_per_s: float
     device_burst: int
     session_h: float
@@ -177,6 +190,8 @@ def read(environ: Mapping[str, str] | None = None) -> Settings:
         keep_raw_days=days_beyond_lateness("CHENGYUN_KEEP_RAW_DAYS"),
         compress_after_days=days_beyond_lateness("CHENGYUN_COMPRESS_AFTER_DAYS"),
         max_message_kb=whole("CHENGYUN_MAX_MESSAGE_KB", 1),
+        mqtt=v["CHENGYUN_MQTT"],
+        mqtt_access=Path(v["CHENGYUN_MQTT_ACCESS"] or Path(v["CHENGYUN_VAR"]) / "mosquitto" / "access"),
         device_per_s=_number("CHENGYUN_DEVICE_PER_S", v["CHENGYUN_DEVICE_PER_S"], 0.001),
         device_burst=whole("CHENGYUN_DEVICE_BURST", 1),
         session_h=_number("CHENGYUN_SESSION_H", v["CHENGYUN_SESSION_H"], 0),

@@ -32,6 +32,7 @@ BENCHES: tuple[str, ...] = (
     "vectors",
     "rollup",
     "queries",
+    "gateway",
 )
 
 Figures = dict[str, Any]
