@@ -10,7 +10,7 @@ from dash import Dash, Input, Output, dcc, html
 from dash.development.base_component import Component
 from flask import request
 
-from callbacks import admin, desk, leader, ops, wall
+from callbacks import admin, desk, leader, ops, ops_feeds, wall
 from callbacks.dash_errors import telling
 from callbacks.dash_view import DashDeps, language, view_of
 from incidents.model import Actor
@@ -119,7 +119,7 @@ def make_dash(deps: DashDeps) -> Dash:
     everything: Any = html.Div([app.layout, *(page(_nobody()) for page in PAGES.values())])
     app.validation_layout = everything
     register(app, deps)
-    for page in (desk, leader, wall, ops, admin):
+    for page in (desk, leader, wall, ops, ops_feeds, admin):
         page.register(app, deps)
     return app
 

@@ -59,6 +59,9 @@ def save_feed(cursor: Cursor, command: c.SaveFeed, actor: Actor, check: CheckFee
         )
     kept = dict(row[1]) if row is not None and row[0] == command.kind else {}
     secrets = {k: v for k, v in {**kept, **command.secrets}.items() if v != ""}
+    for secret, value in secrets.items():
+        if not isinstance(value, str):
+            raise Rejected("field", f"secrets.{secret}: must be a text", field=f"secrets.{secret}")
     topics = check(command.id, command.kind, command.config, secrets, command.mapping)
     cursor.execute(
         "INSERT INTO feeds (id, name, owner, protocol, topics, expected_period_s, note, kind, config, secrets, mapping)"

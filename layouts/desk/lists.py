@@ -136,10 +136,13 @@ def devices(view: View, answer: Row) -> list[Component]:
 
 
 def feeds(view: View, rows: Sequence[Row]) -> list[Component]:
-    """The registered feeds: who sends, when last."""
-    heads = [
-        view.t(k) for k in ("ops.feed", "ops.feed.owner", "ops.feed.protocol", "ops.feed.last", "word.status")
-    ] + [view.t(f"ops.count.{k}") for k in ("stored", "rejected", "duplicate", "held")]
+    """The registered feeds: who sends, when last, how the last attempt went; each opens its form to who keeps them."""
+    keeper = view.may("feed.manage")
+    heads = (
+        [view.t(f"ops.{k}") for k in ("feed", "feed.owner", "feed.protocol", "feed.last", "feed.period")]
+        + [view.t("word.status")]
+        + [view.t(f"ops.count.{k}") for k in ("stored", "rejected", "duplicate", "held")]
+    )
     lines = [
         html.Tr(
             [
@@ -152,23 +155,43 @@ def feeds(view: View, rows: Sequence[Row]) -> list[Component]:
                 html.Td(str(r.get("owner") or "–")),
                 html.Td(str(r.get("protocol") or "–")),
                 html.Td(pieces.age_of(r.get("last_message_at"), r.get("expected_period_s"))),
-                html.Td(status(view, str(r.get("status") or "silent"))),
+                html.Td(_period(view, r.get("expected_period_s")), className="cy-num"),
+                html.Td(
+                    [
+                        status(view, str(r.get("status") or "silent")),
+                        *(
+                            [html.Div(str(r["reason"]), className="cy-faint reason")]
+                            if r.get("reason")
+                            else []
+                        ),
+                    ]
+                ),
                 *(
                     html.Td(f"{int(r.get(k) or 0):,}", className="cy-num is-right")
                     for k in ("stored", "rejected", "duplicate", "held")
                 ),
-            ]
+            ],
+            **(attrs({"data-feed": str(r.get("id")), "role": "button", "tabIndex": "0"}) if keeper else {}),
         )
         for r in rows
     ]
     return [pieces.table(heads, lines, nothing=view.t("ui.empty"))]
 
 
+def _period(view: View, seconds: float | None) -> str:
+    return "–" if seconds is None else view.span(seconds)
+
+
 def status(view: View, value: str) -> Component:
     """online | silent | warning in words, with its shape."""
-    shape = {"normal": "online", "online": "online", "late": "warning", "warning": "warning"}.get(
-        value, "silent"
-    )
+    shapes = {
+        "normal": "online",
+        "online": "online",
+        "late": "warning",
+        "warning": "warning",
+        "error": "warning",
+    }
+    shape = shapes.get(value, "silent")
     return html.Span(view.word("feed.status", value), className=f"cy-status cy-status--{shape}")
 
 

@@ -19,7 +19,7 @@ PUSHED: Final = "webhook"
 """The kind that is sent to us: the web process takes it, there is nothing to run."""
 KINDS: Final = ("kafka", "http", "webhook", "mqtt", "folder", "sql", "replay")
 
-_SHAPES: Final[Mapping[str, tuple[type[Any], type[Any], Callable[[Any, Any], None]]]] = {
+SHAPES: Final[Mapping[str, tuple[type[Any], type[Any], Callable[[Any, Any], None]]]] = {
     "kafka": (kafka_topic.KafkaConfig, kafka_topic.KafkaSecrets, kafka_topic.check),
     "http": (http_pull.HttpConfig, http_pull.HttpSecrets, http_pull.check),
     "webhook": (webhook.WebhookConfig, webhook.WebhookSecrets, webhook.check),
@@ -65,9 +65,9 @@ def check_feed(
     id: str, kind: str, config: object, secrets: object, mapping: object, version: int = 1
 ) -> Feed:
     """A feed from its data. Raises BadConfig or BadMapping."""
-    if kind not in _SHAPES:
+    if kind not in SHAPES:
         raise BadConfig("kind", kind, f"must be one of {', '.join(KINDS)}")
-    of_config, of_secrets, check = _SHAPES[kind]
+    of_config, of_secrets, check = SHAPES[kind]
     shaped, hidden = _shaped(of_config, config, "config"), _shaped(of_secrets, secrets, "secrets")
     check(shaped, hidden)
     return Feed(id, kind, shaped, hidden, compile_mapping(mapping), version)
@@ -113,7 +113,9 @@ def open_trial(feed: Feed, world: Surroundings) -> Source:
     if feed.kind == "folder":
         return open_source(replace(feed, config=replace_config(feed.config, stable_s=0.0)), world)
     if feed.kind == "replay":
-        return open_source(replace(feed, config=replace_config(feed.config, speed=0.0)), world)
+        return open_source(
+            replace(feed, config=replace_config(feed.config, speed=0.0, keep_time=True)), world
+        )
     return open_source(feed, world)
 
 

@@ -17,8 +17,12 @@ from streams.feeds.tables import TableRow, read_table
 
 
 class ReplayConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Configuration of the kind `replay`. `speed` 0: as fast as it goes. `keep_time`: times stay as recorded; else
-    the first row is now and the mapping takes the time by {"record": "time"}. `repeat`: begin anew at the end."""
+    """Configuration of the kind `replay`. `file` lies below CHENGYUN_DROP_DIR, `time` names its column of times.
+
+    `speed`: times the recorded pace; 0: as fast as it goes, with `keep_time`. `keep_time`: times stay as recorded
+    (give `"history": true` in the mapping's data); else the first row is now, and the mapping takes the time by
+    {"record": "time"}. `repeat`: begin anew at the end.
+    """
 
     file: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
     time: Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
@@ -37,6 +41,8 @@ def check(config: ReplayConfig, secrets: NoSecrets) -> None:
     """What a shape cannot say. Raises BadConfig."""
     check_relative("config.file", config.file)
     check_encoding(config.encoding)
+    if not config.speed and not config.keep_time:
+        raise BadConfig("config.speed", config.speed, "0 sends all at once: then keep_time must be true")
     try:
         ZoneInfo(config.zone)
     except (ZoneInfoNotFoundError, ValueError, OSError):

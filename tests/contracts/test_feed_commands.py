@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,6 +19,7 @@ from data.database import Database
 from data.feed_states import FeedClaims, FeedStates, stored_feed, stored_feeds
 from data.questions.answers import StoreQuestions
 from data.uow import UnitsOfWork
+from deploy.embedded import Embedded
 from incidents import commands as c
 from incidents.model import Rejected
 from incidents.service import City, CityService
@@ -26,6 +30,7 @@ from streams.feeds.runner import FeedHouse, StoredFeed
 from streams.feeds.trial import FeedTrial
 from tests.conftest import STORES
 from tests.contracts.feed_line import ANYWHERE, AWAY, Clock, HttpServer, open_sql, wait_for
+from tests.product import ROOT
 from tests.small_city import CITY, PATTERN, ZONE, actor, light_accounts, place_of
 
 pytestmark = pytest.mark.timeout(120, func_only=True)
@@ -306,3 +311,44 @@ def test_two_houses_share_out_the_feeds_and_follow_the_store(city_desk: Desk, ho
         wait_for(lambda: bool(second._workers), 20, lambda: "the other house has it")
     finally:
         server.stop()
+
+
+def test_the_command_line_runs_feeds_and_ends_in_order(
+    city_desk: Desk, servers: Embedded, tmp_path: Path
+) -> None:
+    """`app.py feed run`: fetches, survives a kill -9 without loss or doubling, and stops when told."""
+    folder = city_desk.world.drop_dir / "in"
+    folder.mkdir()
+    config = {"folder": "in", "stable_s": 0, "period_s": 1}
+    city_desk.save(kind="folder", config=config, secrets={})
+    env = {
+        **os.environ, "CHENGYUN_DSN": city_desk.db.dsn, "CHENGYUN_BUS": servers.bus_url,
+        "CHENGYUN_LIVE_URL": servers.live_url, "CHENGYUN_DROP_DIR": str(tmp_path), "CHENGYUN_VAR": str(tmp_path / "var"),
+    }  # fmt: skip
+
+    def run(*words: str) -> subprocess.Popen[str]:
+        command = [sys.executable, "app.py", "feed", "run", *words]
+        return subprocess.Popen(
+            command, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+
+    nobody = run("nobody")
+    assert (
+        "'nobody': there is no enabled feed" in nobody.communicate(timeout=60)[1] and nobody.returncode == 2
+    )
+    process = run("water")
+    try:
+        lines = "t,d,z\n" + "".join(f"{r['t']},{r['d']},{r['z']}\n" for r in RECORDS)
+        (folder / "a.csv").write_text(lines)
+        wait_for(lambda: (folder / "done" / "a.csv").exists(), 60, lambda: str(state(city_desk)))
+        process.kill()
+        process.wait()
+        (folder / "b.csv").write_text(lines.replace("WL-1", "WL-2"))
+        process = run()
+        wait_for(lambda: (folder / "done" / "b.csv").exists(), 60, lambda: str(state(city_desk)))
+        assert state(city_desk) == ("", "", 24)
+        process.terminate()
+        assert process.wait(30) == 0
+    finally:
+        process.kill()
+        process.communicate()

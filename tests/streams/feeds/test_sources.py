@@ -328,6 +328,7 @@ def test_a_sheet_that_claims_to_be_endless_is_refused(tmp_path: Path) -> None:
          "config.table", "schema.table"),
         ("sql", {"host": "h", "database": "d", "table": "t", "watermark": "w", "key": "k"}, {}, "secrets.user", "needed"),
         ("replay", {"file": "a.csv", "time": "t", "zone": "Mars"}, {}, "config.zone", "time zone"),
+        ("replay", {"file": "a.csv", "time": "t", "speed": 0}, {}, "config.speed", "keep_time"),
         ("webhook", {}, {"key": "short"}, "secrets.key", "at least 16"),
     ],
 )  # fmt: skip
