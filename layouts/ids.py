@@ -88,6 +88,22 @@ OPS_REASON: Final = "ops-reason"
 OPS_FIX: Final = "ops-fix"
 OPS_EDITOR: Final = "ops-editor"
 
+# devices
+DEVICES_GRID: Final = "devices-grid"
+DEVICES_ASK: Final = "devices-ask"
+DEVICES_BODY: Final = "devices-body"
+DEVICES_SIDE: Final = "devices-side"
+DEVICES_SEARCH: Final = "devices-search"
+DEVICES_TYPE: Final = "devices-type"
+DEVICES_STATUS: Final = "devices-status"
+DEVICES_EDIT: Final = "devices-edit"
+DEVICES_FORM: Final = "devices-form"
+DEVICES_REASON: Final = "devices-reason"
+DEVICES_PRESS: Final = "devices-press"
+DEVICES_UPLOAD: Final = "devices-upload"
+DEVICES_PREVIEW: Final = "devices-preview"
+DEVICES_CONFIRM: Final = "devices-confirm"
+
 # admin
 ADMIN_GRID: Final = "admin-grid"
 ADMIN_SEARCH: Final = "admin-search"
