@@ -110,7 +110,12 @@ def change_of(
     for path in sorted({area, before.area_path if before else area}):
         if not faults and not may(actor, RIGHT, Thing(path)):
             faults.append(Fault("lon", f"{sheet.lon},{sheet.lat}", "area", path or "no area"))
-    faults += faults_of(sheet, known)
+    # What stays as it is stored is not judged anew: a unit that was closed since must not stop another change.
+    faults += [
+        fault
+        for fault in faults_of(sheet, known)
+        if before is None or getattr(before.sheet, fault.column) != getattr(sheet, fault.column)
+    ]
     return (None, faults) if faults else (Change(before, Entry(sheet, cell, area)), [])
 
 

@@ -22,30 +22,30 @@ _HEARD_WITHIN: Final = timedelta(days=31)
 """How far back the newest reading of a device without any today is looked for."""
 
 _DAY: Final = (
-    # The primary key gives (device, metric, time) in order, so both windows need no sort.
-    "WITH r AS (SELECT r.device_no, r.metric_no, r.time, r.value, d.expected_period_s AS period, m.low, m.high,"
-    " r.time - lag(r.time) OVER w AS pause, r.value IS DISTINCT FROM lag(r.value) OVER w AS moved"
-    " FROM readings r JOIN devices d ON d.no = r.device_no JOIN metrics m ON m.no = r.metric_no"
-    " WHERE r.device_no = ANY(%(devices)s) AND r.time > %(since)s AND r.time <= %(until)s"
-    " WINDOW w AS (PARTITION BY r.device_no, r.metric_no ORDER BY r.time)),"
-    " day AS (SELECT device_no, metric_no, count(*) AS readings, min(time) AS first_at,"
-    " count(*) FILTER (WHERE value < low OR value > high) AS outside, max(time) AS newest_at,"
-    " max(time) FILTER (WHERE moved) AS still_since,"
-    f" count(*) FILTER (WHERE pause > make_interval(secs => {SILENT_AFTER_PERIODS} * period)) AS gaps,"
-    f" coalesce(sum(extract(epoch FROM pause) - period) FILTER (WHERE pause > make_interval(secs => {SILENT_AFTER_PERIODS}"
-    " * period)), 0)::float AS lost_s FROM r GROUP BY device_no, metric_no)"
+    # One scan of the primary key for each device and metric: it gives the times in order, so nothing is sorted.
+    "SELECT d.no, m.name, m.name_en, m.unit, m.low, m.high, m.stuck_periods, day.readings, day.outside, n.value,"
+    " day.newest_at, day.gaps + late.much::int,"
+    " day.lost_s + CASE WHEN late.much THEN late.s - d.expected_period_s ELSE 0 END, still.n,"
+    " extract(epoch FROM day.newest_at - day.still_since)::float"
+    " FROM devices d JOIN metrics m ON m.device_type = d.type"
+    " CROSS JOIN LATERAL (SELECT count(*) AS readings, count(*) FILTER (WHERE value < m.low OR value > m.high) AS outside,"
+    " min(time) AS first_at, max(time) AS newest_at, max(time) FILTER (WHERE moved) AS still_since,"
+    " count(*) FILTER (WHERE pause > d.patience) AS gaps,"
+    " coalesce(sum(extract(epoch FROM pause) - d.expected_period_s) FILTER (WHERE pause > d.patience), 0)::float AS lost_s"
+    " FROM (SELECT time, value, time - lag(time) OVER w AS pause, value IS DISTINCT FROM lag(value) OVER w AS moved"
+    " FROM readings WHERE device_no = d.no AND metric_no = m.no AND time > %(since)s AND time <= %(until)s"
+    " WINDOW w AS (ORDER BY time)) r) day"
+    " JOIN LATERAL (SELECT value FROM readings WHERE device_no = d.no AND metric_no = m.no AND time = day.newest_at) n"
+    " ON true"
+    " CROSS JOIN LATERAL (SELECT count(*) AS n FROM readings WHERE m.stuck_periods IS NOT NULL AND device_no = d.no"
+    " AND metric_no = m.no AND time >= day.still_since AND time <= day.newest_at) still"
     # Not heard from the day's begin (or since it was registered) to its first reading: a gap as well.
-    " SELECT day.device_no, m.name, m.name_en, m.unit, m.low, m.high, m.stuck_periods, day.readings, day.outside,"
-    " n.value, day.newest_at, day.gaps + late.much::int,"
-    " day.lost_s + CASE WHEN late.much THEN late.s - late.period ELSE 0 END, s.n,"
-    " extract(epoch FROM day.newest_at - day.still_since)::float FROM day JOIN metrics m ON m.no = day.metric_no,"
-    " LATERAL (SELECT x.s, x.period, x.s > " + str(SILENT_AFTER_PERIODS) + " * x.period AS much FROM (SELECT"
-    " extract(epoch FROM day.first_at - greatest(%(since)s, d.registered_at))::float AS s,"
-    " d.expected_period_s AS period FROM devices d WHERE d.no = day.device_no) x) late,"
-    " LATERAL (SELECT value FROM readings x WHERE x.device_no = day.device_no AND x.metric_no = day.metric_no"
-    " AND x.time = day.newest_at) n, LATERAL (SELECT count(*) AS n FROM readings x WHERE m.stuck_periods IS NOT NULL"
-    " AND x.device_no = day.device_no AND x.metric_no = day.metric_no AND x.time >= day.still_since"
-    " AND x.time <= day.newest_at) s ORDER BY day.device_no, m.no"
+    " CROSS JOIN LATERAL (SELECT s, s > extract(epoch FROM d.patience) AS much FROM (SELECT"
+    " extract(epoch FROM day.first_at - greatest(%(since)s, d.registered_at))::float AS s) x) late ORDER BY d.no, m.no"
+).replace(
+    "FROM devices d JOIN",
+    f"FROM (SELECT *, make_interval(secs => {SILENT_AFTER_PERIODS} * expected_period_s) AS patience FROM devices"
+    " WHERE no = ANY(%(devices)s)) d JOIN",
 )
 
 

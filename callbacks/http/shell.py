@@ -59,6 +59,9 @@ _PROGRAMS: Final = ("/api/", "/live", "/tiles/", "/_", "/status")
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 _PHOTO_BYTES: Final = 10 * 1024 * 1024 + 64 * 1024
 _BODY_BYTES: Final = 2 * 1024 * 1024
+_TABLE_BYTES: Final = 12 * 1024 * 1024
+_WITH_TABLES: Final = frozenset({"/api/v1/commands/import_devices", "/_dash-update-component"})
+"""Where a table of devices may come in, as base64."""
 _QUIET: Final = ("/healthz", "/readyz", "/metrics", "/assets/", "/tiles/", "/_dash-component-suites/")
 
 log = structlog.get_logger()
@@ -197,6 +200,8 @@ class Shell:
     def _limit(self, path: str) -> int:
         if path == "/api/v1/photos":
             return _PHOTO_BYTES
+        if path in _WITH_TABLES:
+            return _TABLE_BYTES
         return self._deps.max_message_bytes if path.startswith((MESSAGES, DEVICES, WEBHOOKS)) else _BODY_BYTES
 
     async def _session(self, headers: Headers) -> SessionRow | None:

@@ -27,7 +27,7 @@ OPEN = {
 """The only doors without a session; the last asks for a feed's token, /metrics for loopback or its token."""
 
 DASH = (
-    "/desk", "/leader", "/wall", "/admin", "/ops", "/_dash-layout", "/_dash-dependencies", "/_reload-hash",
+    "/desk", "/leader", "/wall", "/admin", "/ops", "/devices", "/_dash-layout", "/_dash-dependencies", "/_reload-hash",
     "/_dash-component-suites/dash/deps/react.js", "/_favicon.ico", "/anything/else", "/assets", "/assetsx/a",
 )  # fmt: skip
 FILLED = {
