@@ -28,7 +28,8 @@ TABLES: Final = (
     "city", "areas", "units", "accounts", "audit", "feeds", "device_types", "metrics", "devices", "cameras",
     "components", "places", "map_features", "event_classes", "responsibilities", "camera_alarm_kinds",
     "warning_rules", "registry_version", "workers", "ledger", "ledger_reasons", "partition_positions",
-    "ledger_mismatches", "readings", "rule_states", "warnings", "incidents", "intake", "timeline", "orders",
+    "ledger_mismatches", "readings", "rule_states", "warnings", "incidents",
+    "camera_alarm_maps", "camera_channels", "alarm_windows", "camera_shelves", "view_requests", "intake", "timeline", "orders",
     "inbox", "outbox", "positions", "photos", "incident_photos", "dead_letters", "held", "indicator_history",
 )  # fmt: skip
 """In an order that keeps foreign keys; a test holds that no table of the schema is forgotten."""

@@ -67,7 +67,8 @@ class Outbox:
     def set_aside(self, number: int, why: str, now: datetime) -> None:
         """The bus will never take this one: it is kept with the reason, and counted by `standing`.
 
-        A dead letter that was put back this way is open again: nobody may believe that it is under way.
+        A dead letter that was put back this way is open again, a held message that was released is held again: nobody
+        may believe that it is under way.
         """
         with self._database.transaction() as cursor:
             cursor.execute(
@@ -81,6 +82,10 @@ class Outbox:
                 "UPDATE dead_letters SET state = 'open', settled_at = NULL, settled_by = ''"
                 ' WHERE topic = %s AND partition = %s AND "offset" = %s'
                 " AND state = 'replayed'",
+                (row[1]["topic"], row[1]["partition"], row[1]["offset"]),
+            )
+            cursor.execute(
+                'UPDATE held SET released_at = NULL WHERE topic = %s AND partition = %s AND "offset" = %s',
                 (row[1]["topic"], row[1]["partition"], row[1]["offset"]),
             )
 

@@ -284,11 +284,24 @@ HANDLERS: Final[dict[type, Callable[[_Call, Any], dict[str, Any]]]] = {
     c.SaveArea: _administer,
     c.ReplayDeadLetter: _administer,
     c.DropDeadLetter: _administer,
+    c.SaveCamera: _administer,
+    c.ShelveCamera: _administer,
+    c.UnshelveCamera: _administer,
+    c.SaveAlarmWindow: _administer,
+    c.SaveAlarmMap: _administer,
+    c.SaveCameraChannel: _administer,
+    c.RequestView: _administer,
+    c.AnswerView: _administer,
+    c.OpenView: _administer,
 }
 
 _OWN_CHECK: Final = frozenset({c.ReportIncident})
 """Commands whose thing is known only inside their handler, which asks `may` itself; all others on an incident
 do so in `_Call.step`, on registries here."""
+
+
+_SUBJECTS: Final = ("id", "login", "camera", "request", "code")
+"""Fields that name what a command acts on, for the audit log."""
 
 
 class CityService:
@@ -313,7 +326,7 @@ class CityService:
         now = self._clock()
         if handler is None or not action:
             raise Rejected("field", f"command={type(command).__name__!r}: not a command", field="command")
-        subject = str(getattr(command, "id", "") or getattr(command, "login", "") or name)
+        subject = str(next(filter(None, (getattr(command, field, "") for field in _SUBJECTS)), name))
         try:
             require(actor, action, ANYWHERE)  # the role first: cheap, and nothing is revealed
             with self._units() as uow:

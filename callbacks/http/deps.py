@@ -194,6 +194,10 @@ class Deps:
     migrations_current: Callable[[], str]
     """'' when the store answers and its schema is current, else what is wrong; may raise `store_away`."""
     now: Callable[[], datetime]
+    alarm_topic: str = ""
+    """The topic whose messages may also come in the words of other makers' video systems."""
+    adapt_alarm: Callable[[str, str, str, bytes], tuple[str, bytes] | str] | None = None
+    """(feed, system, edition, payload) → (bus key, message), or why nothing comes of it; raises `bad_message`."""
     counts: Callable[[], Mapping[tuple[str, ...], float]] = dict
     """What the store has counted, for /metrics: (kind, state) → number; may raise `store_away`."""
     store_away: tuple[type[Exception], ...] = ()

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from data.database import Database
-from data.questions import devices, incidents, leader, operations, registries
+from data.questions import devices, incidents, leader, operations, registries, video
 from data.questions.context import Answer, Ask
 from incidents import commands as c
 from incidents.access import Thing
@@ -19,6 +19,7 @@ ANSWERS: Final[dict[type, Answer]] = {
     **devices.ANSWERS,
     **registries.ANSWERS,
     **operations.ANSWERS,
+    **video.ANSWERS,
 }
 
 _NAMED: Final[dict[type, tuple[str, str, str]]] = {

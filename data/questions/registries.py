@@ -166,18 +166,6 @@ def _lows_and_highs(rows: list[tuple[Any, ...]], buckets: int) -> list[tuple[Any
     return out
 
 
-def camera(ask: Ask, query: c.CameraDetail) -> dict[str, Any]:
-    """See CameraDetail."""
-    rows = ask.database.dicts(
-        "SELECT code, name, lon, lat, cell, area_path AS area, scene, sector, share_range, direction_deg,"
-        " view_deg, range_m FROM cameras WHERE code = %s",
-        (query.camera,),
-    )
-    if not rows:
-        raise Rejected("not_found", f"camera={query.camera!r}: no such camera", field="camera")
-    return rows[0]
-
-
 def units(ask: Ask, query: c.Units) -> dict[str, Any]:
     """See Units."""
     scope, params = area_scope(ask.actor, "u.area_path")
@@ -251,7 +239,6 @@ ANSWERS: Final[dict[type, Answer]] = {
     c.LayerCounts: layer_counts,
     c.DeviceDetail: device,
     c.DeviceSeries: device_series,
-    c.CameraDetail: camera,
     c.Units: units,
     c.Areas: areas,
     c.Workers: workers,
