@@ -1,7 +1,7 @@
 """Chengyun 城运: the composition root and the command line. Who meets whom is said here and nowhere else.
 
-python app.py web | ingest | relay | gateway | feed | demo | migrate | init | import | device | deadletter |
-              reconcile | backup | restore | bench
+python app.py web | ingest | relay | gateway | feed | demo | migrate | init | import | device | cameras |
+              deadletter | reconcile | backup | restore | bench
 """
 
 from __future__ import annotations
@@ -236,8 +236,10 @@ def web(s: Settings, args: argparse.Namespace) -> int:
     from callbacks.http.phone import phone_router
     from callbacks.http.text import text_router
     from callbacks.http.tiles import tiles_router
+    from callbacks.http.video import video_router
     from callbacks.http.webhook import webhook_router
     from callbacks.server import WebServer, make_server
+    from data.alarm_sources import alarm_maps, camera_channels
     from data.device_access import DeviceAccess
     from data.feed_tokens import FeedTokens
     from data.map_layers import StoreLayers
@@ -245,8 +247,12 @@ def web(s: Settings, args: argparse.Namespace) -> int:
     from data.photos import Photos
     from data.sessions import Sessions
     from data.store_counts import store_counts
+    from data.view_links import SAMPLE_FILES, ViewLinks, sample_file
     from incidents.gateway import Rate
+    from incidents.gb28181 import EDITIONS
     from streams import cloudevents, topics
+    from streams.adapters.alarm import Quiet, Source, message, shipped_kinds
+    from streams.adapters.table import ADAPTERS
     from streams.device_payload import message_of
     from streams.envelope import Bad, decode, key_of
 
@@ -260,6 +266,17 @@ def web(s: Settings, args: argparse.Namespace) -> int:
         key = key_of(topic, decode(topic, value, limit))
         cloudevents.check(value)
         return key
+
+    def adapt_alarm(feed: str, system: str, edition: str, payload: bytes) -> tuple[str, bytes] | str:
+        if system not in ADAPTERS:
+            raise Bad("unknown_system", field="system", found=system, rule=f"one of {', '.join(ADAPTERS)}")
+        if edition not in EDITIONS:
+            raise Bad("unknown_edition", field="edition", found=edition, rule=f"one of {', '.join(EDITIONS)}")
+        kinds = shipped_kinds({system: alarm_maps(parts.database, system)})[system]
+        channels = camera_channels(parts.database, feed)
+        source = Source(feed, kinds, channels, ZoneInfo(s.timezone), edition)
+        found = ADAPTERS[system](payload, source, clock())
+        return found.why if isinstance(found, Quiet) else (found.camera, message(source, found))
 
     def migrations_current() -> str:
         waiting = pending(parts.database)
@@ -288,6 +305,8 @@ def web(s: Settings, args: argparse.Namespace) -> int:
             topics=topics.INPUT_TOPICS,
             position_topic=topics.POSITION,
             migrations_current=migrations_current,
+            alarm_topic=topics.VIDEO_ALARM,
+            adapt_alarm=adapt_alarm,
             counts=partial(store_counts, parts.database),
             now=clock,
             store_away=parts.store_away,
@@ -298,6 +317,13 @@ def web(s: Settings, args: argparse.Namespace) -> int:
                 text_router(),
                 phone_router(actor_of, unit_name=unit_name, timezone=s.timezone),
                 webhook_router(webhook_intake(parts, producer, limit).take, parts.store_away),
+                video_router(
+                    ViewLinks(parts.database),
+                    parts.audit,
+                    clock,
+                    {name: (sample_file(name), kind) for name, kind in SAMPLE_FILES.items()},
+                    s.timezone,
+                ),
             ),
             ingest_groups=groups,
             devices=DeviceAccess(parts.database),
@@ -591,6 +617,7 @@ def relay(s: Settings, args: argparse.Namespace) -> int:
         outbox,
         escalate,
         ZoneInfo(parts.settings.timezone),
+        parts.audit,
     )
 
     def beat(now: datetime) -> None:
@@ -780,6 +807,33 @@ def restore(s: Settings, args: argparse.Namespace) -> int:
     return 0
 
 
+def cameras(s: Settings, args: argparse.Namespace) -> int:
+    """Camera files in bulk: preview a CSV or XLSX file; with --confirm store it."""
+    from data.camera_import import BadTable, confirm, preview
+
+    parts = Parts(s, "cameras")
+    _, finder = parts.city()
+    path = Path(args.file)
+    try:
+        found = preview(parts.database, path.name, path.read_bytes(), finder.place_of)
+        for row in found.rows:
+            for fault in row.faults:
+                print(f"line {row.number}: {fault}")
+            for note in row.notes:
+                print(f"line {row.number}: code={row.code}: unusual: {note}")
+        counts = ", ".join(f"{found.count(state)} {state}" for state in ("new", "changed", "same", "wrong"))
+        print(f"{path.name}: {counts}")
+        if not args.confirm:
+            print("nothing was stored; --confirm stores it")
+            return 1 if found.count("wrong") else 0
+        done = confirm(parts.database, parts.audit, found, "command line", clock(), good_rows=args.good_rows)
+    except (BadTable, OSError) as error:
+        print(f"cameras: {error}", file=sys.stderr)
+        return 1
+    print(f"stored: {done.new} new, {done.changed} changed; {done.released} held alarms are on their way")
+    return 0
+
+
 def bench(s: Settings, args: argparse.Namespace) -> int:
     """Run a bench; its last line on stdout is one JSON object."""
     from tests.bench import frame
@@ -932,6 +986,12 @@ def parser() -> argparse.ArgumentParser:
     how.add_argument("--revoke", action="store_true", help="end it at once")
     sub.add_argument("--overlap-h", type=float, default=24.0, help="hours both work after --rotate")
     sub.add_argument("--number", type=int, help="which one to revoke; without it: all")
+
+    sub = add("cameras", cameras)
+    sub.add_argument("what", choices=("import",))
+    sub.add_argument("file")
+    sub.add_argument("--confirm", action="store_true", help="store it; without, only the preview")
+    sub.add_argument("--good-rows", action="store_true", help="store the good rows although others are wrong")
     sub = add("deadletter", deadletter)
     sub.add_argument("what", choices=("list", "replay"))
     sub.add_argument("--topic", default="")

@@ -27,8 +27,9 @@ FORMAT: Final = 1
 TABLES: Final = (
     "city", "areas", "units", "accounts", "audit", "feeds", "feed_states", "device_types", "metrics", "devices", "cameras",
     "components", "places", "map_features", "event_classes", "responsibilities", "camera_alarm_kinds",
-    "device_health", "composites", "composite_members", "warning_rules", "registry_version", "workers", "ledger", "ledger_reasons", "partition_positions",
-    "ledger_mismatches", "readings", "rule_states", "warnings", "incidents", "intake", "timeline", "orders",
+    "device_health", "composites", "composite_members", "warning_rules", "registry_version", "workers", "ledger",
+    "ledger_reasons", "partition_positions", "ledger_mismatches", "readings", "rule_states", "warnings", "incidents",
+    "camera_alarm_maps", "camera_channels", "alarm_windows", "camera_shelves", "view_requests", "intake", "timeline", "orders",
     "inbox", "outbox", "positions", "photos", "incident_photos", "dead_letters", "held", "indicator_history",
     "rollup_minute", "rollup_hour", "rollup_day", "rollup_dirty", "rollup_state",
     "device_credentials", "device_limits", "device_access_version", "device_links", "gateway_refusals", "gateway_drops",

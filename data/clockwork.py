@@ -12,6 +12,8 @@ from typing import Any, Final
 import orjson
 
 from data import boards
+from data.audit import Audit
+from data.cameras import SHELF_ENDED_BY_TIMER, end_due
 from data.database import Database
 from data.health import look_at
 from data.incident_totals import total_items
@@ -34,6 +36,7 @@ from data.reconcile import Reconciler
 TIMERS: Final = (
     ("rebuild", 1.0),
     ("escalate", 1.0),
+    ("shelves", 5.0),
     ("indicators", 5.0),
     ("completeness", 60.0),
     ("feeds", 5.0),
@@ -62,6 +65,7 @@ class Clockwork:
         outbox: Outbox,
         escalate_due: Callable[[datetime], int],
         zone: tzinfo,
+        audit: Audit,
     ) -> None:
         self._database = database
         self._live = live
@@ -70,6 +74,7 @@ class Clockwork:
         self._outbox = outbox
         self._escalate_due = escalate_due
         self._zone = zone
+        self._audit = audit
         self._told: dict[str, set[str]] | None = None
 
     def rebuild(self, now: datetime) -> None:
@@ -88,6 +93,15 @@ class Clockwork:
     def escalate(self, now: datetime) -> None:
         """Escalate what is due."""
         self._escalate_due(now)
+
+    def shelves(self, now: datetime) -> None:
+        """Cameras set aside come back when their time is over, with a line in the audit log."""
+        with self._database.transaction() as cursor:
+            for number, camera in end_due(cursor, now):
+                self._audit.append(
+                    actor=SHELF_ENDED_BY_TIMER, role="system", action="camera.shelve", thing=f"shelf_over:{camera}",
+                    allowed=True, now=now, detail={"shelf": number}, cursor=cursor,
+                )  # fmt: skip
 
     def indicators(self, now: datetime) -> None:
         """Indicators that are cheap, and devices that fell silent."""

@@ -6,6 +6,7 @@ thing before the commit: a city whose passwords nobody can read cannot come to b
 
 from __future__ import annotations
 
+import csv
 import io
 import re
 import secrets
@@ -48,6 +49,8 @@ OWN_FEEDS: Final = (
                      "city.grid-report.v1"], None),
 )  # fmt: skip
 """Feeds every city has: phones' positions, and one for trying the HTTP interface."""
+
+_KINDS: Final = Path(__file__).with_name("camera_kinds.csv")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +113,7 @@ def init_empty(
         password = accounts.create(
             cursor, login="admin", name="管理员", role="administrator", unit="", areas=[f"{code}/"], now=now
         )
+        _load_kinds(cursor)
         tokens = {
             feed: _feed(cursor, feed, title, topics, period, False)
             for feed, title, topics, period in OWN_FEEDS
@@ -205,6 +209,7 @@ def init_sample(
         _entrust_devices(cursor, now)
         _load_map(cursor, files)
         _load_catalogue(cursor, files)
+        _load_kinds(cursor)
         made = _load_people(cursor, accounts, city.path, now, files)
         for feed, name, topics, period, demo in SAMPLE_FEEDS:
             made.tokens[feed] = _feed(cursor, feed, name, topics, period, demo)
@@ -308,6 +313,13 @@ def _load_catalogue(cursor: Cursor, files: Path) -> None:
         cursor, "camera_alarm_kinds", ("kind", "name", "name_en", "class_code", "level"),
         ((k.kind, k.name, k.name_en, k.class_code, k.level) for k in read_city.read_camera_alarm_kinds(files)),
     )  # fmt: skip
+
+
+def _load_kinds(cursor: Cursor) -> None:
+    """Kinds of alarm that cameras of any maker may send; a city gives them a class where it wants one."""
+    with _KINDS.open(encoding="utf-8", newline="") as file:
+        rows = [(r["kind"], r["name"], r["name_en"], "", r["level"]) for r in csv.DictReader(file)]
+    _copy(cursor, "camera_alarm_kinds", ("kind", "name", "name_en", "class_code", "level"), rows)
 
 
 def _load_people(cursor: Cursor, accounts: Accounts, city: str, now: datetime, files: Path) -> Made:

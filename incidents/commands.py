@@ -406,6 +406,109 @@ class SwitchFeed:
     key: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class SaveCamera:
+    """Create or change the file of a camera (一机一档), whole. An unknown one is adopted with its held alarms.
+
+    `share_range`: '' | public_security | district | government; besides it `share_units` and `share_areas` (area
+    paths) may view. `direction_deg` clockwise from north, `view_deg` 360 = all around. `hls_url`, `webrtc_url`: at the
+    city's media server. `picture_state`: unknown | good | blurred | blocked | displaced | lost; `status`: in_use |
+    repair | retired.
+    """
+
+    code: str
+    name: str
+    lon: float
+    lat: float
+    scene: str = ""
+    sector: str = ""
+    unit: str = ""
+    share_range: str = ""
+    share_units: list[str] = field(default_factory=list)
+    share_areas: list[str] = field(default_factory=list)
+    direction_deg: float | None = None
+    view_deg: float | None = None
+    range_m: float | None = None
+    platform: str = ""
+    gb_channel: str = ""
+    hls_url: str = ""
+    webrtc_url: str = ""
+    picture_state: str = "unknown"
+    status: str = "in_use"
+
+
+@dataclass(frozen=True, slots=True)
+class ShelveCamera:
+    """Set a camera aside for some minutes, with a reason: its alarms are stored and counted and make no incident."""
+
+    camera: str
+    minutes: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class UnshelveCamera:
+    """Take a camera back before its time."""
+
+    camera: str
+
+
+@dataclass(frozen=True, slots=True)
+class SaveAlarmWindow:
+    """For how many seconds after its last alarm a scene (camera × kind; camera '' = all) is one occurrence; 0: as long
+    as the incident is open."""
+
+    kind: str
+    window_s: int
+    camera: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SaveAlarmMap:
+    """What a type of alarm of a video system (gb28181 | frigate | hikvision | dahua) is in this city: a kind of camera
+    alarm, '-' for nothing; '' takes the city's own line away. Goes over the table as shipped."""
+
+    source: str
+    code: str
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class SaveCameraChannel:
+    """The camera behind a channel of a feed (its name or number there); '' takes the line away."""
+
+    feed: str
+    channel: str
+    camera: str
+
+
+@dataclass(frozen=True, slots=True)
+class RequestView:
+    """Ask to view a camera, with a reason; refused outside of its share range."""
+
+    camera: str
+    reason: str
+    incident: int | None = None
+    key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerView:
+    """Approve a request to view for some minutes, or refuse it with an answer. Nobody answers his own."""
+
+    request: int
+    approve: bool
+    minutes: int = 30
+    answer: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenView:
+    """A link to an approved view, for the asker alone, until the approval ends."""
+
+    request: int
+
+
 Command = object
 
 COMMANDS: Final[dict[str, type]] = {
@@ -444,6 +547,15 @@ COMMANDS: Final[dict[str, type]] = {
     "reject_held": RejectHeld,
     "save_feed": SaveFeed,
     "switch_feed": SwitchFeed,
+    "save_camera": SaveCamera,
+    "shelve_camera": ShelveCamera,
+    "unshelve_camera": UnshelveCamera,
+    "save_alarm_window": SaveAlarmWindow,
+    "save_alarm_map": SaveAlarmMap,
+    "save_camera_channel": SaveCameraChannel,
+    "request_view": RequestView,
+    "answer_view": AnswerView,
+    "open_view": OpenView,
 }
 
 
@@ -661,9 +773,57 @@ class Quarantine:
 
 @dataclass(frozen=True, slots=True)
 class CameraDetail:
-    """A camera of the registry."""
+    """The file of a camera: code by its parts, place, scene, sector, share range, view, addresses, picture, status,
+    shelf."""
 
     camera: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cameras:
+    """Cameras of the actor's areas. `text`: in code, name or scene; `status`, `picture_state`, `platform`: equal."""
+
+    text: str = ""
+    status: str = ""
+    picture_state: str = ""
+    platform: str = ""
+    limit: int = 200
+    offset: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class CamerasSeeing:
+    """Cameras in use that can see a point (direction, field, range), the nearest first; `near`: the nearest others."""
+
+    lon: float
+    lat: float
+    limit: int = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Shelves:
+    """Cameras set aside now (`past`: also those that came back), with how many alarms each has kept."""
+
+    past: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmPrecision:
+    """Per camera × algorithm of the last `days`: alarms, incidents confirmed and false, precision = confirmed /
+    (confirmed + false). Confirmed: accepted as an incident. False: refused or void."""
+
+    days: int = 30
+    camera: str = ""
+    limit: int = 200
+
+
+@dataclass(frozen=True, slots=True)
+class ViewRequests:
+    """Requests to view: one's own, and those of one's areas for who may answer them. `state`: asked | approved |
+    refused | all."""
+
+    state: str = "all"
+    limit: int = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -795,6 +955,11 @@ QUERIES: Final[dict[str, type]] = {
     "latest_readings": LatestReadings,
     "metric_history": MetricHistory,
     "camera": CameraDetail,
+    "cameras": Cameras,
+    "cameras_seeing": CamerasSeeing,
+    "shelves": Shelves,
+    "alarm_precision": AlarmPrecision,
+    "view_requests": ViewRequests,
     "indicators": Indicators,
     "leader_board": LeaderBoard,
     "feeds": Feeds,
@@ -847,6 +1012,15 @@ ACTION_OF: Final[dict[str, str]] = {
     "reject_held": "deadletter.replay",
     "save_feed": "feed.manage",
     "switch_feed": "feed.manage",
+    "save_camera": "camera.manage",
+    "shelve_camera": "camera.shelve",
+    "unshelve_camera": "camera.shelve",
+    "save_alarm_window": "camera.manage",
+    "save_alarm_map": "camera.manage",
+    "save_camera_channel": "camera.manage",
+    "request_view": "camera.ask",
+    "answer_view": "camera.answer",
+    "open_view": "camera.ask",
     "incident": "incident.see",
     "incidents": "incident.list",
     "my_tasks": "incident.list",
@@ -870,6 +1044,11 @@ ACTION_OF: Final[dict[str, str]] = {
     "latest_readings": "device.see",
     "metric_history": "device.see",
     "camera": "camera.see",
+    "cameras": "camera.see",
+    "cameras_seeing": "camera.see",
+    "shelves": "camera.see",
+    "alarm_precision": "camera.see",
+    "view_requests": "camera.see",
     "indicators": "indicator.see",
     "leader_board": "incident.list",
     "feeds": "feed.see",

@@ -125,6 +125,8 @@ class IntakeRow:
     source_time: str = ""
     correlation_id: str = ""
     history: bool = False
+    alarm_kind: str = ""
+    algorithm: str = ""
 
 
 @dataclass(slots=True)

@@ -299,6 +299,15 @@ HANDLERS: Final[dict[type, Callable[[_Call, Any], dict[str, Any]]]] = {
     c.RejectHeld: _administer,
     c.SaveFeed: _administer,
     c.SwitchFeed: _administer,
+    c.SaveCamera: _administer,
+    c.ShelveCamera: _administer,
+    c.UnshelveCamera: _administer,
+    c.SaveAlarmWindow: _administer,
+    c.SaveAlarmMap: _administer,
+    c.SaveCameraChannel: _administer,
+    c.RequestView: _administer,
+    c.AnswerView: _administer,
+    c.OpenView: _administer,
 }
 
 _OWN_CHECK: Final = frozenset({c.ReportIncident})
@@ -306,7 +315,7 @@ _OWN_CHECK: Final = frozenset({c.ReportIncident})
 do so in `_Call.step`, on registries here."""
 
 
-_SUBJECTS: Final = ("id", "login", "device", "thing")
+_SUBJECTS: Final = ("id", "login", "device", "thing", "camera", "request", "code")
 """Fields of a command that say what it is about, for the audit log."""
 
 

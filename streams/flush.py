@@ -243,6 +243,8 @@ def _take_alarm(work: Work, index: int, entry: Entry, message: Message[Any], app
             area_path=camera.area_path,
             source_time=data.source_time or "",
             correlation_id=entry.correlation_id,
+            alarm_kind=kind.kind,
+            algorithm=data.algorithm,
         )
     )
 

@@ -200,6 +200,10 @@ class Deps:
     device_message: Callable[[Sender, bytes, str], Outgoing] | None = None
     """(device, one payload, the request's id) → its message; raises `bad_message`."""
     device_rate: Rate = DEVICE_RATE
+    alarm_topic: str = ""
+    """The topic whose messages may also come in the words of other makers' video systems."""
+    adapt_alarm: Callable[[str, str, str, bytes], tuple[str, bytes] | str] | None = None
+    """(feed, system, edition, payload) → (bus key, message), or why nothing comes of it; raises `bad_message`."""
     counts: Callable[[], Mapping[tuple[str, ...], float]] = dict
     """What the store has counted, for /metrics: (kind, state) → number; may raise `store_away`."""
     store_away: tuple[type[Exception], ...] = ()

@@ -95,6 +95,37 @@ def messages_router(deps: Deps, measures: Measures) -> APIRouter:
         }
         return JSONResponse(body, 202)
 
+    @router.post("/api/v1/messages/{topic}/{system}", tags=["messages"], status_code=202)
+    async def foreign(request: Request, topic: str, system: str, edition: str = "2016") -> Response:
+        """One alarm as a video system says it (gb28181 | frigate | hikvision | dahua), with a feed's token.
+
+        `edition`: of GB/T 28181 (2011 | 2014 | 2016 | 2022). 202 after the bus holds it: {"accepted": 1}; a heartbeat or
+        the end of an alarm is {"accepted": 0, "quiet": why}. A type without a kind and a channel without a camera are
+        refused by name.
+        """
+        feed = await run_in_threadpool(_feed, deps, request)
+        if deps.adapt_alarm is None or topic != deps.alarm_topic:
+            raise Problem(
+                404, "not_found", f"topic={shown(topic)}: takes no other maker's words", field="topic"
+            )
+        if feed.disabled or topic not in feed.topics:
+            raise Problem(403, "forbidden", f"feed={feed.id!r}: may not write to {topic}", field="feed")
+        try:
+            found = await run_in_threadpool(deps.adapt_alarm, feed.id, system, edition, await request.body())
+        except deps.bad_message as error:
+            bad = cast(BadMessage, error)
+            measures.refused.labels(bad.reason).inc()
+            facts: dict[str, Any] = {"found": bad.found, "rule": bad.rule}
+            raise Problem(400, bad.reason, str(error), field=bad.field, **facts) from None
+        if isinstance(found, str):
+            return JSONResponse({"accepted": 0, "quiet": found}, 202)
+        value = _correlated(found[1], request.scope["state"]["correlation_id"], deps.max_message_bytes)
+        outgoing = [Outgoing(topic, found[0], value, (("feed", feed.id.encode()),))]
+        positions = await run_in_threadpool(publish, deps, measures, outgoing)
+        measures.messages.labels(feed.id, topic).inc(1)
+        where = [{"partition": p.partition, "offset": p.offset} for p in positions]
+        return JSONResponse({"accepted": 1, "positions": where}, 202)
+
     @router.post("/api/v1/position", tags=["phone"], status_code=202)
     def position(request: Request, body: PhonePosition) -> dict[str, int]:
         """The place of the logged-in worker: becomes a message on `city.position.v1`."""

@@ -7,7 +7,16 @@ from datetime import datetime
 from typing import Any, Final
 
 from data.database import Database
-from data.questions import device_registry, devices, incidents, leader, operations, registries, series
+from data.questions import (
+    device_registry,
+    devices,
+    incidents,
+    leader,
+    operations,
+    registries,
+    series,
+    video,
+)
 from data.questions.context import Answer, Ask
 from incidents import commands as c
 from incidents.access import Thing
@@ -21,6 +30,7 @@ ANSWERS: Final[dict[type, Answer]] = {
     **registries.ANSWERS,
     **series.ANSWERS,
     **operations.ANSWERS,
+    **video.ANSWERS,
 }
 
 _NAMED: Final[dict[type, tuple[str, str, str]]] = {

@@ -129,18 +129,6 @@ def device(ask: Ask, query: c.DeviceDetail) -> dict[str, Any]:
     return found
 
 
-def camera(ask: Ask, query: c.CameraDetail) -> dict[str, Any]:
-    """See CameraDetail."""
-    rows = ask.database.dicts(
-        "SELECT code, name, lon, lat, cell, area_path AS area, scene, sector, share_range, direction_deg,"
-        " view_deg, range_m FROM cameras WHERE code = %s",
-        (query.camera,),
-    )
-    if not rows:
-        raise Rejected("not_found", f"camera={query.camera!r}: no such camera", field="camera")
-    return rows[0]
-
-
 def units(ask: Ask, query: c.Units) -> dict[str, Any]:
     """See Units."""
     scope, params = area_scope(ask.actor, "u.area_path")
@@ -213,7 +201,6 @@ ANSWERS: Final[dict[type, Answer]] = {
     c.FindPlace: find_place,
     c.LayerCounts: layer_counts,
     c.DeviceDetail: device,
-    c.CameraDetail: camera,
     c.Units: units,
     c.Areas: areas,
     c.Workers: workers,

@@ -255,6 +255,39 @@ def camera(view: View, answer: Row) -> list[Component]:
                     view.t("desk.camera.direction"),
                     f"{answer.get('direction_deg'):.0f}°" if answer.get("direction_deg") is not None else "",
                 ),
+                (view.t("desk.camera.state"), _camera_state(view, answer)),
+                (view.t("desk.camera.share"), _share(view, answer)),
+                (view.t("desk.camera.unknown"), "、".join((answer.get("parts") or {}).get("unknown", []))),
             )
         )
     ]
+
+
+def _camera_state(view: View, answer: Row) -> list[Component]:
+    """In use or not, how its picture is, and whether it is set aside: why, until when, what came meanwhile."""
+    status, picture = str(answer.get("status") or ""), str(answer.get("picture_state") or "")
+    words: list[Component] = []
+    for kind, value, good in (("status", status, "in_use"), ("picture", picture, "good")):
+        if value and value != "unknown":
+            words.append(
+                html.Span(
+                    view.word(f"camera.{kind}", value),
+                    className="lamp" if value == good else "lamp lamp--warn",
+                )
+            )
+    shelf = answer.get("shelf")
+    if shelf:
+        told = view.t(
+            "desk.camera.shelved",
+            until=view.moment(shelf["until"]),
+            reason=shelf["reason"],
+            n=shelf["alarms"],
+        )
+        words.append(html.Div(told, className="lamp lamp--warn"))
+    return words
+
+
+def _share(view: View, answer: Row) -> str:
+    named = [*answer.get("share_units", []), *answer.get("share_areas", [])]
+    word = view.word("camera.share", answer.get("share_range") or "nobody")
+    return " · ".join((word, *map(str, named)))

@@ -35,7 +35,10 @@ CALLBACK_FILES = sorted(
 )
 LAYOUT_FILES = sorted(
     p for folder in ("layouts/shell", "layouts/desk") for p in (ROOT / folder).glob("*.py")
-) + [ROOT / "layouts" / f"{name}.py" for name in ("leader", "wall", "ops", "ops_feeds", "devices", "admin", "figures")]
+) + [
+    ROOT / "layouts" / f"{name}.py"
+    for name in ("leader", "wall", "ops", "ops_feeds", "devices", "admin", "figures")
+]
 SCRIPTS = sorted(
     [*(ROOT / "layouts/assets/desk").glob("*.*js"), *(ROOT / "layouts/assets/wall").glob("*.*js")]
 )

@@ -27,9 +27,11 @@ from callbacks.http.deps import Deps
 from callbacks.http.login import actor_of
 from callbacks.http.phone import phone_router
 from callbacks.http.text import text_router
+from callbacks.http.video import video_router
 from callbacks.server import WebServer, make_server
 from data.accounts import Accounts
 from data.administration import Administration
+from data.alarm_sources import alarm_maps, camera_channels
 from data.audit import Audit
 from data.database import Busy, Database, StoreUnavailable
 from data.device_access import DeviceAccess
@@ -40,11 +42,14 @@ from data.photos import Photos
 from data.questions.answers import StoreQuestions
 from data.sessions import Sessions, token_hash
 from data.uow import UnitsOfWork
+from data.view_links import SAMPLE_FILES, ViewLinks, sample_file
 from deploy import embedded
 from incidents.access import ROLES
 from incidents.model import Place, Rejected
 from incidents.service import City, CityService
 from streams import topics
+from streams.adapters.alarm import Quiet, Source, message, shipped_kinds
+from streams.adapters.table import ADAPTERS
 from streams.bus import open_bus
 from streams.device_payload import message_of
 from streams.envelope import Bad, decode, key_of
@@ -195,6 +200,16 @@ def check(topic: str, value: bytes) -> str:
     return key_of(topic, decode(topic, value, 1024 * 1024))
 
 
+def adapt(db: Database, feed: str, system: str, edition: str, payload: bytes) -> tuple[str, bytes] | str:
+    """As app.py joins it."""
+    if system not in ADAPTERS:
+        raise Bad("unknown_system", field="system", found=system, rule="one of the adapters")
+    kinds = shipped_kinds({system: alarm_maps(db, system)})[system]
+    of = Source(feed, kinds, camera_channels(db, feed), edition=edition)  # type: ignore[arg-type]
+    found = ADAPTERS[system](payload, of, datetime.now(UTC))
+    return found.why if isinstance(found, Quiet) else (found.camera, message(of, found))
+
+
 def a_dash() -> Flask:
     """Stands for Dash at "/": tells who it thinks is asking."""
     flask = Flask("stand-in")
@@ -255,10 +270,22 @@ def stage(servers: embedded.Embedded) -> Iterator[Stage]:
         devices=DeviceAccess(db),
         device_message=lambda sender, value, cause: message_of(sender, value, 1024 * 1024, cause).outgoing,
         migrations_current=partial(_fault, db),
+        alarm_topic=topics.VIDEO_ALARM,
+        adapt_alarm=partial(adapt, db),
         now=clock,
         store_away=(StoreUnavailable, Busy),
         dash_server=a_dash(),
-        routers=(phone_router(actor_of), text_router()),
+        routers=(
+            phone_router(actor_of),
+            text_router(),
+            video_router(
+                ViewLinks(db),
+                audit,
+                clock,
+                {name: (sample_file(name), kind) for name, kind in SAMPLE_FILES.items()},
+                "Asia/Shanghai",
+            ),
+        ),
         ingest_groups=dict.fromkeys(topics.INPUT_TOPICS, "chengyun-ingest"),
     )
     app = make_server(deps)

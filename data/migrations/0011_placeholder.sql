@@ -1,2 +1,0 @@
--- Held open in this clone: made by another module.
-SELECT 1;
