@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import secrets
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
@@ -236,6 +237,39 @@ def _line(cursor: Cursor, table: str, names: tuple[str, str, str], values: tuple
         cursor.execute(f"DELETE FROM {table} WHERE {names[0]} = %s AND {names[1]} = %s", values[:2])
 
 
+def _save_kind(
+    cursor: Cursor, command: c.SaveAlarmKind, actor: Actor, now: datetime, place_of: PlaceOf
+) -> dict[str, Any]:
+    _require(actor, "camera.manage", "")
+    if not re.fullmatch(r"[a-z][a-z0-9_]{0,49}", command.kind):
+        raise Rejected("field", f"kind={command.kind!r}: must be a word of a-z, 0-9 and _", field="kind")
+    if not command.name.strip() or len(command.name) > 60:
+        raise Rejected("field", f"name={command.name[:60]!r}: must be 1 to 60 characters", field="name")
+    if command.level not in (1, 2, 3, 4):
+        raise Rejected("field", f"level={command.level}: must be 1, 2, 3 or 4", field="level")
+    if command.class_code:
+        cursor.execute("SELECT 1 FROM event_classes WHERE code = %s", (command.class_code,))
+        if cursor.fetchone() is None:
+            raise Rejected(
+                "field", f"class_code={command.class_code!r}: not in the class catalogue", field="class_code"
+            )
+    cursor.execute(
+        "INSERT INTO camera_alarm_kinds (kind, name, name_en, class_code, level, files) VALUES (%s, %s, %s, %s, %s, %s)"
+        " ON CONFLICT (kind) DO UPDATE SET name = EXCLUDED.name, name_en = EXCLUDED.name_en,"
+        " class_code = EXCLUDED.class_code, level = EXCLUDED.level, files = EXCLUDED.files",
+        (
+            command.kind,
+            command.name.strip(),
+            command.name_en.strip(),
+            command.class_code,
+            command.level,
+            command.files,
+        ),
+    )
+    bump(cursor)
+    return {"kind": command.kind, "files": command.files}
+
+
 def _save_map(
     cursor: Cursor, command: c.SaveAlarmMap, actor: Actor, now: datetime, place_of: PlaceOf
 ) -> dict[str, Any]:
@@ -394,6 +428,7 @@ HANDLERS: Final[dict[type, Handler]] = {
     c.ShelveCamera: _shelve,
     c.UnshelveCamera: _unshelve,
     c.SaveAlarmWindow: _save_window,
+    c.SaveAlarmKind: _save_kind,
     c.SaveAlarmMap: _save_map,
     c.SaveCameraChannel: _save_channel,
     c.RequestView: _request_view,

@@ -44,7 +44,7 @@ MATRIX: dict[str, str] = {
     "administrator": "classes suggest_class units locate find_place areas layer_counts devices device device_series"
     " indicators status feeds ledger dead_letters held accounts create_account change_account reset_password"
     " save_unit save_area replay_dead_letter drop_dead_letter camera cameras cameras_seeing shelves alarm_precision"
-    " view_requests answer_view save_camera save_alarm_window save_alarm_map save_camera_channel",
+    " view_requests answer_view save_camera save_alarm_window save_alarm_kind save_alarm_map save_camera_channel",
     "auditor": "incident incidents my_tasks my_reports leader_board status ledger dead_letters held accounts"
     " audit_log",
     "wall": f"{LOOK} workers",

@@ -79,6 +79,7 @@ CASES: dict[str, Body] = {
     "shelve_camera": lambda place: {"camera": f"cam-{place}", "minutes": 0, "reason": "r"},
     "unshelve_camera": lambda place: {"camera": f"cam-{place}"},
     "save_alarm_window": lambda place: {"camera": f"cam-{place}", "kind": "ufo", "window_s": 60},
+    "save_alarm_kind": always(kind="!", name="n"),
     "save_alarm_map": always(source="acme", code="1", kind="-"),
     "save_camera_channel": always(feed="nobody", channel="1", camera=""),
     "request_view": always(camera="cam-own", reason=""),
@@ -120,7 +121,7 @@ CASES: dict[str, Body] = {
 }
 CITY_WIDE = {
     "feeds", "ledger", "dead_letters", "held", "audit_log", "replay_dead_letter", "drop_dead_letter",
-    "save_alarm_map", "save_camera_channel",
+    "save_alarm_kind", "save_alarm_map", "save_camera_channel",
 }  # fmt: skip
 PLACED = {name for name, body in CASES.items() if body("own") != body("sibling")}
 
