@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import secrets
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
@@ -10,7 +11,7 @@ from typing import Any, Final
 
 from data.accounts import require_area
 from data.database import Cursor
-from data.quarantine import release
+from data.quarantine import AT_ONCE, look_into, release
 from data.registry import bump
 from incidents import commands as c
 from incidents.access import Thing, may
@@ -91,6 +92,8 @@ def store(
     row = cursor.fetchone()
     if not adopt:
         return bool(row and row[0]), 0
+    while look_into(cursor, AT_ONCE):
+        pass  # also those whose sender has chosen another key than the camera's code
     handed = 0
     while (done := release(cursor, file.code, "camera", by, now)).handed:
         handed += done.handed
@@ -237,6 +240,39 @@ def _line(cursor: Cursor, table: str, names: tuple[str, str, str], values: tuple
         )
     else:
         cursor.execute(f"DELETE FROM {table} WHERE {names[0]} = %s AND {names[1]} = %s", values[:2])
+
+
+def _save_kind(
+    cursor: Cursor, command: c.SaveAlarmKind, actor: Actor, now: datetime, place_of: PlaceOf
+) -> dict[str, Any]:
+    _require(actor, "camera.manage", "")
+    if not re.fullmatch(r"[a-z][a-z0-9_]{0,49}", command.kind):
+        raise Rejected("field", f"kind={command.kind!r}: must be a word of a-z, 0-9 and _", field="kind")
+    if not command.name.strip() or len(command.name) > 60:
+        raise Rejected("field", f"name={command.name[:60]!r}: must be 1 to 60 characters", field="name")
+    if command.level not in (1, 2, 3, 4):
+        raise Rejected("field", f"level={command.level}: must be 1, 2, 3 or 4", field="level")
+    if command.class_code:
+        cursor.execute("SELECT 1 FROM event_classes WHERE code = %s", (command.class_code,))
+        if cursor.fetchone() is None:
+            raise Rejected(
+                "field", f"class_code={command.class_code!r}: not in the class catalogue", field="class_code"
+            )
+    cursor.execute(
+        "INSERT INTO camera_alarm_kinds (kind, name, name_en, class_code, level, files) VALUES (%s, %s, %s, %s, %s, %s)"
+        " ON CONFLICT (kind) DO UPDATE SET name = EXCLUDED.name, name_en = EXCLUDED.name_en,"
+        " class_code = EXCLUDED.class_code, level = EXCLUDED.level, files = EXCLUDED.files",
+        (
+            command.kind,
+            command.name.strip(),
+            command.name_en.strip(),
+            command.class_code,
+            command.level,
+            command.files,
+        ),
+    )
+    bump(cursor)
+    return {"kind": command.kind, "files": command.files}
 
 
 def _save_map(
@@ -397,6 +433,7 @@ HANDLERS: Final[dict[type, Handler]] = {
     c.ShelveCamera: _shelve,
     c.UnshelveCamera: _unshelve,
     c.SaveAlarmWindow: _save_window,
+    c.SaveAlarmKind: _save_kind,
     c.SaveAlarmMap: _save_map,
     c.SaveCameraChannel: _save_channel,
     c.RequestView: _request_view,

@@ -281,14 +281,14 @@ def _store_intake(cursor: Cursor, flush: Flush, ledger: Sequence[int]) -> None:
                 flush.now, row.time, row.channel, row.class_code, row.level, row.device, row.camera, row.title,
                 row.text, row.lon, row.lat, row.address, row.cell, row.area_path, json(dict(row.reporter)),
                 list(row.photos), row.source_time, row.correlation_id, row.history,
-                row.alarm_kind, row.algorithm,
+                row.alarm_kind, row.algorithm, row.aside,
             )
         )  # fmt: skip
     made = many(
         cursor,
         "INSERT INTO intake (source, message_id, digest, kind, feed, ledger_id, received_at, time, channel,"
         " class_code, level, device, camera, title, text, lon, lat, address, cell, area_path, reporter, photos,"
-        " source_time, correlation_id, history, alarm_kind, algorithm) VALUES %s"
+        " source_time, correlation_id, history, alarm_kind, algorithm, aside) VALUES %s"
         " ON CONFLICT (source, message_id) DO NOTHING"
         " RETURNING source, message_id",
         values,

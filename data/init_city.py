@@ -25,6 +25,7 @@ from data.registry import bump
 from data.sample_city import read_city
 from data.sessions import token_hash
 from incidents.numbering import DEFAULT_PATTERN, BadPattern, check_pattern
+from incidents.video import SAMPLE_URL
 
 SAMPLE_ACCOUNTS: Final = (
     ("operator", "坐席 林晓", "operator", ""),
@@ -241,9 +242,9 @@ def _load_devices(cursor: Cursor, files: Path) -> None:
     _copy(
         cursor, "cameras",
         ("code", "name", "lon", "lat", "cell", "area_path", "scene", "sector", "share_range", "direction_deg",
-         "view_deg", "range_m"),
+         "view_deg", "range_m", "picture_state", "hls_url"),
         ((c.code, c.name, c.lon, c.lat, c.cell, c.area_path, c.scene, c.sector, c.share_range, c.direction_deg,
-          c.view_deg, c.range_m) for c in read_city.read_cameras(files)),
+          c.view_deg, c.range_m, "good", SAMPLE_URL) for c in read_city.read_cameras(files)),
     )  # fmt: skip
 
 
@@ -318,8 +319,11 @@ def _load_catalogue(cursor: Cursor, files: Path) -> None:
 def _load_kinds(cursor: Cursor) -> None:
     """Kinds of alarm that cameras of any maker may send; a city gives them a class where it wants one."""
     with _KINDS.open(encoding="utf-8", newline="") as file:
-        rows = [(r["kind"], r["name"], r["name_en"], "", r["level"]) for r in csv.DictReader(file)]
-    _copy(cursor, "camera_alarm_kinds", ("kind", "name", "name_en", "class_code", "level"), rows)
+        rows = [
+            (r["kind"], r["name"], r["name_en"], "", r["level"], r["files"] == "1")
+            for r in csv.DictReader(file)
+        ]
+    _copy(cursor, "camera_alarm_kinds", ("kind", "name", "name_en", "class_code", "level", "files"), rows)
 
 
 def _load_people(cursor: Cursor, accounts: Accounts, city: str, now: datetime, files: Path) -> Made:

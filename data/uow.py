@@ -30,7 +30,7 @@ _SELECT = f"SELECT id, {', '.join(COLUMNS)} FROM incidents"
 _INTAKE = (
     "SELECT id, kind, channel, class_code, level, device, camera, title, text, lon, lat, address, cell, area_path,"
     " time, received_at, correlation_id, source, message_id, photos, history, alarm_kind FROM intake"
-    " WHERE incident_id IS NULL AND shelf_id IS NULL ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED"
+    " WHERE incident_id IS NULL AND aside = '' ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED"
 )
 
 
@@ -112,7 +112,9 @@ class PgUnitOfWork:
 
     def set_aside(self, intake_id: int, shelf: int) -> None:
         """See UnitOfWork."""
-        self._cursor.execute("UPDATE intake SET shelf_id = %s WHERE id = %s", (shelf, intake_id))
+        self._cursor.execute(
+            "UPDATE intake SET shelf_id = %s, aside = 'shelved' WHERE id = %s", (shelf, intake_id)
+        )
 
     def alarm_window_s(self, kind: str, camera: str) -> int | None:
         """See UnitOfWork: a line of the camera's own goes before that of all cameras."""

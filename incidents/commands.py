@@ -464,6 +464,19 @@ class SaveAlarmWindow:
 
 
 @dataclass(frozen=True, slots=True)
+class SaveAlarmKind:
+    """Create or change a kind of camera alarm: its event class ('' = whoever files it chooses), its level, and whether
+    it files an incident at all or is only observed (stored and counted)."""
+
+    kind: str
+    name: str
+    class_code: str = ""
+    level: int = 4
+    files: bool = True
+    name_en: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class SaveAlarmMap:
     """What a type of alarm of a video system (gb28181 | frigate | hikvision | dahua) is in this city: a kind of camera
     alarm, '-' for nothing; '' takes the city's own line away. Goes over the table as shipped."""
@@ -551,6 +564,7 @@ COMMANDS: Final[dict[str, type]] = {
     "shelve_camera": ShelveCamera,
     "unshelve_camera": UnshelveCamera,
     "save_alarm_window": SaveAlarmWindow,
+    "save_alarm_kind": SaveAlarmKind,
     "save_alarm_map": SaveAlarmMap,
     "save_camera_channel": SaveCameraChannel,
     "request_view": RequestView,
@@ -1016,6 +1030,7 @@ ACTION_OF: Final[dict[str, str]] = {
     "shelve_camera": "camera.shelve",
     "unshelve_camera": "camera.shelve",
     "save_alarm_window": "camera.manage",
+    "save_alarm_kind": "camera.manage",
     "save_alarm_map": "camera.manage",
     "save_camera_channel": "camera.manage",
     "request_view": "camera.ask",

@@ -46,12 +46,13 @@ class CameraEntry:
 
 @dataclass(frozen=True, slots=True)
 class AlarmKind:
-    """A kind of camera alarm: its event class and default level."""
+    """A kind of camera alarm: its event class and default level; one that does not file is only observed."""
 
     kind: str
     name: str
     class_code: str
     level: int
+    files: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +128,7 @@ class IntakeRow:
     history: bool = False
     alarm_kind: str = ""
     algorithm: str = ""
+    aside: str = ""
 
 
 @dataclass(slots=True)

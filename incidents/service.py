@@ -303,6 +303,7 @@ HANDLERS: Final[dict[type, Callable[[_Call, Any], dict[str, Any]]]] = {
     c.ShelveCamera: _administer,
     c.UnshelveCamera: _administer,
     c.SaveAlarmWindow: _administer,
+    c.SaveAlarmKind: _administer,
     c.SaveAlarmMap: _administer,
     c.SaveCameraChannel: _administer,
     c.RequestView: _administer,

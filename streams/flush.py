@@ -245,6 +245,7 @@ def _take_alarm(work: Work, index: int, entry: Entry, message: Message[Any], app
             correlation_id=entry.correlation_id,
             alarm_kind=kind.kind,
             algorithm=data.algorithm,
+            aside="" if kind.files else "observed",
         )
     )
 

@@ -56,9 +56,11 @@ CREATE UNIQUE INDEX camera_shelves_open ON camera_shelves (camera) WHERE ended_a
 ALTER TABLE intake
     ADD COLUMN alarm_kind text NOT NULL DEFAULT '',
     ADD COLUMN algorithm  text NOT NULL DEFAULT '',
-    ADD COLUMN shelf_id   bigint REFERENCES camera_shelves (id);
+    ADD COLUMN shelf_id   bigint REFERENCES camera_shelves (id),
+    ADD COLUMN aside      text NOT NULL DEFAULT '' CHECK (aside IN ('', 'observed', 'shelved'));
+-- What was set aside (sensed by a shelved camera, or of a kind that is only observed) is stored and never triaged.
 DROP INDEX intake_pending;
-CREATE INDEX intake_pending ON intake (id) WHERE incident_id IS NULL AND shelf_id IS NULL;
+CREATE INDEX intake_pending ON intake (id) WHERE incident_id IS NULL AND aside = '';
 CREATE INDEX intake_shelf ON intake (shelf_id) WHERE shelf_id IS NOT NULL;
 CREATE INDEX intake_alarms ON intake (time) WHERE kind = 'alarm';
 
@@ -81,47 +83,49 @@ CREATE INDEX view_requests_open ON view_requests (id) WHERE state = 'asked';
 CREATE INDEX view_requests_account ON view_requests (account, id DESC);
 
 -- Kinds of alarm that cameras of any maker may send, without a class (data/camera_kinds.csv gives them to new cities).
-INSERT INTO camera_alarm_kinds (kind, name, name_en, class_code, level)
+-- A kind that does not file is only observed: its alarms are stored and counted and make no incident.
+ALTER TABLE camera_alarm_kinds ADD COLUMN files boolean NOT NULL DEFAULT true;
+INSERT INTO camera_alarm_kinds (kind, name, name_en, class_code, level, files)
 SELECT * FROM (VALUES
-    ('video_alarm', '视频报警', 'Video alarm', '', 4),
-    ('manual_video', '人工视频报警', 'Video alarm by hand', '', 3),
-    ('motion', '运动目标', 'Motion', '', 4),
-    ('person_seen', '人员出现', 'Person seen', '', 4),
-    ('vehicle_seen', '车辆出现', 'Vehicle seen', '', 4),
-    ('bicycle_seen', '自行车出现', 'Bicycle seen', '', 4),
-    ('animal_seen', '动物出现', 'Animal seen', '', 4),
-    ('face_seen', '人脸出现', 'Face seen', '', 4),
-    ('left_object', '遗留物', 'Object left behind', '', 3),
-    ('object_removed', '物体移除', 'Object removed', '', 3),
-    ('line_crossing', '越线', 'Line crossed', '', 4),
-    ('zone_intrusion', '区域入侵', 'Zone intrusion', '', 3),
-    ('zone_entry', '进入区域', 'Zone entered', '', 4),
-    ('zone_exit', '离开区域', 'Zone left', '', 4),
-    ('wrong_way', '逆行', 'Wrong way', '', 3),
-    ('loitering', '徘徊', 'Loitering', '', 4),
-    ('flow_count', '流量统计', 'Flow count', '', 4),
-    ('density', '密度超限', 'Density', '', 3),
-    ('fast_moving', '快速移动', 'Fast movement', '', 4),
-    ('parking', '停车', 'Parking', '', 4),
-    ('bicycle_parking', '非机动车违停', 'Bicycle parked where it must not', '', 4),
-    ('distance_abnormal', '距离异常', 'Distance abnormal', '', 4),
-    ('umbrella', '违规撑伞', 'Umbrella set up', '', 4),
-    ('dirty_front', '门前脏乱', 'Dirty shop front', '', 4),
-    ('bin_overflow', '垃圾桶满溢', 'Bin overflowing', '', 4),
-    ('picture_abnormal', '视频异常', 'Picture abnormal', '', 4),
-    ('picture_blocked', '图像遮挡', 'Picture blocked', '', 4),
-    ('video_loss', '视频丢失', 'Video lost', '', 4),
-    ('tamper', '设备防拆', 'Device tampered with', '', 3),
-    ('disk_full', '存储满', 'Storage full', '', 4),
-    ('disk_fault', '存储故障', 'Storage fault', '', 4),
-    ('fan_fault', '风扇故障', 'Fan fault', '', 4),
-    ('device_hot', '设备高温', 'Device hot', '', 4),
-    ('device_cold', '设备低温', 'Device cold', '', 4),
-    ('device_alarm', '设备报警', 'Device alarm', '', 3),
-    ('device_fault', '设备故障', 'Device fault', '', 4),
-    ('phone_alarm', '电话报警', 'Alarm by telephone', '', 3),
-    ('sms_alarm', '短信报警', 'Alarm by text message', '', 3),
-    ('gps_alarm', '定位报警', 'Alarm by position', '', 3),
-    ('other_alarm', '其他报警', 'Other alarm', '', 4)
+    ('video_alarm', '视频报警', 'Video alarm', '', 4, true),
+    ('manual_video', '人工视频报警', 'Video alarm by hand', '', 3, true),
+    ('motion', '运动目标', 'Motion', '', 4, false),
+    ('person_seen', '人员出现', 'Person seen', '', 4, false),
+    ('vehicle_seen', '车辆出现', 'Vehicle seen', '', 4, false),
+    ('bicycle_seen', '自行车出现', 'Bicycle seen', '', 4, false),
+    ('animal_seen', '动物出现', 'Animal seen', '', 4, false),
+    ('face_seen', '人脸出现', 'Face seen', '', 4, false),
+    ('left_object', '遗留物', 'Object left behind', '', 3, true),
+    ('object_removed', '物体移除', 'Object removed', '', 3, true),
+    ('line_crossing', '越线', 'Line crossed', '', 4, true),
+    ('zone_intrusion', '区域入侵', 'Zone intrusion', '', 3, true),
+    ('zone_entry', '进入区域', 'Zone entered', '', 4, true),
+    ('zone_exit', '离开区域', 'Zone left', '', 4, false),
+    ('wrong_way', '逆行', 'Wrong way', '', 3, true),
+    ('loitering', '徘徊', 'Loitering', '', 4, true),
+    ('flow_count', '流量统计', 'Flow count', '', 4, false),
+    ('density', '密度超限', 'Density', '', 3, true),
+    ('fast_moving', '快速移动', 'Fast movement', '', 4, true),
+    ('parking', '停车', 'Parking', '', 4, false),
+    ('bicycle_parking', '非机动车违停', 'Bicycle parked where it must not', '', 4, true),
+    ('distance_abnormal', '距离异常', 'Distance abnormal', '', 4, true),
+    ('umbrella', '违规撑伞', 'Umbrella set up', '', 4, true),
+    ('dirty_front', '门前脏乱', 'Dirty shop front', '', 4, true),
+    ('bin_overflow', '垃圾桶满溢', 'Bin overflowing', '', 4, true),
+    ('picture_abnormal', '视频异常', 'Picture abnormal', '', 4, false),
+    ('picture_blocked', '图像遮挡', 'Picture blocked', '', 4, false),
+    ('video_loss', '视频丢失', 'Video lost', '', 4, false),
+    ('tamper', '设备防拆', 'Device tampered with', '', 3, true),
+    ('disk_full', '存储满', 'Storage full', '', 4, false),
+    ('disk_fault', '存储故障', 'Storage fault', '', 4, false),
+    ('fan_fault', '风扇故障', 'Fan fault', '', 4, false),
+    ('device_hot', '设备高温', 'Device hot', '', 4, false),
+    ('device_cold', '设备低温', 'Device cold', '', 4, false),
+    ('device_alarm', '设备报警', 'Device alarm', '', 3, true),
+    ('device_fault', '设备故障', 'Device fault', '', 4, false),
+    ('phone_alarm', '电话报警', 'Alarm by telephone', '', 3, true),
+    ('sms_alarm', '短信报警', 'Alarm by text message', '', 3, true),
+    ('gps_alarm', '定位报警', 'Alarm by position', '', 3, true),
+    ('other_alarm', '其他报警', 'Other alarm', '', 4, true)
 ) AS v WHERE EXISTS (SELECT 1 FROM city) ON CONFLICT (kind) DO NOTHING;
 UPDATE registry_version SET n = n + 1;

@@ -117,13 +117,13 @@ def test_two_adoptions_at_once_release_once(db: Database) -> None:  # noqa: F811
     assert db.query("SELECT count(*) FROM outbox WHERE topic = 'replay'") == [(5,)]
 
 
-def test_a_release_that_the_bus_refuses_is_held_again(db: Database) -> None:  # noqa: F811
+def test_a_release_that_the_bus_refuses_is_set_aside(db: Database) -> None:  # noqa: F811
     Intaker(db).take([alarm(UNKNOWN, "flood", NOW, "a")], NOW)
     door(db).handle(saved(), ADMIN, "desk")
     outbox = Outbox(db)
     (row,) = outbox.waiting()
     outbox.set_aside(row.id, "too large", NOW)
-    assert db.query("SELECT count(*) FROM held WHERE released_at IS NULL") == [(1,)]
+    assert db.query("SELECT state, reason FROM held") == [("rejected", "too large")]
 
 
 @pytest.mark.parametrize(
@@ -241,9 +241,8 @@ def test_alarms_of_a_scene_join_within_its_window(db: Database) -> None:  # noqa
 
 def test_kinds_without_a_class_do_not_mix(db: Database) -> None:  # noqa: F811
     """Two kinds that have no class are two scenes of one camera."""
-    db.query("INSERT INTO camera_alarm_kinds (kind, name, class_code, level) VALUES ('loitering', '徘徊', '', 4),"
-             " ('left_object', '遗留物', '', 3)")  # fmt: skip
-    db.query("UPDATE registry_version SET n = n + 1")
+    for kind, name in (("loitering", "徘徊"), ("left_object", "遗留物")):
+        door(db).handle(c.SaveAlarmKind(kind, name), ADMIN, "rest")
     intaker = Intaker(db)
     for n, kind in enumerate(("loitering", "left_object", "loitering")):
         intaker.take(
@@ -253,6 +252,37 @@ def test_kinds_without_a_class_do_not_mix(db: Database) -> None:  # noqa: F811
     assert db.query("SELECT alarm_kind, algorithm FROM intake ORDER BY id") == [
         ("loitering", "x:loitering"), ("left_object", "x:left_object"), ("loitering", "x:loitering"),
     ]  # fmt: skip
+
+
+def test_what_is_only_observed_makes_no_incident(db: Database) -> None:  # noqa: F811
+    """Stored and counted; from the day the city wants it, it files."""
+    door(db).handle(c.SaveAlarmKind("motion", "运动目标", files=False), ADMIN, "rest")
+    intaker = Intaker(db)
+    intaker.take([alarm(CAMERA, "motion", NOW, "a"), alarm(CAMERA, "flood", NOW, "b")], NOW)
+    assert taken_in(db, NOW) == [False]
+    assert db.query("SELECT alarm_kind, aside, incident_id IS NULL FROM intake ORDER BY id") == [
+        ("motion", "observed", True), ("flood", "", False),
+    ]  # fmt: skip
+    (row,) = [r for r in door(db).ask(c.AlarmPrecision(), OPERATOR)["rows"] if r["algorithm"] == "motion"]
+    assert (row["alarms"], row["observed"], row["open"]) == (1, 1, 0)
+    door(db).handle(c.SaveAlarmKind("motion", "运动目标", "0101", 3), ADMIN, "rest")
+    intaker.registry = load_registry(db)
+    intaker.take([alarm(NEXT_CAMERA, "motion", NOW, "c")], NOW)
+    assert taken_in(db, NOW) == [False]
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"kind": "A b"}, "kind"),
+        ({"name": ""}, "name"),
+        ({"level": 5}, "level"),
+        ({"class_code": "9"}, "class_code"),
+    ],
+)
+def test_a_wrong_kind_is_refused(city: Database, changes: dict[str, Any], field: str) -> None:
+    fields: dict[str, Any] = {"kind": "motion", "name": "运动"}
+    assert refused(city, c.SaveAlarmKind(**fields | changes), ADMIN).field == field
 
 
 def test_window_refusals(city: Database) -> None:
@@ -427,7 +457,8 @@ def test_an_old_city_gets_the_kinds_that_a_new_one_has() -> None:
     with (ROOT / "data/camera_kinds.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     for row in rows:
-        assert f"('{row['kind']}', '{row['name']}', '{row['name_en']}', '', {row['level']})" in sql
+        files = "true" if row["files"] == "1" else "false"
+        assert f"('{row['kind']}', '{row['name']}', '{row['name_en']}', '', {row['level']}, {files})" in sql
     assert sql.count(", '', ") == len(rows)
     assert {
         "camera_alarm_maps",

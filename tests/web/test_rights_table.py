@@ -99,6 +99,7 @@ CASES: dict[str, Body] = {
     "shelve_camera": lambda place: {"camera": f"cam-{place}", "minutes": 0, "reason": "r"},
     "unshelve_camera": lambda place: {"camera": f"cam-{place}"},
     "save_alarm_window": lambda place: {"camera": f"cam-{place}", "kind": "ufo", "window_s": 60},
+    "save_alarm_kind": always(kind="!", name="n"),
     "save_alarm_map": always(source="acme", code="1", kind="-"),
     "save_camera_channel": always(feed="nobody", channel="1", camera=""),
     "request_view": always(camera="cam-own", reason=""),
@@ -148,10 +149,10 @@ CASES: dict[str, Body] = {
     "device_credentials": always(),
 }
 CITY_WIDE = {
-    "feeds", "ledger", "dead_letters", "held", "quarantine", "audit_log", "replay_dead_letter", "drop_dead_letter",
-    "save_device_type", "save_metric", "release_held", "reject_held", "settle_gateway_loss",
-    "test_feed", "save_feed", "switch_feed",
-    "save_alarm_map", "save_camera_channel",
+    "feeds", "ledger", "dead_letters", "held", "quarantine", "audit_log", "replay_dead_letter",
+    "drop_dead_letter", "save_device_type", "save_metric", "release_held", "reject_held",
+    "settle_gateway_loss", "test_feed", "save_feed", "switch_feed", "save_alarm_map", "save_camera_channel",
+    "save_alarm_kind",
 }  # fmt: skip
 PLACED = {name for name, body in CASES.items() if body("own") != body("sibling")}
 
