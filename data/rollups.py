@@ -114,7 +114,7 @@ class Rollups:
                 cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
                 # Before the snapshot is taken, so that it holds what the last worker did.
                 cursor.execute("LOCK TABLE rollup_state IN SHARE UPDATE EXCLUSIVE MODE NOWAIT")
-                cursor.execute("SET LOCAL jit = off")
+                cursor.execute("SET LOCAL jit = off; SET LOCAL work_mem = '64MB'")
                 return self._step(cursor, now)
         except psycopg2.errors.LockNotAvailable:
             return NOTHING
@@ -219,8 +219,13 @@ class Rollups:
                 " WHERE ledger_id BETWEEN %s AND %s AND ledger_id = ANY(%s) AND time >= %s",
                 (begin, end, list(ledger), state.raw_from),
             )
-        cursor.execute("SET LOCAL enable_seqscan = on; SET LOCAL enable_indexscan = on")
-        return self._compute(cursor, state)
+        # What one device has is found by the key; of a chunk without statistics a plan may think otherwise.
+        cursor.execute(
+            "SET LOCAL enable_seqscan = on; SET LOCAL enable_indexscan = on; SET LOCAL enable_bitmapscan = off"
+        )
+        count = self._compute(cursor, state)
+        cursor.execute("SET LOCAL enable_bitmapscan = on")
+        return count
 
     def _compute(self, cursor: Cursor, state: State) -> int:
         """Minutes of `touched` from their readings; of what changed the hours that are over, then their days."""

@@ -146,6 +146,7 @@ class StoredSeries:
                 params |= {f"from{number}": first, f"to{number}": last, "metric": metric_no}
                 span = f"time >= %(from{number})s AND time < %(to{number})s AND metric_no = %(metric)s"
                 if table in ("rollup_hour", "rollup_day"):
+                    span = span.replace("metric_no =", "metric_no + 0 =")  # as rollup_hour_metric has it
                     join = f" AND device_no IN (SELECT no FROM devices d WHERE {where})" if scope else ""
                     sql.append(f"SELECT time, n, sum FROM {table} WHERE {span}{join}")
                     continue
