@@ -12,6 +12,7 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import cast
 
 AGAIN_S = 4.0
 """A payload that was not accepted by then is sent again."""
@@ -115,13 +116,14 @@ class Node(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See asyncio.Protocol."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport, self._heard = transport, time.monotonic()
+        # (uvloop's transports are none of asyncio's classes.)
+        wire = self._transport = cast(asyncio.Transport, transport)
+        self._heard = time.monotonic()
         self._buffer.clear()
         # Clean session, will (QoS 1, retained), user name, password; keep-alive 60 s.
         body = _text("MQTT") + bytes([4, 0b1110_1110]) + (60).to_bytes(2, "big") + _text(self.login)
         body += _text(f"{self.base}/status") + _text("offline") + _text(self.login) + _text(self.secret)
-        transport.write(packet(0x10, body))
+        wire.write(packet(0x10, body))
 
     def connection_lost(self, error: Exception | None) -> None:
         """See asyncio.Protocol."""

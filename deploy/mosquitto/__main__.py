@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import resource
 import signal
 import sys
 from pathlib import Path
@@ -13,6 +14,8 @@ from deploy.mosquitto.watch import Watchman, run
 from deploy.place import Place
 from deploy.refusal import Refusal, from_os_error, tell
 from settings import BadSetting, read
+
+MOST_FILES = 1_048_576
 
 
 def _say(text: str) -> None:
@@ -68,7 +71,15 @@ def main(argv: list[str] | None = None) -> int:
     return 1
 
 
+def _many_files() -> None:
+    """As many connections as the system lets us have: a device is one."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+
+
 def _run(watchman: Watchman) -> int:
+    _many_files()
     asked: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda got, _: asked.append(got))

@@ -24,6 +24,7 @@ from tests.edge_nodes import Node
 
 PERIOD_S = 1.0
 CONNECT_PER_S = 250
+CONNECT_S = 60.0
 
 
 class Field:
@@ -51,7 +52,10 @@ class Field:
             staying.append(asyncio.create_task(node.stay()))
             if number % 25 == 0:
                 await asyncio.sleep(25 / CONNECT_PER_S)
+        deadline = time.monotonic() + CONNECT_S
         while not all(node.up for node in self.nodes):
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"{sum(not node.up for node in self.nodes)} nodes are not let in")
             await asyncio.sleep(0.05)
         print(f"begun {time.time()}", flush=True)
         ticking = asyncio.create_task(self._tick())
@@ -96,6 +100,8 @@ def main(plan: str, books: str) -> None:
         sys.stdin.readline()
         field.enough.set()
 
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     threading.Thread(target=listen, daemon=True).start()
     uvloop.run(field.work())
     used = resource.getrusage(resource.RUSAGE_SELF)
