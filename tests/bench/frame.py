@@ -20,7 +20,7 @@ from typing import Any
 
 from tests.product import ROOT, real_services_possible
 
-BENCHES: tuple[str, ...] = ("start", "spine", "replays", "drills")
+BENCHES: tuple[str, ...] = ("start", "spine", "replays", "drills", "fuzz")
 
 Figures = dict[str, Any]
 
