@@ -17,10 +17,11 @@ from typing import Any, Final
 
 import openpyxl
 
-from streams.feed.recording import BadRow, RecordingError, detect, rows
+from streams.feed.recording import BadRow, RecordingError, detect, rows, unpacked
 
 MOST_BYTES: Final = 256 * 1024 * 1024
-"""Of a CSV file; it is read line by line."""
+"""Of a CSV file, unpacked; it is read line by line."""
+MOST_LINE_BYTES: Final = 2 * 1024 * 1024
 MOST_XLSX_BYTES: Final = 64 * 1024 * 1024
 """Of an XLSX file unpacked; it is held in memory."""
 MOST_CELLS: Final = 5_000_000
@@ -60,8 +61,7 @@ def _names(path: Path, header: list[str]) -> list[str]:
 
 
 def _csv(path: Path, encoding: str) -> Iterator[TableRow | BadRow]:
-    if (size := path.stat().st_size) > MOST_BYTES:
-        raise RecordingError(f"{path.name}: {size} bytes; at most {MOST_BYTES}")
+    _measure(path)
     form = detect(path, encoding)
     names = _names(path, list(form.header))
     for row in rows(path, form):
@@ -69,6 +69,25 @@ def _csv(path: Path, encoding: str) -> Iterator[TableRow | BadRow]:
             yield row
         else:
             yield TableRow(row.line, dict(zip(names, row.cells, strict=True)))
+
+
+def _measure(path: Path) -> None:
+    """Refuse a file that is endless, or whose line is (of a packed one, unpacked): a line is held in memory."""
+    size = line = 0
+    try:
+        with unpacked(path) as file:
+            while chunk := file.read(1 << 20):
+                size += len(chunk)
+                first, last = chunk.find(b"\n"), chunk.rfind(b"\n")
+                line += len(chunk) if first < 0 else first
+                if size > MOST_BYTES or line > MOST_LINE_BYTES:
+                    raise RecordingError(
+                        f"{path.name}: {size} bytes so far, {line} in one line; at most {MOST_BYTES} and {MOST_LINE_BYTES}"
+                    )
+                if last >= 0:
+                    line = len(chunk) - 1 - last
+    except (OSError, EOFError, zlib.error) as error:
+        raise RecordingError(f"{path.name}: cannot be read: {error}") from None
 
 
 def _xlsx(path: Path, sheet: str, header_row: int) -> Iterator[TableRow | BadRow]:

@@ -33,6 +33,7 @@ BENCHES: tuple[str, ...] = (
     "rollup",
     "queries",
     "gateway",
+    "fuzz",
 )
 
 Figures = dict[str, Any]

@@ -252,6 +252,15 @@ def test_gbk_and_broken_rows(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+def test_a_small_file_that_unpacks_to_an_endless_line_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.csv.gz").write_bytes(gzip.compress(b"a,b\n" + b"x" * 20_000_000))
+    with pytest.raises(RecordingError, match="in one line"):
+        list(read_table(tmp_path / "a.csv.gz"))
+    (tmp_path / "b.csv.gz").write_bytes(gzip.compress(b"a,b\n1,2\n" * 1000)[:-20])
+    with pytest.raises(RecordingError, match="cannot be read"):
+        list(read_table(tmp_path / "b.csv.gz"))
+
+
 def workbook(path: Path) -> Path:
     """A title over merged cells, a station's name merged over its three rows, a time, an error, an empty row."""
     book = openpyxl.Workbook()
