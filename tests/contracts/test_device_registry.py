@@ -10,7 +10,7 @@ import psycopg2
 import pytest
 
 from data.database import Database
-from data.health import look_at
+from data.health import look_around, look_at
 from data.questions.answers import StoreQuestions
 from data.registry import load_registry
 from incidents import commands as c
@@ -216,17 +216,19 @@ def test_health_from_readings(db: Database) -> None:
     counts = door(db).ask(c.DeviceRegistry(health="silent"), ADMIN)
     assert counts["total"] == 2 and counts["health"] == {"online": 1, "faulty": 1, "silent": 2}
     db.query("UPDATE devices SET registered_at = %s WHERE id = 'WL-1'", (NOW - timedelta(days=2),))
-    look_at(db, NOW)
+    look_at(db, NOW + timedelta(seconds=60))
     (gap,) = registry(db)["WL-1"]["reasons"]
     assert gap["text"] == "近一天有 1 次中断，共缺 22 小时" and registry(db)["WL-1"]["score"] == 62
     db.query("UPDATE device_health SET clock_skew_s = 1.5")
     save(db, "AQ-2", status="maintenance")
-    look_at(db, NOW)
+    look_at(db, NOW + timedelta(seconds=120))
     assert db.query("SELECT DISTINCT clock_skew_s FROM device_health") == [(1.5,)], "somebody else's column"
     assert registry(db)["AQ-2"]["score"] is None
 
 
 def test_each_has_its_turn(db: Database) -> None:
-    assert [look_at(db, NOW + timedelta(seconds=n), 3) for n in range(3)] == [3, 3, 3]
-    seen = db.query("SELECT looked_at FROM device_health ORDER BY looked_at")
-    assert len(seen) == 4 and seen[0][0] >= NOW + timedelta(seconds=1)
+    """The one not seen for longest is next, and nobody is looked at again within a minute."""
+    assert [look_at(db, NOW + timedelta(seconds=n), 3) for n in range(3)] == [3, 1, 0]
+    assert look_at(db, NOW + timedelta(seconds=60), 3) == 3
+    assert look_around(db, NOW + timedelta(seconds=90)) == 1
+    assert look_around(db, NOW + timedelta(days=1), spent_s=0.0) == 4, "one step at least"
