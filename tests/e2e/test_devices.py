@@ -5,6 +5,7 @@ On the embedded profile: what the page needs of the services is held by tests/co
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -61,7 +62,7 @@ def test_an_unknown_device_is_registered_and_a_table_is_taken(
     send(running, 3)
     page = admin.page
     expect(page.locator("#devices-grid .ag-row").first).to_be_visible()
-    expect(page.locator(".cy-chip.is-button").first).to_contain_text("5,000")
+    expect(page.locator(".cy-chip.is-button").first).to_contain_text("5,072")
     running.artifacts.joinpath("devices-registry.png").write_bytes(page.screenshot())
 
     person = running.person("admin")
@@ -117,3 +118,19 @@ def test_an_unknown_device_is_registered_and_a_table_is_taken(
     assert [text for text in han if HAN.search(text)] == []
     running.artifacts.joinpath("devices-english.png").write_bytes(page.screenshot())
     person.close()
+
+
+def test_a_pole_is_one_card(running: Running, chrome: Browser) -> None:
+    """What a click on the pole's lamp asks for: eight functions, each with its own status."""
+    with at_terminal(chrome, running.url, "operator", DESK_SIZE) as terminal:
+        running.log_in(terminal, "operator", "desk")
+        page = terminal.page
+        page.evaluate("""() => {
+          document.getElementById('records').showModal();
+          window.dash_clientside.set_props('device-ask', {data: {device: 'EC-000001', at: Date.now()}});
+        }""")
+        card = page.locator("#device-body")
+        expect(card.locator("tr[data-function]")).to_have_count(8)
+        expect(card.locator("tr[data-function='lighting']")).to_contain_text(re.compile("在线|待观察"))
+        expect(card.locator("tr[data-function='emergency_call']")).to_contain_text("一键求助")
+        running.artifacts.joinpath("devices-pole.png").write_bytes(page.screenshot())
