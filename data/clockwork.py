@@ -15,7 +15,7 @@ from data import boards
 from data.audit import Audit
 from data.cameras import SHELF_ENDED_BY_TIMER, end_due
 from data.database import Database
-from data.health import look_at
+from data.health import look_around
 from data.incident_totals import total_items
 from data.indicators import (
     Values,
@@ -44,7 +44,7 @@ TIMERS: Final = (
     ("trends", 20.0),
     ("reconcile", 30.0),
     ("quarantine", 5.0),
-    ("device_health", 30.0),
+    ("device_health", 15.0),
     ("tidy", 600.0),
 )
 """(method of Clockwork, period in seconds)."""
@@ -167,7 +167,7 @@ class Clockwork:
 
     def device_health(self, now: datetime) -> None:
         """The health of the devices that were not looked at for longest."""
-        look_at(self._database, now)
+        look_around(self._database, now)
 
     def tidy(self, now: datetime) -> None:
         """Forget settled outbox rows and old indicator history."""

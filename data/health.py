@@ -5,6 +5,7 @@ A bounded step: the devices that were not looked at for longest come first, so e
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
@@ -15,8 +16,14 @@ from data.database import Database, json, many
 from incidents.health import WINDOW, Health, MetricDay, Observed, judge_health
 from incidents.indicators import SILENT_AFTER_PERIODS
 
-AT_ONCE: Final = 250
-"""Devices of one step."""
+AT_ONCE: Final = 100
+"""Devices of one step; as many steps as fit into SPENT_S."""
+
+SPENT_S: Final = 0.5
+"""What one tick of the relay may take, which has other things to do; a city of 5,000 has its turn within minutes."""
+
+NOT_AGAIN: Final = timedelta(seconds=60)
+"""Nobody is looked at again so soon."""
 
 _HEARD_WITHIN: Final = timedelta(days=31)
 """How far back the newest reading of a device without any today is looked for."""
@@ -49,13 +56,23 @@ _DAY: Final = (
 )
 
 
+def look_around(database: Database, now: datetime, spent_s: float = SPENT_S) -> int:
+    """Look at the devices whose turn it is, as many as fit into the time; how many there were."""
+    end, seen = time.monotonic() + spent_s, 0
+    while found := look_at(database, now):
+        seen += found
+        if time.monotonic() >= end:
+            break
+    return seen
+
+
 def look_at(database: Database, now: datetime, limit: int = AT_ONCE) -> int:
-    """Look at `limit` devices; how many there were."""
+    """Look at `limit` devices that were not seen for NOT_AGAIN; how many there were."""
     devices = database.query(
         "SELECT d.no, d.expected_period_s, d.registered_at, d.status = 'maintenance' FROM devices d"
         " LEFT JOIN device_health h ON h.device_no = d.no WHERE NOT d.disabled"
-        " ORDER BY h.looked_at NULLS FIRST, d.no LIMIT %s",
-        (limit,),
+        " AND (h.looked_at IS NULL OR h.looked_at <= %s) ORDER BY h.looked_at NULLS FIRST, d.no LIMIT %s",
+        (now - NOT_AGAIN, limit),
     )
     if not devices:
         return 0
@@ -88,7 +105,7 @@ def _last_before(database: Database, devices: list[int], now: datetime) -> dict[
         " WHERE m.device_type = d.type) FROM devices d WHERE d.no = ANY(%(devices)s)",
         {"devices": devices, "since": now - _HEARD_WITHIN, "now": now},
     )
-    return {no: time for no, time in rows if time is not None}
+    return {no: newest for no, newest in rows if newest is not None}
 
 
 def keep(database: Database, found: dict[int, Health], now: datetime) -> None:

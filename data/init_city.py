@@ -21,6 +21,7 @@ import shapely
 from data.accounts import Accounts
 from data.administration import LEVELS
 from data.database import Cursor, Database, json, many
+from data.init_poles import load_poles
 from data.registry import bump
 from data.sample_city import read_city
 from data.sessions import token_hash
@@ -211,6 +212,7 @@ def init_sample(
         _load_map(cursor, files)
         _load_catalogue(cursor, files)
         _load_kinds(cursor)
+        load_poles(cursor, now)
         made = _load_people(cursor, accounts, city.path, now, files)
         for feed, name, topics, period, demo in SAMPLE_FEEDS:
             made.tokens[feed] = _feed(cursor, feed, name, topics, period, demo)

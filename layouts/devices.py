@@ -284,11 +284,11 @@ def _waiting(view: View, r: Row) -> dict[str, Any]:
         "since": view.moment(r.get("since")),
         "reported_at": epoch_ms(r.get("last")),
         "metrics": ", ".join(f"{m['id']}={m['value']:g}" + ("" if m["declared"] else " ?") for m in r.get("metrics") or []),
-        "fits": ", ".join(types) or "–",
+        "fits": ", ".join(view.named(x) for x in types) or "–",
         "feeds": ", ".join(r.get("feeds") or []),
         "reason": str(r.get("reason") or ""),
         "open": {
-            "form": "unknown" if kind == "device" else "camera", "id": thing, "kind": kind, "type": types[0] if types else None,
+            "form": "unknown" if kind == "device" else "camera", "id": thing, "kind": kind, "type": types[0]["id"] if types else None,
             "messages": r.get("messages"), "name": "", "status": "in_service",
             "rejected": bool(r.get("reason") or r.get("settled_by")),
         },
@@ -303,7 +303,10 @@ def import_(view: View, heads: Sequence[str]) -> list[Component]:
     return [
         _title(view, "import"),
         html.P(view.t("devices.import.law"), className="law"),
-        html.P([view.t("devices.import.heads"), " ", html.Code(", ".join(heads))], className="law"),
+        html.P(
+            view.t("devices.import.heads") + ("、" if view.lang == "zh" else ", ").join(heads),
+            className="law",
+        ),
     ]
 
 
@@ -311,16 +314,17 @@ def preview(view: View, answer: Row, filename: str) -> list[Component]:
     """What a file would do, with every fault; a button when it may be stored."""
     faults: Sequence[Row] = answer.get("faults", [])
     counts = [
-        (view.t(f"devices.import.{name}"), f"{answer.get(name, 0):,}")
+        html.Span([view.t(f"devices.import.{name}"), html.Span(f"{answer.get(name, 0):,}", className="cy-num cy-strong")],
+                  className="cy-chip")
         for name in ("rows", "new", "changed", "same", "faulty")
-    ]
+    ]  # fmt: skip
     zh = view.lang == "zh"
     lines = [
         html.Tr(
             [
                 html.Td(str(f.get("row")), className="is-right cy-num"),
                 html.Td(str(f.get("column_zh" if zh else "column"))),
-                html.Td(html.Code(str(f.get("value")))),
+                html.Td(str(f.get("value")), className="cy-strong"),
                 html.Td(view.t("devices.import.must", rule=f.get("rule_zh" if zh else "rule"))),
             ]
         )
@@ -347,10 +351,10 @@ def preview(view: View, answer: Row, filename: str) -> list[Component]:
     else:
         label = [pieces.icon("check"), view.t("devices.import.confirm", n=f"{changes:,}")]
         end = [pieces.button(label, kind="primary", **attrs({"data-confirm": ""}))]
-    table = pieces.table(heads, lines, nothing="", className="numbers") if lines else html.Div()
+    table = pieces.table(heads, lines, nothing="") if lines else html.Div()
     return [
         html.H2(filename, className="cy-h2"),
-        pieces.facts(counts),
+        html.Div(counts, className="cy-row cy-row--wrap"),
         html.Div(end, className="cy-row"),
         table,
     ]

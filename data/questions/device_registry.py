@@ -82,7 +82,7 @@ def device_types(ask: Ask, query: c.DeviceTypes) -> dict[str, Any]:
 
 def quarantine(ask: Ask, query: c.Quarantine) -> dict[str, Any]:
     """See Quarantine: {rows: [{kind, thing, messages, since, last, feeds, metrics, types, registered, reason}], total,
-    messages}. A sample's metric says whether it is declared; `types`: those that declare all of them."""
+    messages}. A sample's metric says whether it is declared; `types`: [{id, name, name_en}] of what declares them all."""
     _one_of("state", query.state, ("waiting", "rejected"))
     left = "h.released_at IS NULL" if query.state == "waiting" else "h.state = 'rejected'"
     rows = ask.database.dicts(
@@ -99,12 +99,13 @@ def quarantine(ask: Ask, query: c.Quarantine) -> dict[str, Any]:
         {"alarms": list(TOPICS["camera"]), "limit": SAMPLED},
     )
     declared = dict(ask.database.query("SELECT id, coalesce(device_type, '') FROM metrics"))
+    names = {row["id"]: row for row in ask.database.dicts("SELECT id, name, name_en FROM device_types")}
     things = rows[0]["things"] if rows else 0
     messages = int(rows[0]["held_messages"]) if rows else 0
-    return {"rows": [_waiting(row, declared) for row in rows], "total": things, "messages": messages}
+    return {"rows": [_waiting(row, declared, names) for row in rows], "total": things, "messages": messages}
 
 
-def _waiting(row: dict[str, Any], declared: dict[str, str]) -> dict[str, Any]:
+def _waiting(row: dict[str, Any], declared: dict[str, str], names: dict[str, Any]) -> dict[str, Any]:
     sample = _sample(row["topic"], row["value"])
     types = {declared.get(metric["id"], "") for metric in sample}
     return {
@@ -115,7 +116,7 @@ def _waiting(row: dict[str, Any], declared: dict[str, str]) -> dict[str, Any]:
         },
         "registered": row["registered"],
         "metrics": [{**metric, "declared": metric["id"] in declared} for metric in sample],
-        "types": sorted(types) if len(types) == 1 and "" not in types else [],
+        "types": [names[kind] for kind in types if kind] if len(types) == 1 else [],
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from data.incident_rows import ms
+from data.questions.composites import composite_of
 from data.questions.context import Answer, Ask, bounded, contains
 from data.scope import area_scope
 from incidents import commands as c
@@ -97,7 +98,7 @@ def layer_counts(ask: Ask, query: c.LayerCounts) -> dict[str, int]:
 
 
 def device(ask: Ask, query: c.DeviceDetail) -> dict[str, Any]:
-    """See DeviceDetail."""
+    """See DeviceDetail; `pole`: what it is a part of, or None."""
     rows = ask.database.dicts(
         "SELECT d.no, d.id, d.type, t.name AS type_name, t.name_en AS type_name_en, t.icon, d.name, d.unit,"
         " u.name AS unit_name, d.area_path AS area, d.cell, d.lon, d.lat, d.expected_period_s, d.critical,"
@@ -116,6 +117,7 @@ def device(ask: Ask, query: c.DeviceDetail) -> dict[str, Any]:
         (number, found["type"]),
     )
     found["metrics"] = [{**m, "time": ms(m["time"])} for m in metrics]
+    found["pole"] = composite_of(ask.database, device=query.device)
     found["warnings"] = ask.database.dicts(
         "SELECT id, metric, value, threshold, level, message, time, cleared_at FROM warnings WHERE device = %s"
         " ORDER BY created_at DESC LIMIT 10",

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from data.divisions import divisions_of
 from data.incident_rows import ms
+from data.questions.composites import composite_of
 from data.questions.context import Answer, Ask, bounded, contains
 from data.scope import area_scope, named
 from gis.cells import EARTH_RADIUS_M
@@ -42,6 +43,7 @@ def camera(ask: Ask, query: c.CameraDetail) -> dict[str, Any]:
         found.update(dict.fromkeys(_ADDRESSES, ""))
     found["picture_at"], found["registered_at"] = ms(found["picture_at"]), ms(found["registered_at"])
     found["parts"] = _parts(ask, query.camera)
+    found["pole"] = composite_of(ask.database, camera=query.camera)
     found["shelf"] = next(iter(_shelves(ask, "s.camera = %(camera)s AND s.ended_at IS NULL AND s.until > %(now)s",
                                         {"camera": query.camera, "now": ask.now})), None)  # fmt: skip
     return found

@@ -225,7 +225,48 @@ def device(view: View, answer: Row) -> list[Component]:
             (view.t("word.area"), str(answer.get("area_name") or "")),
         )
     )
-    return [known, html.Div(latest, className="cy-grid device__values")]
+    return [known, html.Div(latest, className="cy-grid device__values"), *pole(view, answer.get("pole"))]
+
+
+def pole(view: View, answer: Row | None) -> list[Component]:
+    """The smart lamp pole that a device or camera is a part of: one thing, each function with its own status."""
+    if not answer:
+        return []
+    lines = [
+        html.Tr(
+            [
+                html.Td(view.word("devices.function", m.get("function")), className="cy-strong"),
+                html.Td(_pole_value(view, m), className="cy-num"),
+                html.Td(
+                    html.Span(
+                        view.word("devices.state", m["state"]) if m.get("state") else "–",
+                        className={"faulty": "lamp lamp--wrong", "silent": "lamp lamp--warn"}.get(
+                            str(m.get("state")), "cy-dim"
+                        ),
+                    )
+                ),
+            ],
+            title=str(m.get("name") or ""),
+            **attrs({"data-function": str(m.get("function"))}),
+        )
+        for m in answer.get("members", [])
+    ]
+    title = html.H3([pieces.icon("lamp"), f" {answer.get('name')} "], className="cy-h3")
+    heads = [view.t("devices.function"), view.t("word.reading"), view.t("word.status")]
+    return [
+        html.Div([title, html.Span(str(answer.get("id")), className="cy-faint cy-num")]),
+        pieces.table(heads, lines, nothing=""),
+    ]
+
+
+def _pole_value(view: View, m: Row) -> list[Component]:
+    if m.get("value") is None:
+        return []
+    return [
+        html.Span(f"{figures.number(m['value'])} {m.get('unit') or ''}", title=view.named(dict(m), "metric")),
+        html.Span(" "),
+        pieces.age_of(m.get("time")),
+    ]
 
 
 def series(view: View, answer: Row) -> list[Component]:
@@ -259,7 +300,8 @@ def camera(view: View, answer: Row) -> list[Component]:
                 (view.t("desk.camera.share"), _share(view, answer)),
                 (view.t("desk.camera.unknown"), "、".join((answer.get("parts") or {}).get("unknown", []))),
             )
-        )
+        ),
+        *pole(view, answer.get("pole")),
     ]
 
 

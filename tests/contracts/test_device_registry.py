@@ -10,12 +10,16 @@ import psycopg2
 import pytest
 
 from data.database import Database
-from data.health import look_at
+from data.health import look_around, look_at
+from data.init_poles import load_poles
+from data.map_layers import _POINTS
 from data.questions.answers import StoreQuestions
 from data.registry import load_registry
 from incidents import commands as c
+from incidents.device_registry import POLE_FUNCTIONS
 from incidents.model import Rejected
 from incidents.service import City, CityService
+from incidents.triage import triage
 from tests.conftest import STORES
 from tests.contracts.test_store import Intaker
 from tests.small_city import (
@@ -216,17 +220,65 @@ def test_health_from_readings(db: Database) -> None:
     counts = door(db).ask(c.DeviceRegistry(health="silent"), ADMIN)
     assert counts["total"] == 2 and counts["health"] == {"online": 1, "faulty": 1, "silent": 2}
     db.query("UPDATE devices SET registered_at = %s WHERE id = 'WL-1'", (NOW - timedelta(days=2),))
-    look_at(db, NOW)
+    look_at(db, NOW + timedelta(seconds=60))
     (gap,) = registry(db)["WL-1"]["reasons"]
     assert gap["text"] == "近一天有 1 次中断，共缺 22 小时" and registry(db)["WL-1"]["score"] == 62
     db.query("UPDATE device_health SET clock_skew_s = 1.5")
     save(db, "AQ-2", status="maintenance")
-    look_at(db, NOW)
+    look_at(db, NOW + timedelta(seconds=120))
     assert db.query("SELECT DISTINCT clock_skew_s FROM device_health") == [(1.5,)], "somebody else's column"
     assert registry(db)["AQ-2"]["score"] is None
 
 
 def test_each_has_its_turn(db: Database) -> None:
-    assert [look_at(db, NOW + timedelta(seconds=n), 3) for n in range(3)] == [3, 3, 3]
-    seen = db.query("SELECT looked_at FROM device_health ORDER BY looked_at")
-    assert len(seen) == 4 and seen[0][0] >= NOW + timedelta(seconds=1)
+    """The one not seen for longest is next, and nobody is looked at again within a minute."""
+    assert [look_at(db, NOW + timedelta(seconds=n), 3) for n in range(3)] == [3, 1, 0]
+    assert look_at(db, NOW + timedelta(seconds=60), 3) == 3
+    assert look_around(db, NOW + timedelta(seconds=90)) == 1
+    assert look_around(db, NOW + timedelta(days=1), spent_s=0.0) == 4, "one step at least"
+
+
+def test_a_lamp_pole_is_one_thing_with_eight_functions(db: Database) -> None:
+    """Each with its own status; on the map it is its lamp; pressing its button is an event at the pole."""
+    with db.transaction() as cursor:
+        cursor.execute(
+            "INSERT INTO device_types (id, name) VALUES ('street_lamp', '路灯'), ('air_quality', '空气站')"
+        )
+        cursor.execute("INSERT INTO metrics (id, device_type) VALUES ('lamp_power_w', 'street_lamp')")
+        cursor.execute(
+            "INSERT INTO responsibilities (class_code, area_path, unit) VALUES ('E0408', %s, 'U2')", (CITY,)
+        )
+        cursor.execute(
+            "INSERT INTO devices (id, type, name, area_path, cell, lon, lat) SELECT 'SL-' || n, 'street_lamp',"
+            " '中山路' || n || '号路灯', %s, %s, %s, %s FROM generate_series(1, 3) n",
+            (CELL, CELL.split("/")[-2], *WEST),
+        )
+        load_poles(cursor, NOW)
+    assert db.query("SELECT id, name, area_path FROM composites ORDER BY id") == [
+        (f"PL-000{n}", f"中山路{n}号智慧灯杆", CELL) for n in (1, 2, 3)
+    ]
+    look_around(db, NOW)
+    pole = door(db).ask(c.DeviceDetail("EC-000001"), ADMIN)["pole"]
+    assert [m["function"] for m in pole["members"]] == list(POLE_FUNCTIONS) and pole["id"] == "PL-0001"
+    assert {m["state"] for m in pole["members"]} <= {"", "unknown"}
+    camera = next(m["camera"] for m in pole["members"] if m["function"] == "video")
+    eye = actor("operator")
+    assert (
+        door(db).ask(c.CameraDetail(camera), eye)["pole"]
+        == pole
+        == door(db).ask(c.DeviceDetail("SL-1"), eye)["pole"]
+    )
+    assert door(db).ask(c.DeviceDetail("WL-1"), ADMIN)["pole"] is None
+    drawn = {p for (p,) in db.query(f"SELECT x.id FROM ({_POINTS['devices']}) x")}
+    assert {"SL-1", "SL-2", "SL-3", "WL-1"} <= drawn and not any(d.startswith("EC-") for d in drawn)
+
+    ingest = Intaker(db)
+    assert ingest.take([reading("EC-000001", {"emergency_press": 0.0}, NOW, "rest")], NOW) == ["stored"]
+    at = NOW + timedelta(seconds=60)
+    assert ingest.take([reading("EC-000001", {"emergency_press": 1.0}, at, "press")], at) == ["stored"]
+    with units_of_work(db)() as uow:
+        (incident,) = triage(uow, at, PATTERN, ZONE)
+    (found,) = db.query(
+        "SELECT class_code, level, lon, lat, title FROM incidents WHERE id = %s", (incident.incident,)
+    )
+    assert found == ("M0801", 2, *WEST, "中山路1号智慧灯杆一键报警按钮 灯杆一键报警按下")

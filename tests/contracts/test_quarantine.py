@@ -120,7 +120,11 @@ def test_adopted_every_held_message_is_stored_once(db: Database, bus: Bus) -> No
     first = listed["rows"][0]
     assert (listed["total"], listed["messages"], first["thing"], first["messages"]) == (2, 6, UNKNOWN, 5)
     assert first["metrics"] == [{"id": "level", "value": 0.4, "declared": True}]
-    assert first["types"] == ["water"] and first["kind"] == "device" and not first["registered"]
+    assert (
+        [kind["id"] for kind in first["types"]] == ["water"]
+        and first["kind"] == "device"
+        and not first["registered"]
+    )
 
     answer = door(db).handle(adopt(name="新水位计", unit="U1"), ADMIN, "desk")
     assert (answer["released"], answer["follow"]) == (5, 0)
