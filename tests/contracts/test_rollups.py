@@ -11,6 +11,8 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
+from time import monotonic
+from types import SimpleNamespace
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -19,6 +21,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import app
 from data.database import Database, StoreUnavailable, many
 from data.reconcile import Reconciler
 from data.retention import Retention
@@ -29,6 +32,8 @@ from incidents.commands import DeviceGaps, DeviceSeries, DeviceStatistics, Lates
 from incidents.model import Rejected
 from incidents.ports import TopicPartition
 from incidents.series import Signal, Statistics
+from settings import BadSetting
+from settings import read as settings_of
 from streams import topics
 from tests.conftest import STORES
 from tests.contracts.test_store import NOW as STORE_NOW
@@ -535,6 +540,37 @@ def test_compression_is_a_policy_where_there_is_one(db: Database) -> None:
         assert compress_after(db, 0) and db.query(
             "SELECT 1 FROM timescaledb_information.jobs WHERE proc_name = 'policy_compression'"
         ) == []  # fmt: skip
+
+
+def test_the_relay_rolls_up_and_drops(city: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The thread of `app.py relay`, on settings that keep five days."""
+    writer = Writer(city)
+    writer.store([(1, 1, NOW, 1.0)], NOW)
+    writer.store([(1, 1, NOW - 30 * DAY, 2.0)], NOW)
+    monkeypatch.setattr(app, "clock", lambda: NOW + 2 * MINUTE)
+    parts = SimpleNamespace(database=city, store_away=(StoreUnavailable,))
+    stop = threading.Event()
+    thread = threading.Thread(
+        target=app.roll_up, args=(settings_of({"CHENGYUN_KEEP_RAW_DAYS": "5"}), parts, stop)
+    )
+    thread.start()
+    try:
+        until = monotonic() + 60
+        while city.query("SELECT count(*) FROM readings") != [(1,)]:
+            assert thread.is_alive() and monotonic() < until
+            stop.wait(0.05)
+    finally:
+        stop.set()
+        thread.join(60)
+    assert not thread.is_alive()
+    all_rolled(city, writer.rows)
+
+
+@pytest.mark.parametrize("name", ["CHENGYUN_KEEP_RAW_DAYS", "CHENGYUN_COMPRESS_AFTER_DAYS"])
+def test_nothing_is_put_away_before_it_may_come_late(name: str) -> None:
+    assert settings_of({name: "3.1"}) and settings_of({name: "0"})
+    with pytest.raises(BadSetting, match=f"{name}='3': must be 0 or more than the 72 h"):
+        settings_of({name: "3"})
 
 
 def test_runs() -> None:
