@@ -28,7 +28,14 @@ from data.retention import Retention
 from data.rollups import SLACK, Rollups, Step, runs, state_of
 from data.series import StoredSeries
 from data.timeseries import COMMUNITY, Partitions, chunks, compress_after, continuous, edition
-from incidents.commands import DeviceGaps, DeviceSeries, DeviceStatistics, LatestReadings, MetricHistory
+from incidents.commands import (
+    DeviceGaps,
+    DeviceSeries,
+    DeviceStatistics,
+    LatestReadings,
+    MetricHistory,
+    Status,
+)
 from incidents.model import Rejected
 from incidents.ports import TopicPartition
 from incidents.series import Signal, Statistics
@@ -617,6 +624,7 @@ def test_everybody_is_answered_for_his_areas(db: Database) -> None:
     assert long["level"] == "hour" and set(long["v"]) == {1.0} and long["bucket_s"] == 3600
     totals = door.ask(DeviceStatistics("WL-1", "level", 2.5), village)
     assert (totals["count"], totals["mean"], totals["p95"], totals["p95_exact"]) == (101, 1.0, 1.0, True)
+    assert door.ask(Status(), whole)["rollup"]["waiting"] == 0
     gaps = door.ask(DeviceGaps("WL-1", "level", 1.9, at), village)
     assert gaps["longest_s"] == 180 and [row["seconds"] for row in gaps["rows"]] == [20 * 60]
 
