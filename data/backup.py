@@ -4,6 +4,8 @@ The archive is taken in one snapshot while the product runs, and restores into a
 edition (plain PostgreSQL ↔ TimescaleDB). Sessions are left out: nobody is logged in after a restore.
 Messages that the bus holds and nobody has read are not part of it; with `same_bus` they are read again from
 where the backup stands, without it counting starts at the first message of the new bus.
+On the community edition rollups are aggregates of the readings and no part of it: what was rolled up of readings that
+were dropped does not come back there.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from typing import IO, Any, Final
 from data.database import Cursor, Database
 from data.migrate import pending
 from data.timeseries import TABLES as TIME_TABLES
-from data.timeseries import Partitions, continuous
+from data.timeseries import Partitions
 from incidents.ports import TopicPartition
 
 FORMAT: Final = 1
@@ -35,9 +37,6 @@ TABLES: Final = (
     "device_credentials", "device_limits", "device_access_version", "device_links", "gateway_refusals", "gateway_drops",
 )  # fmt: skip
 """In an order that keeps foreign keys; a test holds that no table of the schema is forgotten."""
-
-NOTED_ON_LOADING: Final = "rollup_dirty"
-"""Loading the ledger notes in it that everything is to be rolled up; what the backup says of it counts, if it does."""
 
 LEFT_OUT: Final = ("sessions", "schema_migrations")
 
@@ -72,6 +71,13 @@ def _columns(cursor: Cursor, table: str) -> list[str]:
     return [f'"{name}"' for (name,) in cursor.fetchall()]
 
 
+def _is_view(cursor: Cursor, table: str) -> bool:
+    """True for a continuous aggregate in the place of a rollup table: it is made of the readings, and made anew."""
+    cursor.execute("SELECT relkind = 'v' FROM pg_class WHERE oid = to_regclass(%s)", (table,))
+    row = cursor.fetchone()
+    return bool(row and row[0])
+
+
 def backup(database: Database, path: Path, now: datetime) -> dict[str, int]:
     """Write the archive; returns rows per table."""
     tables: dict[str, Any] = {}
@@ -80,6 +86,8 @@ def backup(database: Database, path: Path, now: datetime) -> dict[str, int]:
         with database.transaction() as cursor:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
             for table in TABLES:
+                if _is_view(cursor, table):
+                    continue
                 columns = _columns(cursor, table)
                 with archive.open(f"{table}.copy", "w", force_zip64=True) as file:
                     hashed = _Hashed(file)
@@ -134,7 +142,16 @@ def restore(
             cursor.execute("DELETE FROM device_access_version")
         for table, weeks in manifest["weeks"].items():
             Partitions().cover(cursor, table, [datetime.fromisoformat(week).timestamp() for week in weeks])
-        rows = {table: _load(cursor, archive, table, found) for table, found in manifest["tables"].items()}
+        rows = {}
+        for table, found in manifest["tables"].items():
+            if (
+                table == "rollup_dirty"
+                and "rollup_minute" in manifest["tables"]
+                and not _is_view(cursor, "rollup_minute")
+            ):
+                # Loading the ledger has noted that all is to be rolled up; these readings are, but for the notes to come.
+                cursor.execute("DELETE FROM rollup_dirty")
+            rows[table] = _load(cursor, archive, table, found)
         _set_sequences(cursor, manifest["incident_numbers"])
         if not same_bus:
             _start_anew(cursor, first_offsets())
@@ -144,16 +161,12 @@ def restore(
 def _load(cursor: Cursor, archive: zipfile.ZipFile, table: str, found: Mapping[str, Any]) -> int:
     if table not in TABLES:
         raise BadBackup(f"{table}: this version knows no such table")
-    cursor.execute("SELECT relkind = 'v' FROM pg_class WHERE oid = to_regclass(%s)", (table,))
-    row = cursor.fetchone()
-    if row and row[0]:
-        return 0  # a continuous aggregate: it is made anew from the readings
+    if _is_view(cursor, table):
+        return 0
     known = set(_columns(cursor, table))
     strange = [column for column in found["columns"] if column not in known]
     if strange:
         raise BadBackup(f"{table}: this version knows no column {strange[0]}")
-    if table == NOTED_ON_LOADING and not continuous(cursor):
-        cursor.execute("DELETE FROM rollup_dirty")
     with archive.open(f"{table}.copy") as file:
         hashed = _Hashed(file)
         cursor.copy_expert(f"COPY {table} ({', '.join(found['columns'])}) FROM STDIN", hashed)

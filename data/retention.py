@@ -49,7 +49,11 @@ class Retention:
                 return None
             if dropped is not None:
                 log.info(
-                    "chunk dropped", chunk=chunk.table, begin=chunk.begin, end=chunk.end, readings=dropped
+                    "chunk dropped",
+                    chunk=chunk.table,
+                    begin=chunk.begin.isoformat(),
+                    end=chunk.end.isoformat(),
+                    readings=dropped,
                 )
                 return chunk
         return None

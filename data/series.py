@@ -148,11 +148,16 @@ class StoredSeries:
                 if table in ("rollup_hour", "rollup_day"):
                     span = span.replace("metric_no =", "metric_no + 0 =")  # as rollup_hour_metric has it
                     join = f" AND device_no IN (SELECT no FROM devices d WHERE {where})" if scope else ""
-                    sql.append(f"SELECT time, n, sum FROM {table} WHERE {span}{join}")
+                    sql.append(
+                        f"SELECT time, sum(n) AS n, sum(sum) AS sum FROM {table} WHERE {span}{join} GROUP BY time"
+                    )
                     continue
                 # The last hour or two: neither readings nor minutes can be found by time, but by device they can.
                 of_device = _source(table, f"device_no = d.no AND {span}")
-                sql.append(f"SELECT x.time, x.n, x.sum FROM devices d, LATERAL {of_device} x WHERE {where}")
+                sql.append(
+                    "SELECT x.time, sum(x.n) AS n, sum(x.sum) AS sum"
+                    f" FROM devices d, LATERAL {of_device} x WHERE {where} GROUP BY x.time"
+                )
             cursor.execute(
                 f"SELECT date_trunc('{level}', time, %(zone)s) AS bucket, sum(sum) / sum(n), sum(n)::bigint"
                 f" FROM ({' UNION ALL '.join(sql)}) parts GROUP BY bucket ORDER BY bucket",

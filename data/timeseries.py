@@ -108,11 +108,17 @@ def compress_after(database: Database, days: float) -> bool:
     with database.transaction() as cursor:
         cursor.execute("SELECT remove_compression_policy('readings', if_exists => true)")
         if days:
-            # `ledger_id` among the ordering columns: batches keep its bounds, by which the reconciler skips them.
             cursor.execute(
-                "ALTER TABLE readings SET (timescaledb.compress, timescaledb.compress_segmentby = 'device_no, metric_no',"
-                " timescaledb.compress_orderby = 'time, ledger_id')"
+                "SELECT compression_enabled FROM timescaledb_information.hypertables"
+                " WHERE hypertable_schema = current_schema() AND hypertable_name = 'readings'"
             )
+            row = cursor.fetchone()
+            # `ledger_id` among the ordering columns: batches keep its bounds, by which the reconciler skips them.
+            if not row or not row[0]:
+                cursor.execute(
+                    "ALTER TABLE readings SET (timescaledb.compress, timescaledb.compress_segmentby = 'device_no, metric_no',"
+                    " timescaledb.compress_orderby = 'time, ledger_id')"
+                )
             cursor.execute("SELECT add_compression_policy('readings', %s)", (timedelta(days=days),))
     return True
 

@@ -8,11 +8,12 @@ from typing import Any, Final
 from data.audit import Audit
 from data.device_credentials import STANDS
 from data.feed_states import feed_facts
+from data.incident_rows import ms
 from data.indicators import latest_values
 from data.questions.context import Answer, Ask, bounded, contains
 from data.scope import area_scope, named
 from data.store_counts import store_counts
-from data.timeseries import edition
+from data.timeseries import continuous, edition
 from incidents import commands as c
 from incidents.access import ANYWHERE, may
 from incidents.feeds import live_status
@@ -171,6 +172,22 @@ def indicators(ask: Ask, query: c.Indicators) -> dict[str, Any]:
     return {"rows": latest_values(ask.database, area.rstrip("/").rsplit("/", 1)[-1], ask.now), "area": area}
 
 
+def _rollup(ask: Ask) -> dict[str, Any]:
+    """How far readings are rolled up (ms; None: never yet), since when raw ones are kept, ledger rows that wait."""
+    with ask.database.transaction() as cursor:
+        aggregates = continuous(cursor)
+        cursor.execute("SELECT count(DISTINCT ledger_id) FROM rollup_dirty")
+        (waiting,) = cursor.fetchone() or (0,)
+        cursor.execute("SELECT settled, hours_until, days_until, raw_from FROM rollup_state")
+        reached = cursor.fetchone() or (None, None, None, None)
+    names = ("minutes_until", "hours_until", "days_until", "raw_from")
+    return {
+        "by": "continuous aggregates" if aggregates else "relay",
+        "waiting": waiting,
+        **{name: ms(at) for name, at in zip(names, reached, strict=True)},
+    }
+
+
 def status(ask: Ask, query: c.Status) -> dict[str, Any]:
     """See Status."""
     version = ask.database.query("SHOW server_version")[0][0]
@@ -183,6 +200,7 @@ def status(ask: Ask, query: c.Status) -> dict[str, Any]:
         "database_bytes": sizes,
         "migration": newest,
         "demo": demo,
+        "rollup": _rollup(ask),
         "counted": {f"{kind}_{state}": int(n) for (kind, state), n in store_counts(ask.database).items()},
         **ask.facts(),
     }

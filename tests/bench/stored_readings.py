@@ -70,7 +70,7 @@ def make(bench: Bench, dsn: str, *, devices: int, readings: int, window: timedel
                 partitions.cover(cursor, "readings", [begin, until - timedelta(microseconds=1)])
                 cursor.execute(
                     "INSERT INTO ledger (topic, partition, minute, feed) VALUES (%s, 0, date_trunc('minute', %s), %s)"
-                    " RETURNING id",
+                    " ON CONFLICT (topic, partition, minute, feed) DO UPDATE SET feed = EXCLUDED.feed RETURNING id",
                     (TOPIC, until - timedelta(microseconds=1), FEED),
                 )
                 (ledger_id,) = cursor.fetchone() or (0,)
@@ -86,7 +86,7 @@ def make(bench: Bench, dsn: str, *, devices: int, readings: int, window: timedel
                 )  # fmt: skip
                 total += cursor.rowcount
                 cursor.execute(
-                    "UPDATE ledger SET stored = %s, records_stored = %s WHERE id = %s",
+                    "UPDATE ledger SET stored = stored + %s, records_stored = records_stored + %s WHERE id = %s",
                     (cursor.rowcount, cursor.rowcount, ledger_id),
                 )
             begin = until

@@ -11,6 +11,8 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
+from time import monotonic
+from types import SimpleNamespace
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -19,16 +21,26 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import app
 from data.database import Database, StoreUnavailable, many
 from data.reconcile import Reconciler
 from data.retention import Retention
 from data.rollups import SLACK, Rollups, Step, runs, state_of
 from data.series import StoredSeries
 from data.timeseries import COMMUNITY, Partitions, chunks, compress_after, continuous, edition
-from incidents.commands import DeviceGaps, DeviceSeries, DeviceStatistics, LatestReadings, MetricHistory
+from incidents.commands import (
+    DeviceGaps,
+    DeviceSeries,
+    DeviceStatistics,
+    LatestReadings,
+    MetricHistory,
+    Status,
+)
 from incidents.model import Rejected
 from incidents.ports import TopicPartition
 from incidents.series import Signal, Statistics
+from settings import BadSetting
+from settings import read as settings_of
 from streams import topics
 from tests.conftest import STORES
 from tests.contracts.test_store import NOW as STORE_NOW
@@ -537,6 +549,37 @@ def test_compression_is_a_policy_where_there_is_one(db: Database) -> None:
         ) == []  # fmt: skip
 
 
+def test_the_relay_rolls_up_and_drops(city: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The thread of `app.py relay`, on settings that keep five days."""
+    writer = Writer(city)
+    writer.store([(1, 1, NOW, 1.0)], NOW)
+    writer.store([(1, 1, NOW - 30 * DAY, 2.0)], NOW)
+    monkeypatch.setattr(app, "clock", lambda: NOW + 2 * MINUTE)
+    parts = SimpleNamespace(database=city, store_away=(StoreUnavailable,))
+    stop = threading.Event()
+    thread = threading.Thread(
+        target=app.roll_up, args=(settings_of({"CHENGYUN_KEEP_RAW_DAYS": "5"}), parts, stop)
+    )
+    thread.start()
+    try:
+        until = monotonic() + 60
+        while city.query("SELECT count(*) FROM readings") != [(1,)]:
+            assert thread.is_alive() and monotonic() < until
+            stop.wait(0.05)
+    finally:
+        stop.set()
+        thread.join(60)
+    assert not thread.is_alive()
+    all_rolled(city, writer.rows)
+
+
+@pytest.mark.parametrize("name", ["CHENGYUN_KEEP_RAW_DAYS", "CHENGYUN_COMPRESS_AFTER_DAYS"])
+def test_nothing_is_put_away_before_it_may_come_late(name: str) -> None:
+    assert settings_of({name: "3.1"}) and settings_of({name: "0"})
+    with pytest.raises(BadSetting, match=f"{name}='3': must be 0 or more than the 72 h"):
+        settings_of({name: "3"})
+
+
 def test_runs() -> None:
     assert list(runs([1, 2, 60, 200, 201, 900])) == [(1, 60), (200, 201), (900, 900)]
 
@@ -581,6 +624,7 @@ def test_everybody_is_answered_for_his_areas(db: Database) -> None:
     assert long["level"] == "hour" and set(long["v"]) == {1.0} and long["bucket_s"] == 3600
     totals = door.ask(DeviceStatistics("WL-1", "level", 2.5), village)
     assert (totals["count"], totals["mean"], totals["p95"], totals["p95_exact"]) == (101, 1.0, 1.0, True)
+    assert door.ask(Status(), whole)["rollup"]["waiting"] == 0
     gaps = door.ask(DeviceGaps("WL-1", "level", 1.9, at), village)
     assert gaps["longest_s"] == 180 and [row["seconds"] for row in gaps["rows"]] == [20 * 60]
 

@@ -328,7 +328,7 @@ def test_end_leads_to_login(page: Page, server: Server) -> None:
     page.evaluate(START, {})
     until(page, "() => chengyun.live.status === 'live'")
     order(server, "event", event="end")
-    page.wait_for_url("**/login?next=%2Fpage", timeout=5000)
+    page.wait_for_url("**/login?next=%2Fpage", timeout=30_000)
 
 
 def test_a_session_that_is_over_leads_to_login(page: Page, server: Server) -> None:
@@ -336,7 +336,7 @@ def test_a_session_that_is_over_leads_to_login(page: Page, server: Server) -> No
     until(page, "() => chengyun.live.status === 'live'")
     order(server, "set", values={"snapshot_status": 401, "stream_status": 401})
     order(server, "drop")
-    page.wait_for_url("**/login?next=%2Fpage", timeout=8000)
+    page.wait_for_url("**/login?next=%2Fpage", timeout=30_000)
 
 
 def test_ages_follow_the_servers_clock(page: Page, server: Server) -> None:
