@@ -565,6 +565,7 @@ class ViewRequests:
     refused | all."""
 
     state: str = "all"
+    camera: str = ""
     limit: int = 100
 
 

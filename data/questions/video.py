@@ -189,8 +189,9 @@ def view_requests(ask: Ask, query: c.ViewRequests) -> dict[str, Any]:
         " r.state = 'approved' AND r.expires_at > %(now)s AS open"
         " FROM view_requests r JOIN cameras c ON c.code = r.camera JOIN accounts a ON a.id = r.account"
         f" WHERE (r.account = %(own)s OR (%(answers)s AND {scope})) AND (%(state)s = 'all' OR r.state = %(state)s)"
+        " AND (%(camera)s = '' OR r.camera = %(camera)s)"
         " ORDER BY r.id DESC LIMIT %(limit)s",
-        {**params, "own": ask.actor.id, "now": ask.now, "answers": answers, "state": query.state,
+        {**params, "own": ask.actor.id, "now": ask.now, "answers": answers, "state": query.state, "camera": query.camera,
          "limit": bounded(query.limit, 1, 500)},
     )  # fmt: skip
     for row in rows:
