@@ -6,14 +6,17 @@ import csv
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 import pytest
 from flask import Flask
 
 from callbacks.dash_view import DashDeps
 from callbacks.desk_camera import camera_of
+from data.audit import Audit
 from data.backup import TABLES
 from data.cameras import end_due
+from data.clockwork import TIMERS, Clockwork
 from data.database import Database
 from data.outbox import Outbox
 from data.questions.answers import StoreQuestions
@@ -322,6 +325,20 @@ def test_a_shelved_camera_makes_no_incident_and_comes_back(db: Database) -> None
         assert end_due(cursor, NOW + 62 * MINUTE) == []
     (past,) = after.ask(c.Shelves(past=True), OPERATOR)["rows"]
     assert past["ended_by"] == "timer" and past["ended_at"] == past["until"]
+
+
+def test_the_relays_clock_takes_cameras_back(city: Database) -> None:
+    """Once each, with a line in the audit log, by the timer that the relay runs."""
+    assert "shelves" in dict(TIMERS)
+    nothing: Any = None
+    clockwork = Clockwork(city, nothing, CITY, nothing, nothing, lambda now: 0, ZoneInfo(ZONE), Audit(city))
+    door(city).handle(c.ShelveCamera(CAMERA, 10, "检修"), OPERATOR, "desk")
+    for minutes in (9, 10, 11):
+        clockwork.shelves(NOW + minutes * MINUTE)
+    assert city.query("SELECT at, actor, thing FROM audit WHERE actor = 'timer'") == [
+        (NOW + 10 * MINUTE, "timer", f"shelf_over:{CAMERA}")
+    ]
+    assert Audit(city).verify().whole
 
 
 def test_taken_back_before_its_time(db: Database) -> None:  # noqa: F811
