@@ -837,6 +837,7 @@ class ViewRequests:
     refused | all."""
 
     state: str = "all"
+    camera: str = ""
     limit: int = 100
 
 

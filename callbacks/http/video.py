@@ -107,7 +107,10 @@ def video_router(
         until = link.expires_at.astimezone(ZoneInfo(timezone)).strftime("%H:%M:%S")
         left = max(1, int((link.expires_at - now()).total_seconds()))
         text = player(lang, link, addresses(link, token), actor, until)
-        policy = f"default-src 'none'; style-src 'self' 'unsafe-inline'; img-src data:; media-src 'self'{_origin(link)}"
+        policy = (
+            "default-src 'none'; style-src 'self' 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none';"
+            f" frame-ancestors 'none'; media-src 'self'{_origin(link)}"
+        )
         return Response(
             text, media_type="text/html", headers={"Content-Security-Policy": policy, "Refresh": str(left)}
         )

@@ -23,6 +23,20 @@ def divisions_of_country() -> dict[str, str]:
     return {row["code"]: row["name"] for row in csv.DictReader(io.StringIO(text))}
 
 
+def divisions_above(database: Database, code: str) -> dict[str, str]:
+    """The same as `divisions_of`, but only what names one six-digit code: itself, its city, its province."""
+    wanted = tuple(dict.fromkeys((code[:2], code[:4], code)))
+    text = "\n" + gzip.decompress(_FILE.read_bytes()).decode("utf-8")
+    found = {}
+    for part in wanted:
+        _, hit, rest = text.partition(f"\n{part},")
+        if hit:
+            found[part] = next(csv.reader([rest.partition("\n")[0]]))[0]
+    return found | dict(
+        database.query("SELECT code, name FROM areas WHERE code IN (%s, %s)", (code, code[:4] + "00"))
+    )
+
+
 def divisions_of(database: Database) -> dict[str, str]:
     """Code → name with the city and its districts as they are called in its own area tree."""
     own = database.query("SELECT code, name FROM areas WHERE level IN ('city', 'district')")

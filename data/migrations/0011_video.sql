@@ -112,6 +112,7 @@ SELECT * FROM (VALUES
     ('umbrella', '违规撑伞', 'Umbrella set up', '', 4, true),
     ('dirty_front', '门前脏乱', 'Dirty shop front', '', 4, true),
     ('bin_overflow', '垃圾桶满溢', 'Bin overflowing', '', 4, true),
+    ('sound_abnormal', '声音异常', 'Sound abnormal', '', 4, false),
     ('picture_abnormal', '视频异常', 'Picture abnormal', '', 4, false),
     ('picture_blocked', '图像遮挡', 'Picture blocked', '', 4, false),
     ('video_loss', '视频丢失', 'Video lost', '', 4, false),

@@ -6,7 +6,7 @@ import math
 from datetime import timedelta
 from typing import Any, Final
 
-from data.divisions import divisions_of
+from data.divisions import divisions_above
 from data.incident_rows import ms
 from data.questions.composites import composite_of
 from data.questions.context import Answer, Ask, bounded, contains
@@ -52,7 +52,7 @@ def camera(ask: Ask, query: c.CameraDetail) -> dict[str, Any]:
 def _parts(ask: Ask, code: str) -> dict[str, Any]:
     """The code by its parts, the unknown ones named; a code of no standard shape is unknown as a whole."""
     try:
-        parsed = parse(code, divisions_of(ask.database))
+        parsed = parse(code, divisions_above(ask.database, code[:6]))
     except BadCode:
         return {"unknown": [f"code={code}"]}
     parts = {name: {"code": p.code, "name": p.name, "known": p.known} for name, p in parsed.parts()}
@@ -99,20 +99,18 @@ def cameras_seeing(ask: Ask, query: c.CamerasSeeing) -> dict[str, Any]:
         raise Rejected("field", f"lon, lat={query.lon},{query.lat}: must be degrees (EPSG:4326)", field="lon")
     limit = bounded(query.limit, 1, 50)
     scope, params = named(area_scope(ask.actor, "c.area_path"))
-    # A box first: the index finds what may be near enough, the sphere decides.
+    # A box first, as wide as the camera that sees farthest: the index finds what may be near enough, the sphere decides.
     degree_m = math.radians(1) * EARTH_RADIUS_M
-    high = MAX_RANGE_M / degree_m
-    wide = high / max(math.cos(math.radians(min(89.0, abs(query.lat) + high))), 1e-6)
-    near = NEAR_M / degree_m
     rows = ask.database.dicts(
-        "SELECT c.code, c.name, c.scene, c.lon, c.lat, c.direction_deg, c.view_deg, c.range_m,"
+        "WITH far AS (SELECT least(greatest(max(range_m), %(near)s), %(most)s) / %(degree)s * 1.001 AS high FROM cameras)"
+        " SELECT c.code, c.name, c.scene, c.lon, c.lat, c.direction_deg, c.view_deg, c.range_m,"
         " EXISTS (SELECT 1 FROM camera_shelves s WHERE s.camera = c.code AND s.ended_at IS NULL"
         f" AND s.until > %(now)s) AS shelved FROM cameras c WHERE {scope} AND c.status = 'in_use'"
-        " AND c.lat BETWEEN %(lat)s - %(high)s AND %(lat)s + %(high)s"
-        " AND c.lon BETWEEN %(lon)s - %(wide)s AND %(lon)s + %(wide)s"
-        " AND abs(c.lat - %(lat)s) <= greatest(c.range_m / %(degree)s * 1.001, %(near)s) ORDER BY c.code",
-        {**params, "now": ask.now, "lat": query.lat, "lon": query.lon, "high": high, "wide": wide,
-         "degree": degree_m, "near": near},
+        " AND c.lat BETWEEN %(lat)s - (SELECT high FROM far) AND %(lat)s + (SELECT high FROM far)"
+        " AND c.lon BETWEEN %(lon)s - (SELECT high FROM far) / %(narrow)s AND %(lon)s + (SELECT high FROM far) / %(narrow)s"
+        " AND abs(c.lat - %(lat)s) * %(degree)s <= greatest(c.range_m, %(near)s) * 1.001 ORDER BY c.code",
+        {**params, "now": ask.now, "lat": query.lat, "lon": query.lon, "degree": degree_m, "near": NEAR_M,
+         "most": MAX_RANGE_M, "narrow": max(math.cos(math.radians(min(89.0, abs(query.lat) + 0.2))), 1e-6)},
     )  # fmt: skip
     views = [View(*(row[n] for n in ("lon", "lat", "direction_deg", "view_deg", "range_m"))) for row in rows]
     seeing: list[dict[str, Any]] = []
@@ -191,8 +189,9 @@ def view_requests(ask: Ask, query: c.ViewRequests) -> dict[str, Any]:
         " r.state = 'approved' AND r.expires_at > %(now)s AS open"
         " FROM view_requests r JOIN cameras c ON c.code = r.camera JOIN accounts a ON a.id = r.account"
         f" WHERE (r.account = %(own)s OR (%(answers)s AND {scope})) AND (%(state)s = 'all' OR r.state = %(state)s)"
+        " AND (%(camera)s = '' OR r.camera = %(camera)s)"
         " ORDER BY r.id DESC LIMIT %(limit)s",
-        {**params, "own": ask.actor.id, "now": ask.now, "answers": answers, "state": query.state,
+        {**params, "own": ask.actor.id, "now": ask.now, "answers": answers, "state": query.state, "camera": query.camera,
          "limit": bounded(query.limit, 1, 500)},
     )  # fmt: skip
     for row in rows:

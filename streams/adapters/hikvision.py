@@ -6,6 +6,8 @@ is `channelID`, on recorders `dynChannelID`. Some firmware leaves out time and s
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Final
 
@@ -17,6 +19,7 @@ from streams.adapters.alarm import (
     Quiet,
     Source,
     camera_of,
+    check_size,
     identity,
     kind_of,
     moment,
@@ -24,11 +27,27 @@ from streams.adapters.alarm import (
 from streams.envelope import Bad
 
 ROOT: Final = "EventNotificationAlert"
+_ALERT: Final = re.compile(rb"<EventNotificationAlert\b.*?</EventNotificationAlert>", re.DOTALL)
 STATES: Final = ("active", "inactive")
 
 
+def alerts(body: bytes) -> Iterator[bytes]:
+    """The alerts of a multipart body of `/ISAPI/Event/notification/alertStream`, pictures and headers left out."""
+    yield from (found[0] for found in _ALERT.finditer(body))
+
+
 def adapt(payload: bytes, source: Source, received: datetime) -> Adapted:
-    """An alert as an alarm of its event type."""
+    """An alert as an alarm of its event type; one part of a multipart body may still have its boundary and headers."""
+    check_size(payload)
+    if payload.lstrip().startswith(b"--"):
+        parts = list(alerts(payload))
+        if len(parts) != 1:
+            raise Bad(
+                "malformed",
+                found=f"{len(parts)} alerts",
+                rule="must be one alert; `alerts` takes a body apart",
+            )
+        payload = parts[0]
     root = xml.read(payload)
     if root.name != ROOT:
         raise Bad("invalid", field="root", found=root.name, rule=f"must be {ROOT}")

@@ -6,11 +6,17 @@ import csv
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 import pytest
+from flask import Flask
 
+from callbacks.dash_view import DashDeps
+from callbacks.desk_camera import camera_of
+from data.audit import Audit
 from data.backup import TABLES
 from data.cameras import end_due
+from data.clockwork import TIMERS, Clockwork
 from data.database import Database
 from data.outbox import Outbox
 from data.questions.answers import StoreQuestions
@@ -19,7 +25,7 @@ from incidents import commands as c
 from incidents.model import Actor, Rejected
 from incidents.service import City, CityService
 from incidents.triage import triage
-from layouts.desk import detail, lists
+from layouts.desk import camera, detail
 from layouts.shell.view import View
 from streams import topics
 from streams.relay import outgoing
@@ -208,7 +214,7 @@ def test_an_incident_names_what_sees_it(city: Database) -> None:
     assert (seen["code"], seen["shelved"], round(seen["distance_m"])) == (UNKNOWN, True, 56)
     assert door(city).ask(c.IncidentDetail(filed["id"]), actor("auditor"))["cameras"] == []
     view = View("zh", ZONE, OPERATOR, "临澜市")
-    card = str(lists.camera(view, door(city).ask(c.CameraDetail(UNKNOWN), OPERATOR)))
+    card = str(camera.card(view, door(city).ask(c.CameraDetail(UNKNOWN), OPERATOR)))
     assert "检修" in card and "已搁置" in card and "全市政务" in card
     assert "已搁置" in str(detail.cameras(view, {"cameras": [seen]}))
 
@@ -299,9 +305,9 @@ def test_a_shelved_camera_makes_no_incident_and_comes_back(db: Database) -> None
     """Its alarms are stored and counted; after its time it is as before, with nobody's help."""
     intaker = Intaker(db)
     shelf = door(db).handle(c.ShelveCamera(CAMERA, 60, "镜头积水"), OPERATOR, "desk")
-    for n, (camera, minutes) in enumerate(((CAMERA, 1), (NEXT_CAMERA, 2), (CAMERA, 59), (CAMERA, 61))):
+    for n, (code, minutes) in enumerate(((CAMERA, 1), (NEXT_CAMERA, 2), (CAMERA, 59), (CAMERA, 61))):
         at = NOW + minutes * MINUTE
-        assert intaker.take([alarm(camera, "flood", at, f"a{n}")], at) == ["stored"]
+        assert intaker.take([alarm(code, "flood", at, f"a{n}")], at) == ["stored"]
     assert taken_in(db, NOW + 62 * MINUTE) == [False, False]
     assert db.query("SELECT camera, shelf_id, incident_id IS NULL FROM intake ORDER BY id") == [
         (CAMERA, shelf["shelf"], True), (NEXT_CAMERA, None, False), (CAMERA, shelf["shelf"], True),
@@ -319,6 +325,20 @@ def test_a_shelved_camera_makes_no_incident_and_comes_back(db: Database) -> None
         assert end_due(cursor, NOW + 62 * MINUTE) == []
     (past,) = after.ask(c.Shelves(past=True), OPERATOR)["rows"]
     assert past["ended_by"] == "timer" and past["ended_at"] == past["until"]
+
+
+def test_the_relays_clock_takes_cameras_back(city: Database) -> None:
+    """Once each, with a line in the audit log, by the timer that the relay runs."""
+    assert "shelves" in dict(TIMERS)
+    nothing: Any = None
+    clockwork = Clockwork(city, nothing, CITY, nothing, nothing, lambda now: 0, ZoneInfo(ZONE), Audit(city))
+    door(city).handle(c.ShelveCamera(CAMERA, 10, "检修"), OPERATOR, "desk")
+    for minutes in (9, 10, 11):
+        clockwork.shelves(NOW + minutes * MINUTE)
+    assert city.query("SELECT at, actor, thing FROM audit WHERE actor = 'timer'") == [
+        (NOW + 10 * MINUTE, "timer", f"shelf_over:{CAMERA}")
+    ]
+    assert Audit(city).verify().whole
 
 
 def test_taken_back_before_its_time(db: Database) -> None:  # noqa: F811
@@ -411,6 +431,30 @@ def test_ask_approve_view_until_it_ends(db: Database) -> None:  # noqa: F811
     (row,) = door(db).ask(c.ViewRequests(), leader)["rows"]
     assert (row["own"], row["open"], row["state"], row["login"]) == (False, True, "approved", "operator")
     assert door(db).ask(c.ViewRequests(), account(db, "evaluator"))["rows"] == []
+
+
+def test_the_card_on_the_desk(city: Database) -> None:
+    """Pressed as the page presses: aside and back, asked, approved by another, opened; then the card says so."""
+    door(city).handle(saved(hls_url="sample:loop"), ADMIN, "desk")
+    deps = DashDeps(door(city), "临澜市", "Linlan", WEST, ZONE)
+
+    def press(login: str, **asked: Any) -> str:
+        view = View("zh", ZONE, account(city, login), "临澜市")
+        with Flask("desk").test_request_context():
+            return str(camera_of({"camera": UNKNOWN, **asked}, deps, view))
+
+    assert "搁置 30" in press("operator") and "申请查看" in press("operator")
+    assert "告警失真" in press("operator", do="shelve", minutes=30, reason="告警失真")
+    assert "已搁置" not in press("operator", do="unshelve")
+    assert "待批准" in press("operator", do="ask", reason="核实现场")
+    ((number,),) = city.query("SELECT id FROM view_requests")
+    assert "批准" in press("duty-leader") and "批准" not in press("operator").replace("待批准", "")
+    assert "可观看至" in press("duty-leader", do="approve", request=number, minutes=30)
+    card = press("operator", do="open", request=number)
+    assert "href='/video/" in card and "/api/v1/video" not in card
+    assert "申请查看" not in press("evaluator") and "搁置 30" not in press("evaluator")
+    with pytest.raises(Rejected, match="no such button"):
+        press("operator", do="explode")
 
 
 def test_outside_of_the_share_range(db: Database) -> None:  # noqa: F811

@@ -12,7 +12,9 @@ import pytest
 from data.audit import Audit
 from data.camera_import import COLUMNS, BadTable, Preview, confirm, preview, read_table
 from data.database import Database
+from data.divisions import divisions_above, divisions_of
 from gis.crs import wgs84_to_gcj02
+from incidents.gb28181 import division_of
 from tests.small_city import CAMERA, CITY, WEST, place_of
 
 NOW = datetime(2026, 11, 21, 8, tzinfo=UTC)
@@ -149,3 +151,10 @@ def test_what_is_no_table(name: str, content: bytes, words: str) -> None:
 def test_every_column_has_a_chinese_name() -> None:
     names = [alias for aliases in COLUMNS.values() for alias in aliases]
     assert len(names) == len(set(names)) and all(COLUMNS.values())
+
+
+@pytest.mark.parametrize(
+    "code", ["340200", "340202", "110101", "990101", "990100", "999999", "341299", "820001"]
+)
+def test_one_division_is_called_as_in_the_whole_table(city: Database, code: str) -> None:
+    assert division_of(code, divisions_above(city, code)) == division_of(code, divisions_of(city))

@@ -14,7 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from streams import topics
-from streams.adapters import dahua, gb28181_alarm, xml
+from streams.adapters import dahua, gb28181_alarm, hikvision, xml
 from streams.adapters.alarm import Alarm, Quiet, Source, message, shipped_kinds
 from streams.adapters.table import ADAPTERS
 from streams.envelope import Bad, decode
@@ -223,6 +223,14 @@ def test_keep_alives_raise_nothing() -> None:
     for payload in (alert("videoloss", "<eventState>inactive</eventState>"), alert("heartBeat")):
         assert isinstance(ADAPTERS["hikvision"](payload.encode(), source("hikvision"), AT), Quiet)
     assert refused("hikvision", alert("wormhole", "<eventState>inactive</eventState>")).found == "wormhole"
+
+
+def test_a_part_of_the_alert_stream() -> None:
+    """With boundary and headers still on; a body of several is taken apart first."""
+    part = f"--boundary\r\nContent-Type: application/xml\r\nContent-Length: 9\r\n\r\n{alert()}\r\n"
+    assert taken("hikvision", part) == taken("hikvision", alert())
+    assert refused("hikvision", part + part).found == "2 alerts"
+    assert list(hikvision.alerts((part + part).encode())) == [alert().encode()] * 2
 
 
 def test_an_alert_without_a_time_is_of_now_and_says_so() -> None:

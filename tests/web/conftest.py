@@ -47,7 +47,7 @@ from deploy import embedded
 from incidents.access import ROLES
 from incidents.model import Place, Rejected
 from incidents.service import City, CityService
-from streams import topics
+from streams import cloudevents, topics
 from streams.adapters.alarm import Quiet, Source, message, shipped_kinds
 from streams.adapters.table import ADAPTERS
 from streams.bus import open_bus
@@ -197,7 +197,9 @@ def place_of(lon: float, lat: float) -> Place:
 
 def check(topic: str, value: bytes) -> str:
     """As app.py joins it."""
-    return key_of(topic, decode(topic, value, 1024 * 1024))
+    key = key_of(topic, decode(topic, value, 1024 * 1024))
+    cloudevents.check(value)
+    return key
 
 
 def adapt(db: Database, feed: str, system: str, edition: str, payload: bytes) -> tuple[str, bytes] | str:

@@ -23,8 +23,9 @@ OPEN = {
     ("GET", "/assets/text/zh.json"),
     ("GET", "/assets/tokens.css"),
     ("POST", "/api/v1/messages/city.reading.v1"),
+    ("POST", "/api/v1/messages/city.reading.v1/dahua"),
 }
-"""The only doors without a session; the last asks for a feed's token, /metrics for loopback or its token."""
+"""The only doors without a session; the last two ask for a feed's token, /metrics for loopback or its token."""
 
 DASH = (
     "/desk", "/leader", "/wall", "/admin", "/ops", "/devices", "/_dash-layout", "/_dash-dependencies", "/_reload-hash",
@@ -34,6 +35,9 @@ FILLED = {
     "lang": "zh",
     "topic": "city.reading.v1",
     "sha256": "0" * 64,
+    "token": "x" * 43,
+    "file": "loop.mp4",
+    "system": "dahua",
     "layer": "land",
     "z": "1",
     "x": "1",
