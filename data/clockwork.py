@@ -13,7 +13,7 @@ import orjson
 
 from data import boards
 from data.database import Database
-from data.health import look_around
+from data.health import hear, look_around
 from data.incident_totals import total_items
 from data.indicators import (
     Values,
@@ -70,6 +70,7 @@ class Clockwork:
         self._outbox = outbox
         self._escalate_due = escalate_due
         self._zone = zone
+        self._heard = 0
         self._told: dict[str, set[str]] | None = None
 
     def rebuild(self, now: datetime) -> None:
@@ -152,7 +153,8 @@ class Clockwork:
         tend(self._database, now)
 
     def device_health(self, now: datetime) -> None:
-        """The health of the devices that were not looked at for longest."""
+        """Who fell silent or speaks again is looked at first, then those that were not looked at for longest."""
+        self._heard = hear(self._database, now, self._heard)
         look_around(self._database, now)
 
     def tidy(self, now: datetime) -> None:
