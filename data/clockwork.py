@@ -15,7 +15,7 @@ from data import boards
 from data.audit import Audit
 from data.cameras import SHELF_ENDED_BY_TIMER, end_due
 from data.database import Database
-from data.health import look_around
+from data.health import hear, look_around
 from data.incident_totals import total_items
 from data.indicators import (
     Values,
@@ -75,6 +75,7 @@ class Clockwork:
         self._escalate_due = escalate_due
         self._zone = zone
         self._audit = audit
+        self._heard = 0
         self._told: dict[str, set[str]] | None = None
 
     def rebuild(self, now: datetime) -> None:
@@ -166,7 +167,8 @@ class Clockwork:
         tend(self._database, now)
 
     def device_health(self, now: datetime) -> None:
-        """The health of the devices that were not looked at for longest."""
+        """Who fell silent or speaks again is looked at first, then those that were not looked at for longest."""
+        self._heard = hear(self._database, now, self._heard)
         look_around(self._database, now)
 
     def tidy(self, now: datetime) -> None:

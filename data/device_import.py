@@ -19,6 +19,7 @@ from typing import Any, Final
 from data.database import Cursor
 from data.device_files import BadFile, Sheet, read_sheet
 from data.device_registry import Change, PlaceOf, change_of, read_entries, read_known, write
+from gis.crs import TO_WGS84, to_wgs84
 from incidents import commands as c
 from incidents.device_registry import Fault, columns_of, fold, read_cells
 from incidents.model import Actor, Rejected
@@ -93,6 +94,7 @@ def plan_of(cursor: Cursor, content: bytes, actor: Actor, place_of: PlaceOf) -> 
             plan.faults.append((number, Fault("id", device, "twice", str(first[device]))))
             continue
         first[device] = number
+        unreadable = [*unreadable, *_in_degrees(given)]
         change, wrong = change_of(stored.get(device), given, known, actor, place_of)
         named = {fault.column for fault in unreadable}
         plan.faults += [
@@ -102,6 +104,17 @@ def plan_of(cursor: Cursor, content: bytes, actor: Actor, place_of: PlaceOf) -> 
             plan.changes.append((number, change))
     plan.faults.sort(key=lambda found: found[0])
     return plan
+
+
+def _in_degrees(given: dict[str, Any]) -> list[Fault]:
+    """A point in another coordinate system becomes one in EPSG:4326; the system itself is not stored."""
+    crs = given.pop("crs", "EPSG:4326")
+    if crs not in TO_WGS84:
+        return [Fault("crs", crs, "crs", ", ".join(TO_WGS84))]
+    if "lon" in given and "lat" in given and max(abs(given["lon"]), abs(given["lat"])) <= 180:
+        lon, lat = to_wgs84(crs, given["lon"], given["lat"])
+        given["lon"], given["lat"] = round(float(lon), 7), round(float(lat), 7)
+    return []
 
 
 def told(plan: Plan) -> dict[str, Any]:

@@ -25,6 +25,9 @@ SPENT_S: Final = 0.5
 NOT_AGAIN: Final = timedelta(seconds=60)
 """Nobody is looked at again so soon."""
 
+HEARD: Final = 5_000
+"""Devices asked by one tick whether they still speak."""
+
 _HEARD_WITHIN: Final = timedelta(days=31)
 """How far back the newest reading of a device without any today is looked for."""
 
@@ -54,6 +57,35 @@ _DAY: Final = (
     f"FROM (SELECT *, make_interval(secs => {SILENT_AFTER_PERIODS} * expected_period_s) AS patience FROM devices"
     " WHERE no = ANY(%(devices)s)) d JOIN",
 )
+
+
+def hear(database: Database, now: datetime, after: int, limit: int = HEARD) -> int:
+    """Ask the next `limit` devices in service (numbers above `after`) whether they fell silent or speak again since
+    they were looked at: then it is their turn at once. Returns where to go on (0 = from the beginning).
+
+    Looking at a device reads its whole day; hearing it is one step into an index.
+    """
+    rows = database.query(
+        "WITH slice AS (SELECT no, type, registered_at, make_interval(secs => %(periods)s * expected_period_s) AS patience"
+        " FROM devices WHERE status = 'in_service' AND no > %(after)s ORDER BY no LIMIT %(limit)s),"
+        " heard AS (SELECT s.no, coalesce(n.newest, s.registered_at) < %(now)s - s.patience AS silent,"
+        " n.newest IS NOT NULL AS spoke FROM slice s CROSS JOIN LATERAL (SELECT max(r.time) AS newest FROM metrics m,"
+        " LATERAL (SELECT time FROM readings WHERE device_no = s.no AND metric_no = m.no AND time > %(since)s"
+        " ORDER BY time DESC LIMIT 1) r WHERE m.device_type = s.type) n),"
+        " due AS (UPDATE device_health h SET looked_at = NULL FROM heard WHERE h.device_no = heard.no"
+        " AND h.looked_at IS NOT NULL AND ((h.state = 'silent') <> heard.silent"
+        " OR (h.state = 'unknown' AND heard.spoke) OR h.state = 'maintenance'))"
+        " SELECT count(*), max(no) FROM slice",
+        {
+            "periods": SILENT_AFTER_PERIODS,
+            "after": after,
+            "limit": limit,
+            "now": now,
+            "since": now - _HEARD_WITHIN,
+        },
+    )
+    number, last = rows[0]
+    return int(last) if number == limit else 0
 
 
 def look_around(database: Database, now: datetime, spent_s: float = SPENT_S) -> int:

@@ -761,7 +761,7 @@ class MetricHistory:
 @dataclass(frozen=True, slots=True)
 class DeviceRegistry:
     """The registry of devices of the actor's areas, with status and health. Filters are joined by AND, '' does not
-    filter; `text` must occur in id, name, address or owner; `health`: a state, or `due` (calibration overdue)."""
+    filter; `text` must occur in id, name, address, owner or the pole's id; `health`: a state, or `due` (calibration overdue)."""
 
     text: str = ""
     type: str = ""

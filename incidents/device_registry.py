@@ -52,6 +52,7 @@ RULES: Final[Mapping[str, tuple[str, str]]] = {
     "days": (f"between {EARLIEST} and {LATEST}", f"{EARLIEST} 至 {LATEST} 之间"),
     "status": (f"one of {', '.join(STATUSES)}", "在用、检修或退役"),
     "number": ("a number", "数字"),
+    "crs": ("one of {0}", "{0} 之一"),
     "truth": ("yes or no (是 or 否)", "是或否"),
     "place": ("within the city: {0}", "本市范围内：{0}"),
     "area": ("within your areas, is in {0}", "您所辖区域内，实际在 {0}"),

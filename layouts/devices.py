@@ -219,7 +219,10 @@ def _line(view: View, r: Row) -> dict[str, Any]:
     health, due = str(r.get("health")), str(r.get("calibration_due") or "–")
     return {
         "key": str(r.get("id")),
-        "who": [str(r.get("name") or r.get("id")), str(r.get("id"))],
+        "who": [
+            str(r.get("name") or r.get("id")),
+            " · ".join(filter(None, (str(r.get("id")), r.get("pole")))),
+        ],
         "type": view.named(dict(r), "type_name"),
         "of": [str(r.get("unit_name") or "–"), str(r.get("owner") or "")],
         "health": [view.word("devices.state", health), LAMPS.get(health, "")],

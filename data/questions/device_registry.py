@@ -31,14 +31,16 @@ def device_registry(ask: Ask, query: c.DeviceRegistry) -> dict[str, Any]:
         where.append("d.area_path LIKE %(area)s")
     if query.text.strip():
         where.append(
-            "(d.id ILIKE %(text)s OR d.name ILIKE %(text)s OR d.address ILIKE %(text)s OR d.owner ILIKE %(text)s)"
+            "(d.id ILIKE %(text)s OR d.name ILIKE %(text)s OR d.address ILIKE %(text)s OR d.owner ILIKE %(text)s"
+            " OR EXISTS (SELECT 1 FROM composite_members m WHERE m.device = d.id AND m.composite ILIKE %(text)s))"
         )
     state = "CASE WHEN d.status = 'maintenance' THEN 'maintenance' WHEN d.status = 'retired' THEN 'retired'"
     state += " ELSE coalesce(h.state, 'unknown') END"
     rows = ask.database.dicts(
         "WITH found AS (SELECT d.id, d.type, t.name AS type_name, t.name_en AS type_name_en, d.name,"
         " coalesce(d.unit, '') AS unit, u.name AS unit_name, d.owner, d.address, d.lon, d.lat, d.cell,"
-        " d.area_path AS area, d.expected_period_s, d.critical, d.installed_on, d.calibration_due, d.status,"
+        " d.area_path AS area, (SELECT min(m.composite) FROM composite_members m WHERE m.device = d.id) AS pole,"
+        " d.expected_period_s, d.critical, d.installed_on, d.calibration_due, d.status,"
         f" {state} AS health, h.score, coalesce(h.reasons, '[]') AS reasons, h.last_reported_at, h.clock_skew_s,"
         " coalesce(d.calibration_due < %(today)s, false) AS due FROM devices d JOIN device_types t ON t.id = d.type"
         " LEFT JOIN units u ON u.code = d.unit LEFT JOIN device_health h ON h.device_no = d.no"

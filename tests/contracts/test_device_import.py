@@ -24,6 +24,7 @@ from data.device_files import BadFile, read_sheet
 from data.device_import import template
 from data.questions.answers import StoreQuestions
 from deploy.embedded import Embedded
+from gis.crs import to_wgs84
 from incidents import commands as c
 from incidents.model import Rejected
 from incidents.service import City, CityService
@@ -192,6 +193,22 @@ def test_others_areas_are_refused_row_by_row(city: Database) -> None:
 
 def no_header(cells: Sequence[str]) -> bool:
     return False
+
+
+def test_points_in_other_coordinate_systems(city: Database) -> None:
+    """GCJ-02 and BD-09 are converted, the same file again changes nothing, an unknown system is a fault."""
+    rows = [("N-1", "water", "113.900000", "21.902000", "高德"), ("N-2", "water", "113.906500", "21.908000", "BD-09"),
+            ("N-3", "water", "113.895", "21.905", "")]  # fmt: skip
+    content = as_csv(rows, head=("编号", "类型", "经度", "纬度", "坐标系"))
+    assert put(city, content, confirm=True)["new"] == 3
+    for device, crs, lon, lat in (("N-1", "GCJ-02", 113.9, 21.902), ("N-2", "BD-09", 113.9065, 21.908)):
+        expected = [float(v) for v in to_wgs84(crs, lon, lat)]
+        (stored,) = city.query("SELECT lon, lat FROM devices WHERE id = %s", (device,))
+        assert stored == pytest.approx(expected, abs=1e-6) and abs(stored[0] - lon) > 0.003
+    assert registry(city)[2][5] == 113.895
+    assert put(city, content, confirm=True)["same"] == 3
+    seen = put(city, as_csv([("N-1", "113.9", "21.9", "北京54")], head=("编号", "经度", "纬度", "坐标系")))
+    assert [(f["column_zh"], f["value"]) for f in seen["faults"]] == [("坐标系", "北京54")]
 
 
 def bomb(size: int) -> bytes:

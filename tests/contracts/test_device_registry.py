@@ -10,7 +10,7 @@ import psycopg2
 import pytest
 
 from data.database import Database
-from data.health import look_around, look_at
+from data.health import hear, look_around, look_at
 from data.init_poles import load_poles
 from data.map_layers import _POINTS
 from data.questions.answers import StoreQuestions
@@ -238,6 +238,31 @@ def test_each_has_its_turn(db: Database) -> None:
     assert look_around(db, NOW + timedelta(days=1), spent_s=0.0) == 4, "one step at least"
 
 
+def test_who_falls_silent_or_speaks_again_is_looked_at_at_once(db: Database) -> None:
+    """Without waiting for the turn of all; who is as he was is left alone. In slices, round and round."""
+    db.query("UPDATE devices SET registered_at = %s", (NOW - timedelta(minutes=1),))
+    ingest = Intaker(db)
+    ingest.take([reading("WL-1", {"level": 2.0}, NOW, "a"), reading("WL-2", {"level": 2.0}, NOW, "b")], NOW)
+
+    def states(at: datetime) -> dict[str, str]:
+        hear(db, at, 0)
+        look_around(db, at)
+        return {row["id"]: row["health"] for row in registry(db).values()}
+
+    assert set(states(NOW).values()) == {"online", "unknown"}
+    soon = NOW + timedelta(seconds=50)
+    ingest.take([reading("WL-1", {"level": 2.1}, soon, "c"), reading("AQ-1", {"pm25": 2.1}, soon, "d")], soon)
+    assert states(soon) == {"WL-1": "online", "WL-2": "online", "AQ-1": "online", "AQ-2": "unknown"}
+    looked = dict(db.query("SELECT device_no, looked_at FROM device_health"))
+    assert sorted(looked.values()) == [NOW, NOW, NOW, soon], "only the one that spoke was looked at again"
+    later = NOW + timedelta(seconds=185)
+    assert states(later) == {"WL-1": "online", "WL-2": "silent", "AQ-1": "online", "AQ-2": "silent"}
+    assert hear(db, later, 0, 3) == 3 and hear(db, later, 3, 3) == 0
+    assert db.query("SELECT count(*) FROM device_health WHERE looked_at IS NULL") == [(0,)], (
+        "nobody asked for nothing"
+    )
+
+
 def test_a_lamp_pole_is_one_thing_with_eight_functions(db: Database) -> None:
     """Each with its own status; on the map it is its lamp; pressing its button is an event at the pole."""
     with db.transaction() as cursor:
@@ -262,6 +287,8 @@ def test_a_lamp_pole_is_one_thing_with_eight_functions(db: Database) -> None:
     assert [m["function"] for m in pole["members"]] == list(POLE_FUNCTIONS) and pole["id"] == "PL-0001"
     assert {m["state"] for m in pole["members"]} <= {"", "unknown"}
     camera = next(m["camera"] for m in pole["members"] if m["function"] == "video")
+    assert {row["pole"] for row in registry(db, text="PL-0001").values()} == {"PL-0001"}
+    assert len(registry(db, text="PL-0001")) == 7, "all but its camera"
     eye = actor("operator")
     assert (
         door(db).ask(c.CameraDetail(camera), eye)["pole"]

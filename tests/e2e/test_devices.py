@@ -109,6 +109,7 @@ def test_an_unknown_device_is_registered_and_a_table_is_taken(
     page.locator("[data-save='retire']").click()
     expect(row(page, "IMP-2")).to_contain_text("退役")
 
+    until(lambda: person.ask("device_registry", health="online", limit=1).json()["total"] > 0, 120.0)
     admin.in_english()
     expect(page.locator(".cy-chip.is-button").first).to_contain_text("All")
     expect(page.locator("#devices-grid .ag-row").first).to_be_visible()
