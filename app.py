@@ -484,10 +484,11 @@ def gateway(s: Settings, args: argparse.Namespace) -> int:
         store_away=parts.store_away,
     )
     failed: list[BaseException] = []
+    over = threading.Event()  # after the last batch: what was refused in it is written down as well
 
     def books() -> None:
         try:
-            working.keep(stop, beat)
+            working.keep(over, beat)
         except BaseException as error:
             failed.append(error)
             stop.set()
@@ -498,7 +499,7 @@ def gateway(s: Settings, args: argparse.Namespace) -> int:
     try:
         working.run(stop)
     finally:
-        stop.set()
+        over.set()
         thread.join()
     return 1 if failed else 0
 
