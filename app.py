@@ -571,10 +571,11 @@ def gateway(s: Settings, args: argparse.Namespace) -> int:
         store_away=parts.store_away,
     )
     failed: list[BaseException] = []
+    over = threading.Event()  # after the last batch: what was refused in it is written down as well
 
     def books() -> None:
         try:
-            working.keep(stop, beat)
+            working.keep(over, beat)
         except BaseException as error:
             failed.append(error)
             stop.set()
@@ -585,7 +586,7 @@ def gateway(s: Settings, args: argparse.Namespace) -> int:
     try:
         working.run(stop)
     finally:
-        stop.set()
+        over.set()
         thread.join()
     return 1 if failed else 0
 

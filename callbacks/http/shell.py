@@ -49,6 +49,7 @@ DEVICES: Final = "/api/v1/devices/"
 """POST below it asks for a device's credential itself."""
 WEBHOOKS: Final = "/api/v1/feeds/"
 """POST below it asks for a feed's signature itself."""
+"""POST of `…/readings` below it asks for a device's credential itself."""
 
 FORMS: Final = frozenset({"/login", "/password", "/logout"})
 """Unsafe paths whose forms carry the CSRF token as a field; they check it themselves."""
@@ -234,6 +235,9 @@ def is_open(path: str, method: str) -> bool:
     if path.startswith(OPEN_FOLDERS) and method in _SAFE and ".." not in path:
         return True
     return path.startswith((MESSAGES, DEVICES, WEBHOOKS)) and method == "POST"
+    if method != "POST":
+        return False
+    return path.startswith(MESSAGES) or (path.startswith(DEVICES) and path.endswith("/readings"))
 
 
 def cookie_of(headers: Headers, name: str) -> str:

@@ -39,7 +39,7 @@ def config_text(options: Options, folder: Path) -> str:
     """mosquitto.conf. `use_username_as_clientid`: nobody takes over the gateway's, or another device's, session."""
     lines = [
         f"listener {options.port} {options.host}",
-        *([f"certfile {options.cert}", f"keyfile {options.key}"] if options.cert else []),
+        *([f"certfile {folder / 'cert.pem'}", f"keyfile {folder / 'key.pem'}"] if options.cert else []),
         "allow_anonymous false",
         f"password_file {folder / 'passwords'}",
         f"acl_file {folder / 'acl'}",

@@ -42,7 +42,7 @@ class Watchman:
     process: subprocess.Popen[bytes] | None = None
     open: bool | None = None
     _line: str = ""
-    _written: tuple[str, str] = ("", "")
+    _written: dict[str, str] = field(default_factory=dict)
     _marked: float | None = None
     _kept: bool = field(default=False)
 
@@ -121,13 +121,28 @@ class Watchman:
             if why
             else "".join(f"{one}\n" for one in devices.splitlines() if one and not one.startswith(own))
         )
-        wanted = (self._line + lines, acl_text(self.user, _text(access / "acl")))
+        wanted = {"passwords": self._line + lines, "acl": acl_text(self.user, _text(access / "acl"))}
+        wanted |= self._certificate()
         if wanted == self._written:
             return False
-        for name, text in zip(("passwords", "acl"), wanted, strict=True):
+        for name, text in wanted.items():
             write_private(self.folder / "run" / name, text, self.account.owner)
         self._written = wanted
         return True
+
+    def _certificate(self) -> dict[str, str]:
+        """Copies that Mosquitto's user may read. Renewed ones are taken; while they are being renewed the old stay."""
+        if not self.options.cert:
+            return {}
+        try:
+            return {
+                "cert.pem": Path(self.options.cert).read_text(),
+                "key.pem": Path(self.options.key).read_text(),
+            }
+        except OSError:
+            if "cert.pem" not in self._written:
+                raise
+            return {name: self._written[name] for name in ("cert.pem", "key.pem")}
 
     def _closed(self) -> str:
         """Why devices are not let in; '' when they are."""

@@ -13,11 +13,14 @@ from pathlib import Path
 
 import paho.mqtt.client as mqtt
 import pytest
+import trustme
 from paho.mqtt.enums import CallbackAPIVersion
 
 from deploy.mosquitto.config import GATEWAY, Options, config_text, password_line
 from deploy.mosquitto.watch import Watchman
 from deploy.processes import free_ports
+from streams.gateway.address import parse_address
+from streams.gateway.connection import Connection
 from tests.mosquitto import PASSWORD, Mosquitto, a_mosquitto, lets_in
 from tests.product import ROOT
 
@@ -174,6 +177,30 @@ def _name(pid: int) -> str:
         return os.readlink(f"/proc/{pid}/exe")
     except OSError:
         return ""
+
+
+def test_tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The gateway's own connection, to a Mosquitto whose key only we may read."""
+    authority = trustme.CA()
+    server = authority.issue_cert("127.0.0.1")
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    server.cert_chain_pems[0].write_to_path(str(tmp_path / "cert.pem"))
+    server.private_key_pem.write_to_path(str(tmp_path / "key.pem"))
+    (tmp_path / "key.pem").chmod(0o600)
+    with a_mosquitto("--cert", str(tmp_path / "cert.pem"), "--key", str(tmp_path / "key.pem")) as broker:
+        url = broker.settings["CHENGYUN_MQTT"].replace("mqtt:", "mqtts:")
+        subscribed: list[bool] = []
+        stranger = Connection(parse_address(url), ("chengyun/devices/+/readings",), subscribed.append)
+        assert not stranger.open(5.0), "a certificate of nobody we know"
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+        connection = Connection(parse_address(url), ("chengyun/devices/+/readings",), subscribed.append)
+        assert connection.open(5.0)
+        broker.wait(lambda: connection.pump(0.1) and subscribed, "it has subscribed")
+        connection.say("chengyun/devices/WL-1/readings", b"x" * 100_000)
+        broker.wait(lambda: connection.pump(0.1) and connection.waiting(), "its own message comes back")
+        (message,) = connection.take(10)
+        assert message.payload == b"x" * 100_000
+        connection.close()
 
 
 def test_env_tells_the_gateway_and_wrong_settings_are_named(tmp_path: Path) -> None:
