@@ -40,7 +40,7 @@ MATRIX: dict[str, str] = {
     "theme_owner": f"{LOOK} search_incident feeds ledger",
     "administrator": "classes suggest_class units locate find_place areas layer_counts devices device device_series"
     " indicators status feeds ledger dead_letters held accounts create_account change_account reset_password"
-    " save_unit save_area replay_dead_letter drop_dead_letter",
+    " save_unit save_area replay_dead_letter drop_dead_letter save_feed switch_feed test_feed",
     "auditor": "incident incidents my_tasks my_reports leader_board status ledger dead_letters held accounts"
     " audit_log",
     "wall": f"{LOOK} workers",
