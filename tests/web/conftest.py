@@ -27,11 +27,13 @@ from callbacks.http.deps import Deps
 from callbacks.http.login import actor_of
 from callbacks.http.phone import phone_router
 from callbacks.http.text import text_router
+from callbacks.http.webhook import webhook_router
 from callbacks.server import WebServer, make_server
 from data.accounts import Accounts
 from data.administration import Administration
 from data.audit import Audit
 from data.database import Busy, Database, StoreUnavailable
+from data.feed_states import FeedStates, stored_feed
 from data.feed_tokens import FeedTokens
 from data.live import LiveState
 from data.migrate import migrate, pending
@@ -42,10 +44,14 @@ from data.uow import UnitsOfWork
 from deploy import embedded
 from incidents.access import ROLES
 from incidents.model import Place, Rejected
+from incidents.ports import Bus
 from incidents.service import City, CityService
 from streams import topics
 from streams.bus import open_bus
 from streams.envelope import Bad, decode, key_of
+from streams.feeds.checking import checked
+from streams.feeds.runner import StoredFeed
+from streams.feeds.webhook_intake import WebhookIntake
 
 CITY = "990100/"
 DISTRICT = CITY + "990101/"
@@ -254,13 +260,27 @@ def stage(servers: embedded.Embedded) -> Iterator[Stage]:
         now=clock,
         store_away=(StoreUnavailable, Busy),
         dash_server=a_dash(),
-        routers=(phone_router(actor_of), text_router()),
+        routers=(
+            phone_router(actor_of),
+            text_router(),
+            webhook_router(webhooks(db, bus, clock).take, (StoreUnavailable, Busy)),
+        ),
         ingest_groups=dict.fromkeys(topics.INPUT_TOPICS, "chengyun-ingest"),
     )
     app = make_server(deps)
     with served(app) as url:
         yield Stage(url, app, deps, db, live, accounts, audit, clock, servers.bus_url, servers)
     db.close()
+
+
+def webhooks(db: Database, bus: Bus, clock: Clock) -> WebhookIntake:
+    """As app.py joins it."""
+
+    def lookup(feed: str) -> tuple[StoredFeed, bool] | None:
+        row = stored_feed(db, feed)
+        return (StoredFeed(*row[:6]), row[6]) if row else None
+
+    return WebhookIntake(lookup, checked, bus.producer(), FeedStates(db), clock, 1024 * 1024)
 
 
 @contextmanager
