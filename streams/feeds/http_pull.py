@@ -224,7 +224,7 @@ class GuardedTransport(httpx.BaseTransport):
 class HttpSource:
     """See port.Source. A poll is all pages of one moment; the position moves when the last page is on the bus.
 
-    Position: `etag`, `modified` and `digest` of the first page, `since`.
+    Position: `etag`, `modified` and `digest` of the first page, `of` which address they are, `since`.
     """
 
     def __init__(
@@ -268,7 +268,8 @@ class HttpSource:
     def _read(self, position: Position) -> Batch:
         url, params = self._address(position)
         headers = {}
-        if self._page == 0:
+        asked = f"{url}?{sorted(params.items())}"
+        if self._page == 0 and position.get("of") == asked:  # a mark belongs to the address that gave it
             headers = {
                 name: str(position[key])
                 for name, key in (("If-None-Match", "etag"), ("If-Modified-Since", "modified"))
@@ -282,6 +283,7 @@ class HttpSource:
         if self._page == 0:
             self._first = {
                 "etag": answered.get("etag", ""), "modified": answered.get("last-modified", ""), "digest": digest,
+                "of": asked,
             }  # fmt: skip
             if whole and digest == position.get("digest"):
                 return Batch()

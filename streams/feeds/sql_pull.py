@@ -22,7 +22,7 @@ class SqlConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     """Configuration of the kind `sql` (PostgreSQL). `table`: a table or view, perhaps with its schema.
 
     `watermark`: a column that only grows (a time of change, a serial); `key`: a column that is unique.
-    `settle_s`: for a time as watermark, rows younger than this wait: a transaction that began earlier may still
+    `settle_s`: for a time with zone as watermark, rows younger than this wait: a transaction that began earlier may still
     commit an older one.
     """
 

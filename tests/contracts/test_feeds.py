@@ -496,6 +496,24 @@ def test_a_webhook_takes_nothing_that_is_not_signed(line: Line, tmp_path: Path) 
         assert at.send(rows, now).status_code == 403
 
 
+class OlderMqtt(Mqtt):
+    def config(self) -> dict[str, Any]:
+        return {**super().config(), "version": "3.1.1"}
+
+
+def test_mqtt_of_the_older_version_keeps_its_session_too(line: Line, tmp_path: Path) -> None:
+    with kind_of(OlderMqtt, line, tmp_path) as (kind, feed):
+        kind.up()
+        runner = line.runner(feed)
+        kind.step(runner)
+        runner.source.close()
+        kind.make(60)  # while nobody listens: the broker's session holds them, and sends twenty at a time
+        runner = line.runner(feed)
+        drive(kind, runner, line, 60)
+        assert line.settle(60) == (60, 0, 0, 0)
+        runner.source.close()
+
+
 def test_ties_at_the_watermark_that_come_late_are_had_once(line: Line, tmp_path: Path) -> None:
     with kind_of(Sql, line, tmp_path) as (kind, feed):
         assert isinstance(kind, Sql)

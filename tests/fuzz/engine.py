@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import resource
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from random import Random
 from typing import Final
 
 from hypothesis import HealthCheck, given, seed, settings
@@ -19,7 +20,23 @@ WORDS: Final = (
     b'<mergeCell ref="A1:XFD1048576"/>', b'r="XFD1048576"', b",", b'"', b"\r\n", b"\t", b"=1/0", b"#REF!", b"a" * 2000,
 )  # fmt: skip
 """Poison, clocks, numbers that are none, halves of characters, markup."""
-BATCH: Final = 1000
+BATCH: Final = 50
+
+
+BLOCK: Final = 40
+"""Further inputs made of each that Hypothesis draws: drawing is far slower than changing a few bytes."""
+
+
+def changed(data: bytes, kind: int, place: float, length: int, word: bytes) -> bytes:
+    """`data` with a word put in, put in place of something, or something taken away."""
+    at = int(place * len(data))
+    match kind:
+        case 0:
+            return data[:at] + word + data[at:]
+        case 1:
+            return data[:at] + word + data[at + max(length, 1) :]
+        case _:
+            return data[:at] + data[at + length * 7 :]
 
 
 def inputs(found: list[bytes]) -> st.SearchStrategy[bytes]:
@@ -28,25 +45,30 @@ def inputs(found: list[bytes]) -> st.SearchStrategy[bytes]:
         st.integers(0, 2), st.floats(0, 1), st.integers(0, 8), st.sampled_from(WORDS) | st.binary(max_size=6)
     )
 
-    def changed(drawn: tuple[bytes, list[tuple[int, float, int, bytes]]]) -> bytes:
+    def edited(drawn: tuple[bytes, list[tuple[int, float, int, bytes]]]) -> bytes:
         data, edits = drawn
-        for kind, place, length, word in edits:
-            at = int(place * len(data))
-            match kind:
-                case 0:  # put in
-                    data = data[:at] + word + data[at:]
-                case 1:  # put in place of
-                    data = data[:at] + word + data[at + max(length, 1) :]
-                case _:  # take away
-                    data = data[:at] + data[at + length * 7 :]
+        for one in edits:
+            data = changed(data, *one)
         return data
 
-    near = st.tuples(st.sampled_from(found or [b""]), st.lists(edit, max_size=6)).map(changed)
+    near = st.tuples(st.sampled_from(found or [b""]), st.lists(edit, max_size=6)).map(edited)
     return (
         near
         | st.binary(max_size=400)
         | st.text(max_size=200).map(lambda t: t.encode("utf-8", "surrogatepass"))
     )
+
+
+def block(data: bytes, number: int) -> Iterator[bytes]:
+    """`data`, and BLOCK inputs made of it, the same for the same number; none for 0."""
+    yield data
+    dice = Random(number)
+    for _ in range(BLOCK if number else 0):
+        made = data
+        for _ in range(dice.randrange(1, 5)):
+            word = dice.choice(WORDS) if dice.random() < 0.5 else dice.randbytes(dice.randrange(1, 4))
+            made = changed(made, dice.randrange(3), dice.random(), dice.randrange(9), word)
+        yield made
 
 
 @dataclass(slots=True)
@@ -65,14 +87,17 @@ def fuzz(target: Callable[[bytes], None], found: list[bytes], seconds: float, mo
     run = Run()
     began = time.monotonic()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    last = b""
 
-    def attempt(data: bytes) -> None:
-        nonlocal last
-        run.inputs += 1
-        last = data
-        if time.monotonic() - began < seconds or run.inputs < 20:
-            target(data)
+    def attempt(data: bytes, number: int) -> None:
+        for made in block(data, number):
+            if time.monotonic() - began > seconds and run.crash is None and run.inputs >= 20:
+                return  # what is left of the batch; a crash is still made small
+            run.inputs += 1
+            try:
+                target(made)
+            except BaseException:
+                run.crash = made
+                raise
 
     number = 0
     while time.monotonic() - began < seconds and run.inputs < most:
@@ -82,9 +107,9 @@ def fuzz(target: Callable[[bytes], None], found: list[bytes], seconds: float, mo
             suppress_health_check=list(HealthCheck), print_blob=False,
         )  # fmt: skip
         try:
-            seed(number)(batch(given(inputs(found))(attempt)))()
+            seed(number)(batch(given(inputs(found), st.integers(0, 2**32))(attempt)))()
         except BaseException as error:
-            run.crash, run.error = last, f"{type(error).__name__}: {error}"
+            run.error = f"{type(error).__name__}: {error}"
             if not isinstance(error, Exception):
                 raise
             break

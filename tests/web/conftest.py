@@ -28,6 +28,7 @@ from callbacks.http.login import actor_of
 from callbacks.http.phone import phone_router
 from callbacks.http.text import text_router
 from callbacks.http.video import video_router
+from callbacks.http.webhook import webhook_router
 from callbacks.server import WebServer, make_server
 from data.accounts import Accounts
 from data.administration import Administration
@@ -35,6 +36,7 @@ from data.alarm_sources import alarm_maps, camera_channels
 from data.audit import Audit
 from data.database import Busy, Database, StoreUnavailable
 from data.device_access import DeviceAccess
+from data.feed_states import FeedStates, stored_feed
 from data.feed_tokens import FeedTokens
 from data.live import LiveState
 from data.migrate import migrate, pending
@@ -46,6 +48,7 @@ from data.view_links import SAMPLE_FILES, ViewLinks, sample_file
 from deploy import embedded
 from incidents.access import ROLES
 from incidents.model import Place, Rejected
+from incidents.ports import Bus
 from incidents.service import City, CityService
 from streams import cloudevents, topics
 from streams.adapters.alarm import Quiet, Source, message, shipped_kinds
@@ -53,6 +56,9 @@ from streams.adapters.table import ADAPTERS
 from streams.bus import open_bus
 from streams.device_payload import message_of
 from streams.envelope import Bad, decode, key_of
+from streams.feeds.checking import checked
+from streams.feeds.runner import StoredFeed
+from streams.feeds.webhook_intake import WebhookIntake
 
 CITY = "990100/"
 DISTRICT = CITY + "990101/"
@@ -287,6 +293,7 @@ def stage(servers: embedded.Embedded) -> Iterator[Stage]:
                 {name: (sample_file(name), kind) for name, kind in SAMPLE_FILES.items()},
                 "Asia/Shanghai",
             ),
+            webhook_router(webhooks(db, bus, clock).take, (StoreUnavailable, Busy)),
         ),
         ingest_groups=dict.fromkeys(topics.INPUT_TOPICS, "chengyun-ingest"),
     )
@@ -294,6 +301,16 @@ def stage(servers: embedded.Embedded) -> Iterator[Stage]:
     with served(app) as url:
         yield Stage(url, app, deps, db, live, accounts, audit, clock, servers.bus_url, servers)
     db.close()
+
+
+def webhooks(db: Database, bus: Bus, clock: Clock) -> WebhookIntake:
+    """As app.py joins it."""
+
+    def lookup(feed: str) -> tuple[StoredFeed, bool] | None:
+        row = stored_feed(db, feed)
+        return (StoredFeed(*row[:6]), row[6]) if row else None
+
+    return WebhookIntake(lookup, checked, bus.producer(), FeedStates(db), clock, 1024 * 1024)
 
 
 @contextmanager
