@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 Header = tuple[str, bytes]
 
@@ -40,11 +40,9 @@ class Position:
     offset: int
 
 
-class Record(NamedTuple):
-    """A message read from the bus. `timestamp_ms` is the broker's own append time (ms since the epoch).
-
-    (A NamedTuple: one is made per message, and a frozen dataclass takes four times as long to make.)
-    """
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A message read from the bus. `timestamp_ms` is the broker's own append time (ms since the epoch)."""
 
     topic: str
     partition: int
