@@ -148,6 +148,7 @@ def test_a_second_run_and_a_busy_port_are_refused(var: Path, port: int, runs: li
 def test_what_dies_is_started_again(var: Path, port: int, runs: list[Run]) -> None:
     runs.append(run := Run(var, port))
     run.until("^ready ")
+    run.until_all_begun()
     before = run.pid("ingest")
     os.kill(before, signal.SIGKILL)
     run.until(r"ingest ended \(SIGKILL\), starting it again in 1 s")

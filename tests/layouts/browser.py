@@ -78,7 +78,7 @@ class Server:
     def call(self, path: str, body: bytes = b"") -> bytes:
         """POST to the server's control route."""
         request = urllib.request.Request(self.url + path, data=body, method="POST")
-        with urllib.request.urlopen(request, timeout=5) as reply:
+        with urllib.request.urlopen(request, timeout=30) as reply:
             return bytes(reply.read())
 
 

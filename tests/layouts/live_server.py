@@ -33,6 +33,7 @@ class Hub:
         self.items: dict[str, dict[str, Any]] = {}
         self.log: list[dict[str, Any]] = []
         self.streams: set[asyncio.Queue[str | None]] = set()
+        self.joined = asyncio.Event()  # set while a stream is open
         self.opened = 0
         self.snapshots = 0
         self.mute = False
@@ -89,6 +90,7 @@ def make_app(hub: Hub) -> FastAPI:
             for delta in hub.log[int(n) :]:
                 queue.put_nowait(f"event: delta\ndata: {json.dumps(delta)}\n\n")
         hub.streams.add(queue)
+        hub.joined.set()
 
         async def events() -> AsyncIterator[str]:
             try:
@@ -97,6 +99,8 @@ def make_app(hub: Hub) -> FastAPI:
                     yield text
             finally:
                 hub.streams.discard(queue)
+                if not hub.streams:
+                    hub.joined.clear()
 
         return StreamingResponse(events(), media_type="text/event-stream")
 
@@ -107,6 +111,8 @@ def make_app(hub: Hub) -> FastAPI:
         match order["do"]:
             case "push":
                 hub.push(order.get("set", []), order.get("del", []), order.get("send", True))
+            case "joined":
+                await asyncio.wait_for(hub.joined.wait(), 20)
             case "event":
                 hub.send(order["event"], order.get("data", {}))
             case "drop":

@@ -46,6 +46,12 @@ def until(page: Page, condition: str, timeout_s: float = 10, argument: object = 
     page.wait_for_function(condition, arg=argument, timeout=timeout_s * 1000)
 
 
+def joined(page: Page, server: Server) -> None:
+    """Wait until the page is live and its stream is open: it says live from the snapshot on, a moment earlier."""
+    until(page, "() => chengyun.live.status === 'live'")
+    order(server, "joined")
+
+
 def in_step(page: Page, server: Server, timeout_s: float = 10) -> None:
     """Wait until the page holds exactly the server's state."""
     want = order(server, "look")["state"]
@@ -142,7 +148,7 @@ def test_another_epoch_is_a_gap_and_deletes_are_reported_once(page: Page) -> Non
 def test_deltas_arrive_and_are_named(page: Page, server: Server) -> None:
     order(server, "push", set=[item("incident", "1", "old"), item("device", "d", 1)])
     page.evaluate(START, {})
-    until(page, "() => chengyun.live.status === 'live'")
+    joined(page, server)
     in_step(page, server)
     order(
         server,
@@ -168,7 +174,7 @@ def test_deltas_arrive_and_are_named(page: Page, server: Server) -> None:
 
 def test_a_flood_costs_one_event_a_frame_and_loses_nothing(page: Page, server: Server) -> None:
     page.evaluate(START, {})
-    until(page, "() => chengyun.live.status === 'live'")
+    joined(page, server)
     page.evaluate(
         "() => { window.frames = 0; const f = () => { window.frames += 1; requestAnimationFrame(f); }; f(); }"
     )
@@ -185,7 +191,7 @@ def test_a_flood_costs_one_event_a_frame_and_loses_nothing(page: Page, server: S
 
 def test_server_clock(page: Page, server: Server) -> None:
     page.evaluate(START, {})
-    until(page, "() => chengyun.live.status === 'live'")
+    joined(page, server)
     assert abs(page.evaluate("() => chengyun.live.clockSkewMs")) < 2000
     order(server, "event", event="beat", data={"now": int(time.time() * 1000) + 90_000})
     until(page, "() => chengyun.live.clockSkewMs > 60000")
@@ -194,7 +200,7 @@ def test_server_clock(page: Page, server: Server) -> None:
 
 def test_evaluated_twice_there_is_still_one_client(page: Page, server: Server) -> None:
     page.evaluate(START, {})
-    until(page, "() => chengyun.live.status === 'live'")
+    joined(page, server)
     same = page.evaluate(
         """async () => {
           const again = await import('/assets/live.mjs?m=1');
@@ -210,7 +216,7 @@ def test_evaluated_twice_there_is_still_one_client(page: Page, server: Server) -
 
 def test_a_lost_delta_is_noticed_and_mended(page: Page, server: Server) -> None:
     page.evaluate(START, {})
-    until(page, "() => chengyun.live.status === 'live'")
+    joined(page, server)
     order(server, "push", set=[item("incident", "1", "never sent")], send=False)
     order(server, "push", set=[item("incident", "2", "sent")])
     in_step(page, server)
@@ -236,7 +242,7 @@ def test_reset_fetches_a_new_snapshot(page: Page, server: Server) -> None:
 
 def test_a_dropped_connection_resumes_where_it_was(page: Page, server: Server) -> None:
     page.evaluate(START, {})
-    until(page, "() => chengyun.live.status === 'live'")
+    joined(page, server)
     order(server, "push", set=[item("incident", "1", 1)])
     in_step(page, server)
     order(server, "drop")
@@ -249,7 +255,7 @@ def test_a_dropped_connection_resumes_where_it_was(page: Page, server: Server) -
 
 def test_a_silent_connection_is_reopened(page: Page, server: Server) -> None:
     page.evaluate(START, {"silentMs": 1500, "lostMs": 2500})
-    until(page, "() => chengyun.live.status === 'live'")
+    joined(page, server)
     order(server, "set", values={"mute": True})
     order(server, "push", set=[item("incident", "1", "into the void")])
     # The socket stays open and says nothing, as behind a dead switch: only the watchdog can tell.
@@ -309,7 +315,7 @@ def test_an_outage_of_240_seconds_is_outlived(browser: Browser, server: Server) 
 
 def test_a_server_that_refuses_the_stream_is_not_hammered(page: Page, server: Server) -> None:
     page.evaluate(START, {})
-    until(page, "() => chengyun.live.status === 'live'")
+    joined(page, server)
     order(server, "set", values={"stream_status": 503})
     order(server, "drop")
     until(page, "() => chengyun.live.status !== 'live'")
@@ -326,14 +332,14 @@ def test_a_server_that_refuses_the_stream_is_not_hammered(page: Page, server: Se
 
 def test_end_leads_to_login(page: Page, server: Server) -> None:
     page.evaluate(START, {})
-    until(page, "() => chengyun.live.status === 'live'")
+    joined(page, server)
     order(server, "event", event="end")
     page.wait_for_url("**/login?next=%2Fpage", timeout=30_000)
 
 
 def test_a_session_that_is_over_leads_to_login(page: Page, server: Server) -> None:
     page.evaluate(START, {})
-    until(page, "() => chengyun.live.status === 'live'")
+    joined(page, server)
     order(server, "set", values={"snapshot_status": 401, "stream_status": 401})
     order(server, "drop")
     page.wait_for_url("**/login?next=%2Fpage", timeout=30_000)
@@ -341,7 +347,7 @@ def test_a_session_that_is_over_leads_to_login(page: Page, server: Server) -> No
 
 def test_ages_follow_the_servers_clock(page: Page, server: Server) -> None:
     page.evaluate(START, {})
-    until(page, "() => chengyun.live.status === 'live'")
+    joined(page, server)
     page.evaluate(
         """async () => {
           const now = chengyun.live.now();
