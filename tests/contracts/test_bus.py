@@ -494,8 +494,8 @@ def test_committed_and_ranges(
 def test_offsets_at(
     producer: Producer, inspector: BusInspector, join: Callable[..., Reader], topic: str
 ) -> None:
-    sent, count, begin = 0, 0, time.monotonic()
-    while sent < 60 or time.monotonic() - begin < 0.1:  # a quick machine appends sixty batches within a few moments
+    sent, count, begin = 0, 0, time.monotonic()  # a quick machine appends sixty batches in a few moments
+    while sent < 60 or time.monotonic() - begin < 0.1:
         count += len(producer.publish(numbered(topic, 1 + sent % 9, keys=7, first=sent * 10)))
         sent += 1
     records = read(join(), count)
