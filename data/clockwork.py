@@ -12,7 +12,10 @@ from typing import Any, Final
 import orjson
 
 from data import boards
+from data.audit import Audit
+from data.cameras import SHELF_ENDED_BY_TIMER, end_due
 from data.database import Database
+from data.health import hear, look_around
 from data.incident_totals import total_items
 from data.indicators import (
     Values,
@@ -26,18 +29,22 @@ from data.indicators import (
 )
 from data.live import LiveState
 from data.outbox import Outbox
+from data.quarantine import tend
 from data.questions.incidents import INDICATOR_RECORDS
 from data.reconcile import Reconciler
 
 TIMERS: Final = (
     ("rebuild", 1.0),
     ("escalate", 1.0),
+    ("shelves", 5.0),
     ("indicators", 5.0),
     ("completeness", 60.0),
     ("feeds", 5.0),
     ("totals", 5.0),
     ("trends", 20.0),
     ("reconcile", 30.0),
+    ("quarantine", 5.0),
+    ("device_health", 15.0),
     ("tidy", 600.0),
 )
 """(method of Clockwork, period in seconds)."""
@@ -58,6 +65,7 @@ class Clockwork:
         outbox: Outbox,
         escalate_due: Callable[[datetime], int],
         zone: tzinfo,
+        audit: Audit,
     ) -> None:
         self._database = database
         self._live = live
@@ -66,6 +74,8 @@ class Clockwork:
         self._outbox = outbox
         self._escalate_due = escalate_due
         self._zone = zone
+        self._audit = audit
+        self._heard = 0
         self._told: dict[str, set[str]] | None = None
 
     def rebuild(self, now: datetime) -> None:
@@ -84,6 +94,15 @@ class Clockwork:
     def escalate(self, now: datetime) -> None:
         """Escalate what is due."""
         self._escalate_due(now)
+
+    def shelves(self, now: datetime) -> None:
+        """Cameras set aside come back when their time is over, with a line in the audit log."""
+        with self._database.transaction() as cursor:
+            for number, camera in end_due(cursor, now):
+                self._audit.append(
+                    actor=SHELF_ENDED_BY_TIMER, role="system", action="camera.shelve", thing=f"shelf_over:{camera}",
+                    allowed=True, now=now, detail={"shelf": number}, cursor=cursor,
+                )  # fmt: skip
 
     def indicators(self, now: datetime) -> None:
         """Indicators that are cheap, and devices that fell silent."""
@@ -142,6 +161,15 @@ class Clockwork:
     def reconcile(self, now: datetime) -> None:
         """The ledger against broker and store."""
         self._reconciler.run(now)
+
+    def quarantine(self, now: datetime) -> None:
+        """Held messages: of what they are, and back to the bus those of devices that are registered by now."""
+        tend(self._database, now)
+
+    def device_health(self, now: datetime) -> None:
+        """Who fell silent or speaks again is looked at first, then those that were not looked at for longest."""
+        self._heard = hear(self._database, now, self._heard)
+        look_around(self._database, now)
 
     def tidy(self, now: datetime) -> None:
         """Forget settled outbox rows and old indicator history."""

@@ -44,6 +44,7 @@ class Intake:
     message_id: str
     photos: tuple[str, ...] = ()
     history: bool = False
+    alarm_kind: str = ""
 
 
 class UnitOfWork(Protocol):
@@ -66,6 +67,18 @@ class UnitOfWork(Protocol):
 
     def pending_intake(self, limit: int) -> list[Intake]:
         """Sources waiting for triage, oldest first, locked; those that another process holds are left out."""
+
+    def shelf_of(self, camera: str, at: datetime) -> int | None:
+        """The shelf a camera lay on when it sensed something; None: it was in use."""
+
+    def set_aside(self, intake_id: int, shelf: int) -> None:
+        """This source was sensed by a shelved camera: kept and counted, never triaged."""
+
+    def alarm_window_s(self, kind: str, camera: str) -> int | None:
+        """For how long after its last alarm a scene is one occurrence; None: as long as the incident is open."""
+
+    def last_alarm(self, incident_id: int) -> datetime | None:
+        """When the newest alarm of an incident was sensed."""
 
     def add_intake(self, intake: Intake, reporter: Mapping[str, str], digest: bytes) -> int:
         """Insert a source made at a desk or phone; returns its id."""

@@ -9,7 +9,7 @@ from typing import Any, Final
 from dash import dcc, html
 from dash.development.base_component import Component
 
-from layouts import figures, ids
+from layouts import figures, ids, ops_feeds
 from layouts.desk.lists import feeds as feed_table
 from layouts.shell import frame, pieces
 from layouts.shell.grids import column, grid, number_column
@@ -105,12 +105,13 @@ def ops(view: View) -> Component:
                 html.Div(id=ids.OPS_BODY, className="ops__body"), className="cy-panel ops__main cy-scroll"
             ),
             html.Aside(
-                [html.Div(id=ids.OPS_SIDE), fix],
+                [html.Div(id=ids.OPS_SIDE), fix, ops_feeds.form(view)],
                 className="cy-panel ops__side cy-scroll",
                 hidden=True,
                 **attrs({"data-side": ""}),
             ),
             *(dcc.Store(id=x) for x in (ids.OPS_ASK, ids.OPS_DETAIL_ASK, ids.OPS_PRESS)),
+            *(dcc.Store(id=x) for x in (ids.FEED_EDIT, ids.FEED_PRESS)),
         ],
         className="ops",
     )
@@ -310,7 +311,12 @@ def dead(view: View, answer: Row, asked: Row) -> list[Component]:
         view.t("desk.records.shown", n=len(rows), total=answer.get("total", len(rows))), className="cy-faint"
     )
     table = grid(view, ids.OPS_GRID, columns, lines, nothing=view.t("ops.dead.none"), row_height=50)
-    return [_title(view, "dead", chip, states), note, table]
+    unkept = (
+        html.P(view.t("ops.dead.unkept", n=_n(answer["unkept"])), className="law")
+        if answer.get("unkept")
+        else None
+    )
+    return [_title(view, "dead", chip, states), note, *([unkept] if unkept else []), table]
 
 
 def letter(view: View, r: Row) -> list[Component]:
@@ -412,7 +418,8 @@ def held(view: View, answer: Row) -> list[Component]:
 
 def feeds(view: View, answer: Row) -> list[Component]:
     """The feed registry with live status."""
-    return [_title(view, "feeds"), *feed_table(view, answer.get("rows", []))]
+    tools = [ops_feeds.new_button(view)] if view.may("feed.manage") else []
+    return [_title(view, "feeds", *tools), *feed_table(view, answer.get("rows", []))]
 
 
 def status(view: View, answer: Row) -> list[Component]:

@@ -25,12 +25,13 @@ from data import migrate as migrations
 from data.audit import Audit
 from data.database import Database, StoreUnavailable
 from data.flush import FlushStore
+from data.health import keep_skews
 from data.incident_rows import COLUMNS, live_item, to_incident, to_row
 from data.indicators import completeness_values, device_values, incident_values, keep, told_areas
 from data.outbox import Outbox
 from data.questions.answers import StoreQuestions
 from data.questions.incidents import INDICATOR_RECORDS
-from data.reconcile import Reconciler
+from data.reconcile import Reconciler, recount
 from data.registry import load_registry
 from data.scope import area_scope, incident_scope
 from data.timeseries import TABLES, edition, enable
@@ -235,6 +236,31 @@ def test_duplicates_and_conflicts_are_told_apart(db: Database) -> None:
     assert ledger == [(1, 2, 3, 0, 2, 2, 7)]
     found = db.query('SELECT field, found, rule FROM dead_letters ORDER BY "offset"')
     assert found[0] == ("data.readings.value", "1.5", "2026-11-21T08:00:00+00:00 is stored with 1")
+
+
+def test_a_source_gone_wild_is_counted_and_does_not_fill_the_disk(db: Database) -> None:
+    """The limit holds for the minute, whatever process stores it; the next minute begins anew."""
+    wild = [Outgoing(topics.READING, "k", b"{") for _ in range(5)]
+    intaker = Intaker(db)
+    for _ in range(2):
+        intaker.store = FlushStore(db, dead_letters_kept=3)
+        assert intaker.take(wild) == ["malformed"] * 5
+    intaker.take(wild, NOW + timedelta(minutes=1))
+    assert db.query("SELECT rejected, rejected_unkept FROM ledger ORDER BY minute") == [(10, 7), (5, 2)]
+    assert db.query("SELECT count(*) FROM dead_letters") == [(6,)]
+    assert db.query("SELECT count(*) FROM outbox WHERE topic LIKE '%%.dead'") == [(6,)]
+    with db.transaction() as cursor:
+        assert recount(cursor, 0, 10**6) == [], "what is only counted is not missed"
+
+
+def test_how_far_clocks_are_off_is_kept_beside_the_health(db: Database) -> None:
+    first, second = (row[0] for row in db.query("SELECT no FROM devices ORDER BY no LIMIT 2"))
+    keep_skews(db, lambda: NOW, {first: 2.5, second: -40.0, 999_999: 1.0})
+    keep_skews(db, lambda: NOW + timedelta(minutes=1), {second: -39.0})
+    assert db.query("SELECT device_no, state, clock_skew_s, clock_skew_at FROM device_health ORDER BY 1") == [
+        (first, "unknown", 2.5, NOW),
+        (second, "unknown", -39.0, NOW + timedelta(minutes=1)),
+    ]
 
 
 def test_a_conflict_keeps_the_other_readings_of_its_message(db: Database) -> None:

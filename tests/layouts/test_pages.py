@@ -29,11 +29,16 @@ from layouts.text import LANGUAGES, catalogue, slots
 
 ROOT = Path(__file__).resolve().parents[2]
 CALLBACK_FILES = sorted(
-    p for p in (ROOT / "callbacks").glob("*.py") if re.match(r"dash|desk|leader|wall|ops|admin", p.name)
+    p
+    for p in (ROOT / "callbacks").glob("*.py")
+    if re.match(r"dash|desk|leader|wall|ops|devices|admin", p.name)
 )
 LAYOUT_FILES = sorted(
     p for folder in ("layouts/shell", "layouts/desk") for p in (ROOT / folder).glob("*.py")
-) + [ROOT / "layouts" / f"{name}.py" for name in ("leader", "wall", "ops", "admin", "figures")]
+) + [
+    ROOT / "layouts" / f"{name}.py"
+    for name in ("leader", "wall", "ops", "ops_feeds", "devices", "admin", "figures")
+]
 SCRIPTS = sorted(
     [*(ROOT / "layouts/assets/desk").glob("*.*js"), *(ROOT / "layouts/assets/wall").glob("*.*js")]
 )
@@ -226,9 +231,9 @@ def links(page: Any) -> list[str]:
 
 
 def test_navigation_shows_only_what_the_role_may_open() -> None:
-    assert links(PAGES["desk"](view(role="operator"))) == ["/desk", "/wall", "/ops"]
+    assert links(PAGES["desk"](view(role="operator"))) == ["/desk", "/wall", "/ops", "/devices"]
     assert "/leader" in links(PAGES["leader"](view(role="duty_leader")))
-    assert links(PAGES["admin"](view(role="administrator"))) == ["/wall", "/ops", "/admin"]
+    assert links(PAGES["admin"](view(role="administrator"))) == ["/wall", "/ops", "/devices", "/admin"]
 
 
 def test_every_terminal_asks_for_a_right_that_some_role_has() -> None:
