@@ -1,4 +1,4 @@
-"""Rollups of readings per minute, hour and day, kept up in bounded steps (docs/adr/0013).
+"""Rollups of readings per minute, hour and day, kept up in bounded steps (docs/adr/0015).
 
 What has to be rolled up is noted by the ledger itself (`rollup_dirty`, migration 0010), in the transaction that stores
 it. A step takes the noted ledger rows, finds the readings that carry their ids, and computes every bucket that these

@@ -46,10 +46,10 @@ MESSAGES: Final = "/api/v1/messages/"
 """POST below it asks for a feed's token itself."""
 
 DEVICES: Final = "/api/v1/devices/"
-"""POST below it asks for a device's credential itself."""
+"""POST of `…/readings` below it asks for a device's credential itself."""
+
 WEBHOOKS: Final = "/api/v1/feeds/"
 """POST below it asks for a feed's signature itself."""
-"""POST of `…/readings` below it asks for a device's credential itself."""
 
 FORMS: Final = frozenset({"/login", "/password", "/logout"})
 """Unsafe paths whose forms carry the CSRF token as a field; they check it themselves."""
@@ -234,10 +234,11 @@ def is_open(path: str, method: str) -> bool:
         return True
     if path.startswith(OPEN_FOLDERS) and method in _SAFE and ".." not in path:
         return True
-    return path.startswith((MESSAGES, DEVICES, WEBHOOKS)) and method == "POST"
     if method != "POST":
         return False
-    return path.startswith(MESSAGES) or (path.startswith(DEVICES) and path.endswith("/readings"))
+    if path.startswith(DEVICES):
+        return path.endswith("/readings")
+    return path.startswith((MESSAGES, WEBHOOKS))
 
 
 def cookie_of(headers: Headers, name: str) -> str:

@@ -1,4 +1,4 @@
--- Rollups of readings per minute, hour and day (docs/adr/0013): of one device and metric the number, sum, lowest and
+-- Rollups of readings per minute, hour and day (docs/adr/0015): of one device and metric the number, sum, lowest and
 -- highest value of a bucket, and its first and last reading. `time` = the bucket's begin; days are the city's.
 -- Where the server has continuous aggregates, data/timeseries.py puts them in the place of the three tables.
 CREATE TABLE rollup_minute (

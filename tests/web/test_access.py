@@ -24,12 +24,11 @@ OPEN = {
     ("GET", "/assets/tokens.css"),
     ("POST", "/api/v1/messages/city.reading.v1"),
     ("POST", "/api/v1/messages/city.reading.v1/dahua"),
-}
-"""The only doors without a session; the last two ask for a feed's token, /metrics for loopback or its token."""
     ("POST", "/api/v1/devices/WL-1/readings"),
+    ("POST", "/api/v1/feeds/hook/records"),
 }
-"""The only doors without a session; the last two ask for a feed's token or a device's credential, /metrics for loopback
-or its token."""
+"""The only doors without a session. POST below /api/v1 asks for a feed's token, a device's credential or a feed's
+signature itself; /metrics for loopback or its token."""
 
 DASH = (
     "/desk", "/leader", "/wall", "/admin", "/ops", "/devices", "/_dash-layout", "/_dash-dependencies", "/_reload-hash",
@@ -39,6 +38,7 @@ FILLED = {
     "lang": "zh",
     "topic": "city.reading.v1",
     "device": "WL-1",
+    "feed": "hook",
     "sha256": "0" * 64,
     "token": "x" * 43,
     "file": "loop.mp4",
