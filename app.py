@@ -596,6 +596,7 @@ def relay(s: Settings, args: argparse.Namespace) -> int:
     from data.clockwork import TIMERS, Clockwork
     from data.outbox import Outbox
     from data.reconcile import Reconciler
+    from incidents.selfcheck import file_mismatches
     from incidents.triage import escalate_due
     from streams.relay import Relay, Timer
 
@@ -610,6 +611,10 @@ def relay(s: Settings, args: argparse.Namespace) -> int:
         with units() as uow:
             return escalate_due(uow, now)
 
+    def file_standing(now: datetime) -> int:
+        with units() as uow:
+            return file_mismatches(uow, facts.path, now)
+
     clockwork = Clockwork(
         parts.database,
         parts.live,
@@ -617,6 +622,7 @@ def relay(s: Settings, args: argparse.Namespace) -> int:
         Reconciler(parts.database, lambda: inspector),
         outbox,
         escalate,
+        file_standing,
         ZoneInfo(parts.settings.timezone),
         parts.audit,
     )

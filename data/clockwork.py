@@ -43,6 +43,7 @@ TIMERS: Final = (
     ("totals", 5.0),
     ("trends", 20.0),
     ("reconcile", 30.0),
+    ("mismatches", 5.0),
     ("quarantine", 5.0),
     ("device_health", 15.0),
     ("tidy", 600.0),
@@ -51,7 +52,7 @@ TIMERS: Final = (
 
 
 class Clockwork:
-    """The clock's work of one city. `escalate_due` is the service's; it runs in its own unit of work.
+    """The clock's work of one city. `escalate_due` and `file_mismatches` run in units of work of their own.
 
     `zone`: the city's, by which a day begins.
     """
@@ -64,6 +65,7 @@ class Clockwork:
         reconciler: Reconciler,
         outbox: Outbox,
         escalate_due: Callable[[datetime], int],
+        file_mismatches: Callable[[datetime], int],
         zone: tzinfo,
         audit: Audit,
     ) -> None:
@@ -73,6 +75,7 @@ class Clockwork:
         self._reconciler = reconciler
         self._outbox = outbox
         self._escalate_due = escalate_due
+        self._file_mismatches = file_mismatches
         self._zone = zone
         self._audit = audit
         self._heard = 0
@@ -161,6 +164,10 @@ class Clockwork:
     def reconcile(self, now: datetime) -> None:
         """The ledger against broker and store."""
         self._reconciler.run(now)
+
+    def mismatches(self, now: datetime) -> None:
+        """What still stands becomes an incident of those who run the platform."""
+        self._file_mismatches(now)
 
     def quarantine(self, now: datetime) -> None:
         """Held messages: of what they are, and back to the bus those of devices that are registered by now."""

@@ -99,7 +99,9 @@ class DeviceAccess:
                 cursor.execute(
                     "INSERT INTO ledger_mismatches AS m (found_at, kind, topic, partition, feed, minute, expected, found)"
                     " VALUES (%s, %s, 'mqtt', 0, %s, %s, %s, 0) ON CONFLICT (kind, topic, partition, feed, minute)"
-                    " DO UPDATE SET expected = m.expected + EXCLUDED.expected, resolved_at = NULL",
+                    " DO UPDATE SET expected = m.expected + EXCLUDED.expected, resolved_at = NULL,"
+                    " intake_id = CASE WHEN m.resolved_at IS NULL THEN m.intake_id END,"
+                    " found_at = CASE WHEN m.resolved_at IS NULL THEN m.found_at ELSE EXCLUDED.found_at END",
                     (now, DROPPED, FEED, minute, new),
                 )
         return new

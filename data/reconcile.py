@@ -184,9 +184,12 @@ class Reconciler:
         with self._database.transaction() as cursor:
             for m in found:
                 cursor.execute(
-                    "INSERT INTO ledger_mismatches (found_at, kind, topic, partition, feed, minute, expected, found)"
+                    "INSERT INTO ledger_mismatches AS m (found_at, kind, topic, partition, feed, minute, expected, found)"
                     " VALUES (%s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT (kind, topic, partition, feed, minute)"
-                    " DO UPDATE SET expected = EXCLUDED.expected, found = EXCLUDED.found, resolved_at = NULL",
+                    " DO UPDATE SET expected = EXCLUDED.expected, found = EXCLUDED.found, resolved_at = NULL,"
+                    # What comes back after it was resolved is found anew, and filed anew.
+                    " found_at = CASE WHEN m.resolved_at IS NULL THEN m.found_at ELSE EXCLUDED.found_at END,"
+                    " intake_id = CASE WHEN m.resolved_at IS NULL THEN m.intake_id END",
                     (now, m.kind, m.topic, m.partition, m.feed, m.minute, m.expected, m.found),
                 )
             keys = {(m.kind, m.topic, m.partition, m.feed, m.minute) for m in found}

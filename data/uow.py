@@ -15,7 +15,7 @@ from data.database import Cursor, Database, dicts, json, many
 from data.incident_rows import COLUMNS, live_item, to_incident, to_row
 from incidents.lifecycle import DEFAULT_STAGE_LIMITS_MIN
 from incidents.model import Actor, ClockKind, Incident, Place, Policy, Rejected, TimelineEntry
-from incidents.storeports import EventClass, Intake
+from incidents.storeports import EventClass, Intake, StandingMismatch
 
 PlaceOf = Callable[[float, float], Place]
 
@@ -153,6 +153,21 @@ class PgUnitOfWork:
         if row is None:
             raise Rejected("stale", f"key={intake.message_id!r}: this report was filed already", field="key")
         return int(row[0])
+
+    def standing_mismatches(self, before: datetime, limit: int) -> list[StandingMismatch]:
+        """See UnitOfWork."""
+        self._cursor.execute(
+            "SELECT id, found_at, kind, topic, partition, feed, minute, expected, found FROM ledger_mismatches"
+            " WHERE resolved_at IS NULL AND intake_id IS NULL AND found_at <= %s ORDER BY id LIMIT %s FOR UPDATE",
+            (before, limit),
+        )
+        return [StandingMismatch(**row) for row in dicts(self._cursor)]
+
+    def mismatch_filed(self, mismatch_id: int, intake_id: int) -> None:
+        """See UnitOfWork."""
+        self._cursor.execute(
+            "UPDATE ledger_mismatches SET intake_id = %s WHERE id = %s", (intake_id, mismatch_id)
+        )
 
     def attach(self, intake_id: int, incident_id: int) -> None:
         """See UnitOfWork."""

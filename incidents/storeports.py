@@ -47,6 +47,21 @@ class Intake:
     alarm_kind: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class StandingMismatch:
+    """A mismatch of the loss ledger that nobody has been told of. `minute` None: of the whole partition."""
+
+    id: int
+    found_at: datetime
+    kind: str
+    topic: str
+    partition: int
+    feed: str
+    minute: datetime | None
+    expected: int
+    found: int
+
+
 class UnitOfWork(Protocol):
     """One transaction. Leaving the `with` block normally commits; an exception undoes everything."""
 
@@ -82,6 +97,12 @@ class UnitOfWork(Protocol):
 
     def add_intake(self, intake: Intake, reporter: Mapping[str, str], digest: bytes) -> int:
         """Insert a source made at a desk or phone; returns its id."""
+
+    def standing_mismatches(self, before: datetime, limit: int) -> list[StandingMismatch]:
+        """Open mismatches of the ledger found before this moment and not filed, oldest first, locked."""
+
+    def mismatch_filed(self, mismatch_id: int, intake_id: int) -> None:
+        """This mismatch was filed as this source."""
 
     def attach(self, intake_id: int, incident_id: int) -> None:
         """This source belongs to this incident."""

@@ -24,6 +24,8 @@ DEFAULT_LEVEL: Final = 3
 
 def merge_key(intake: Intake) -> str:
     """What makes two machine sources the same occurrence while it is open; '' = never merged."""
+    if intake.kind == SourceKind.CHECK:
+        return f"{intake.source}|{intake.class_code}"
     if intake.kind == SourceKind.REPORT or not (intake.device or intake.camera):
         return ""
     return f"{intake.device or intake.camera}|{intake.class_code or intake.alarm_kind}"

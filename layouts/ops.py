@@ -166,6 +166,7 @@ def _mismatches(view: View, rows: Sequence[Row]) -> Component:
             "found": r.get("found"),
             "gap": int(r.get("found") or 0) - int(r.get("expected") or 0),
             "since": view.moment(r.get("found_at"), "%m-%d %H:%M:%S"),
+            "incident": r.get("incident_number") or view.t("ops.mismatch.unfiled"),
         }
         for r in rows
     ]
@@ -178,6 +179,7 @@ def _mismatches(view: View, rows: Sequence[Row]) -> Component:
         number_column("found", view.t("ops.mismatch.found")),
         number_column("gap", view.t("ops.mismatch.gap")),
         column("since", view.t("ops.mismatch.since"), width=150, cellClass="cy-num"),
+        column("incident", view.t("ops.mismatch.incident"), width=170, cellClass="cy-num"),
     ]
     told = html.Div(
         [pieces.icon("triangle-alert"), view.t("ops.ledger.mismatch", n=len(rows))],

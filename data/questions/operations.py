@@ -78,8 +78,10 @@ def ledger(ask: Ask, query: c.Ledger) -> dict[str, Any]:
         end = ends.get(f"{part['topic']}/{part['partition']}")
         part["in_flight"] = None if end is None else max(0, end - part["position"])
     mismatches = ask.database.dicts(
-        "SELECT id, found_at, kind, topic, partition, feed, minute, expected, found, resolved_at"
-        " FROM ledger_mismatches ORDER BY resolved_at IS NOT NULL, found_at DESC LIMIT 200"
+        "SELECT m.id, m.found_at, m.kind, m.topic, m.partition, m.feed, m.minute, m.expected, m.found, m.resolved_at,"
+        " i.incident_id AS incident, coalesce(n.number, '') AS incident_number FROM ledger_mismatches m"
+        " LEFT JOIN intake i ON i.id = m.intake_id LEFT JOIN incidents n ON n.id = i.incident_id"
+        " ORDER BY m.resolved_at IS NOT NULL, m.found_at DESC LIMIT 200"
     )
     return {"rows": rows, "partitions": partitions, "mismatches": mismatches, "total": len(rows)}
 

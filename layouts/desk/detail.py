@@ -348,7 +348,7 @@ def sources(view: View, incident: Row) -> list[Component]:
     rows = incident.get("source_list") or []
     if not rows:
         return []
-    marks = {"warning": "device", "alarm": "camera", "report": "user"}
+    marks = {"warning": "device", "alarm": "camera", "report": "user", "check": "database"}
     items = [
         html.Div(
             [

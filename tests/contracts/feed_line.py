@@ -105,7 +105,7 @@ class _Reader:
         return TopicPartition(self.bus.there(p.topic), p.partition)
 
     def poll(self, max_records: int, timeout_s: float) -> list[Record]:
-        return [replace(r, topic=self.bus.here(r.topic)) for r in self.inner.poll(max_records, timeout_s)]
+        return [r._replace(topic=self.bus.here(r.topic)) for r in self.inner.poll(max_records, timeout_s)]
 
     def assignment(self) -> frozenset[TopicPartition]:
         return frozenset(TopicPartition(self.bus.here(p.topic), p.partition) for p in self.inner.assignment())

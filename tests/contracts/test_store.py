@@ -42,6 +42,7 @@ from incidents.commands import (
     Devices,
     IncidentList,
     LeaderBoard,
+    Ledger,
     NoteIncident,
     ReplayDeadLetter,
     ReportIncident,
@@ -52,6 +53,7 @@ from incidents.ingest import Fenced, Flush
 from incidents.lifecycle import Step, advance, escalation_due, file_report
 from incidents.model import Actor, ClockKind, Incident, Place, Policy, Rejected, Stage
 from incidents.ports import Outgoing, Record, TopicPartition
+from incidents.selfcheck import LEDGER_CLASS, file_mismatches
 from incidents.service import City, CityService
 from incidents.triage import SYSTEM, escalate_due, triage
 from streams import topics
@@ -453,6 +455,42 @@ def test_an_old_mismatch_stays_until_it_agrees_again(db: Database) -> None:
         cursor.executemany("INSERT INTO readings VALUES (%s, %s, %s, %s, %s)", gone)
     reconciler.run(days_later)
     assert db.query(still_open) == [(0,)]
+
+
+def test_a_mismatch_that_stands_becomes_one_incident_of_the_platform(db: Database) -> None:
+    """Filed at the second look, once; further ones join it while it is open; what comes back is filed anew."""
+    intaker, reconciler, units = Intaker(db), Reconciler(db, NoBus), units_of_work(db)
+
+    def look(at: datetime) -> int:
+        """What the relay's timers and the ingest's triage do at that moment; sources filed."""
+        reconciler.run(at)
+        with units() as uow:
+            filed = file_mismatches(uow, CITY, at)
+            triage(uow, at, PATTERN, ZONE)
+        return filed
+
+    later = [NOW + timedelta(seconds=30 * n) for n in range(8)]
+    intaker.take([reading("WL-1", {"level": 1.0}, NOW + timedelta(seconds=n), f"m{n}") for n in range(4)])
+    gone = db.query("DELETE FROM readings WHERE time = %s RETURNING *", (NOW,))
+    assert [look(later[0]), look(later[1]), look(later[2])] == [0, 1, 0]
+    [(number, class_code, text, area, stage)] = db.query(
+        "SELECT id, class_code, text, area_path, stage FROM incidents"
+    )
+    assert (area, stage) == (CITY, "reported") and "应有 4 条，实有 3 条" in text and topics.READING in text
+    assert class_code in ("", LEDGER_CLASS)
+    answer = StoreQuestions(db, place_of, dict, lambda: CITY).answer(
+        Ledger(60), actor("administrator", CITY), later[2]
+    )
+    [shown] = answer["mismatches"]
+    assert shown["incident"] == number and shown["incident_number"]
+
+    with db.transaction() as cursor:
+        cursor.executemany("INSERT INTO readings VALUES (%s, %s, %s, %s, %s)", gone)
+    assert look(later[3]) == 0
+    assert db.query("SELECT count(*) FROM ledger_mismatches WHERE resolved_at IS NULL") == [(0,)]
+    db.query("DELETE FROM readings WHERE time = %s", (NOW,))
+    assert [look(later[4]), look(later[5])] == [0, 1]
+    assert db.query("SELECT id, sources FROM incidents") == [(number, 2)]
 
 
 def test_what_the_bus_said_of_an_old_minute_is_not_taken_back(db: Database) -> None:
