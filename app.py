@@ -596,6 +596,7 @@ def relay(s: Settings, args: argparse.Namespace) -> int:
     from data.clockwork import TIMERS, Clockwork
     from data.outbox import Outbox
     from data.reconcile import Reconciler
+    from data.storage import bus_usage, files_usage, store_usage
     from incidents.selfcheck import file_mismatches
     from incidents.triage import escalate_due
     from streams.relay import Relay, Timer
@@ -623,6 +624,12 @@ def relay(s: Settings, args: argparse.Namespace) -> int:
         outbox,
         escalate,
         file_standing,
+        {
+            "store": lambda: store_usage(parts.database, s.store_disk, s.store_capacity_gb),
+            "bus": lambda: bus_usage(inspector.usage, s.bus_capacity_gb),
+            "live": parts.live.usage,
+            "files": lambda: files_usage(s.var),
+        },
         ZoneInfo(parts.settings.timezone),
         parts.audit,
     )

@@ -60,6 +60,15 @@ SETTINGS: tuple[Setting, ...] = (
         "Readings older than this many days are compressed, where the store can (TimescaleDB community edition);"
         " 0: never. Longer than CHENGYUN_MAX_AGE_H, so that late readings find an uncompressed chunk.",
     ),
+    Setting(
+        "CHENGYUN_STORE_DISK",
+        "",
+        "A folder on the store's disk, where this machine can see it: what is free there is what the store can grow by.",
+    ),
+    Setting(
+        "CHENGYUN_STORE_CAPACITY_GB", "0", "Room for the store when its disk cannot be seen; 0: not known."
+    ),
+    Setting("CHENGYUN_BUS_CAPACITY_GB", "0", "Room for Kafka's logs; 0: not known. (Redis knows its own.)"),
     Setting("CHENGYUN_MAX_MESSAGE_KB", "1024", "A larger message is refused (HTTP 413) or dead-lettered."),
     Setting(
         "CHENGYUN_MQTT",
@@ -118,6 +127,9 @@ class Settings:
     max_ahead_s: float
     keep_raw_days: float
     compress_after_days: float
+    store_disk: str
+    store_capacity_gb: float
+    bus_capacity_gb: float
     max_message_kb: int
     mqtt: str
     mqtt_access: Path
@@ -189,6 +201,9 @@ def read(environ: Mapping[str, str] | None = None) -> Settings:
         max_ahead_s=_number("CHENGYUN_MAX_AHEAD_S", v["CHENGYUN_MAX_AHEAD_S"], 0),
         keep_raw_days=days_beyond_lateness("CHENGYUN_KEEP_RAW_DAYS"),
         compress_after_days=days_beyond_lateness("CHENGYUN_COMPRESS_AFTER_DAYS"),
+        store_disk=v["CHENGYUN_STORE_DISK"],
+        store_capacity_gb=_number("CHENGYUN_STORE_CAPACITY_GB", v["CHENGYUN_STORE_CAPACITY_GB"], 0),
+        bus_capacity_gb=_number("CHENGYUN_BUS_CAPACITY_GB", v["CHENGYUN_BUS_CAPACITY_GB"], 0),
         max_message_kb=whole("CHENGYUN_MAX_MESSAGE_KB", 1),
         mqtt=v["CHENGYUN_MQTT"],
         mqtt_access=Path(v["CHENGYUN_MQTT_ACCESS"] or Path(v["CHENGYUN_VAR"]) / "mosquitto" / "access"),

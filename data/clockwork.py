@@ -5,7 +5,7 @@ Each method is one timer of the relay; `TIMERS` says how often.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta, tzinfo
 from typing import Any, Final
 
@@ -32,6 +32,8 @@ from data.outbox import Outbox
 from data.quarantine import tend
 from data.questions.incidents import INDICATOR_RECORDS
 from data.reconcile import Reconciler
+from data.storage import measure
+from incidents.ports import Usage
 
 TIMERS: Final = (
     ("rebuild", 1.0),
@@ -45,6 +47,7 @@ TIMERS: Final = (
     ("reconcile", 30.0),
     ("mismatches", 5.0),
     ("quarantine", 5.0),
+    ("storage", 60.0),
     ("device_health", 15.0),
     ("tidy", 600.0),
 )
@@ -66,6 +69,7 @@ class Clockwork:
         outbox: Outbox,
         escalate_due: Callable[[datetime], int],
         file_mismatches: Callable[[datetime], int],
+        rooms: Mapping[str, Callable[[], Usage]],
         zone: tzinfo,
         audit: Audit,
     ) -> None:
@@ -76,6 +80,7 @@ class Clockwork:
         self._outbox = outbox
         self._escalate_due = escalate_due
         self._file_mismatches = file_mismatches
+        self._rooms = rooms
         self._zone = zone
         self._audit = audit
         self._heard = 0
@@ -177,6 +182,10 @@ class Clockwork:
         """Who fell silent or speaks again is looked at first, then those that were not looked at for longest."""
         self._heard = hear(self._database, now, self._heard)
         look_around(self._database, now)
+
+    def storage(self, now: datetime) -> None:
+        """How much room everything takes."""
+        measure(self._database, self._rooms, now)
 
     def tidy(self, now: datetime) -> None:
         """Forget settled outbox rows and old indicator history."""

@@ -201,6 +201,7 @@ class Supervisor:
             CHENGYUN_HTTP_HOST=self.door.host,
             CHENGYUN_HTTP_PORT=str(self.door.port),
             CHENGYUN_VAR=str(self.var),
+            CHENGYUN_STORE_DISK=str(self.var),
             PYTHONUNBUFFERED="1",
             PYTHONPATH=str(ROOT),
         )

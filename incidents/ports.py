@@ -114,6 +114,14 @@ class Reader(Protocol):
         """Leave the group at once, so that others take over; idempotent."""
 
 
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What something takes and may take, in bytes; `capacity` None: nobody here knows."""
+
+    used: int
+    capacity: int | None = None
+
+
 class BusInspector(Protocol):
     """Read-only questions about the bus, for the loss ledger and the operations page; and topic creation."""
 
@@ -128,6 +136,9 @@ class BusInspector(Protocol):
 
     def committed(self, group: str, topic: str) -> dict[TopicPartition, int]:
         """What a group has committed, per partition (absent = nothing yet)."""
+
+    def usage(self) -> Usage:
+        """What the messages that are kept take, and the limit if the bus knows one."""
 
     def close(self) -> None:
         """Release the connection; idempotent."""

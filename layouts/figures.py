@@ -103,6 +103,18 @@ def empty_trend() -> go.Figure:
     return go.Figure(layout=dress(size=15, height=None))
 
 
+def size(value: object) -> str:
+    """Bytes in the largest decimal unit that leaves a whole part: 1.2 GB; an en dash for nothing."""
+    if not isinstance(value, int | float):
+        return "–"
+    amount = float(value)
+    for unit in ("B", "kB", "MB", "GB"):
+        if abs(amount) < 999.5:
+            return f"{amount:.0f} {unit}" if unit == "B" or abs(amount) >= 99.95 else f"{amount:.1f} {unit}"
+        amount /= 1000
+    return f"{amount:,.1f} TB"
+
+
 def number(value: object) -> str:
     """A figure with at most three decimals and no tail of zeros; an en dash for nothing."""
     if value is None:

@@ -445,9 +445,47 @@ def status(view: View, answer: Row) -> list[Component]:
     tables = [
         _rows_table(view, name, value)
         for name, value in answer.items()
-        if isinstance(value, list) and value and isinstance(value[0], Mapping)
+        if name != "storage" and isinstance(value, list) and value and isinstance(value[0], Mapping)
     ]
-    return [_title(view, "status"), plain, html.Div(cards, className="cy-grid"), *tables]
+    rooms = _storage(view, answer.get("storage") or [])
+    return [_title(view, "status"), plain, html.Div(cards, className="cy-grid"), rooms, *tables]
+
+
+def _storage(view: View, rows: Sequence[Row]) -> Component:
+    """What takes room and what waits, how fast it grows, and when it is full."""
+    lines = []
+    for r in rows:
+        amount = figures.size if r.get("unit") == "bytes" else figures.number
+        capacity, grows = r.get("capacity"), r.get("per_day")
+        share = f"{100 * r['used'] / capacity:.0f} %" if capacity else ""
+        if r.get("full_at"):
+            full = view.moment(r["full_at"], "%Y-%m-%d %H:%M")
+        elif grows is None:
+            full = view.t("ops.storage.short")
+        elif r.get("unit") == "bytes" and not capacity:
+            full = view.t("ops.storage.unknown")
+        else:
+            full = view.t("ops.storage.never") if capacity else "–"
+        cells = (
+            (view.t(f"ops.storage.{r.get('what')}"), "cy-strong"),
+            (amount(r.get("used")), "is-right cy-num"),
+            (amount(capacity) if capacity else "–", "is-right cy-num"),
+            (share, "is-right cy-num"),
+            ("–" if grows is None else ("+" if grows > 0 else "") + amount(round(grows)), "is-right cy-num"),
+            (full, "cy-num" + (" is-mark" if r.get("full_at") else "")),
+            (pieces.age_of(r.get("at")), ""),
+        )
+        lines.append(html.Tr([html.Td(text, className=look) for text, look in cells]))
+    heads = [
+        view.t(f"ops.storage.head.{k}")
+        for k in ("what", "used", "capacity", "share", "per_day", "full", "at")
+    ]
+    return html.Div(
+        [
+            html.H2(view.t("ops.storage.title"), className="cy-h3"),
+            pieces.table(heads, lines, nothing=view.t("ops.storage.none"), className="numbers"),
+        ]
+    )
 
 
 def _rows_table(view: View, name: str, rows: Sequence[Row]) -> Component:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Final
 
@@ -12,6 +13,7 @@ from data.incident_rows import ms
 from data.indicators import latest_values
 from data.questions.context import Answer, Ask, bounded, contains
 from data.scope import area_scope, named
+from data.storage import storage
 from data.store_counts import store_counts
 from data.timeseries import continuous, edition
 from incidents import commands as c
@@ -190,12 +192,29 @@ def _rollup(ask: Ask) -> dict[str, Any]:
     }
 
 
+def _ingest(ask: Ask, ends: Mapping[str, int] | None) -> dict[str, Any]:
+    """What came in within the last whole minute of the broker, a second; and what waits on the bus (None: unknown)."""
+    minute = ask.now.replace(second=0, microsecond=0) - timedelta(minutes=1)
+    ((messages, records),) = ask.database.query(
+        "SELECT coalesce(sum(stored + rejected + duplicate + held), 0)::bigint,"
+        " coalesce(sum(records_stored), 0)::bigint FROM ledger WHERE minute = %s",
+        (minute,),
+    )
+    lag = None
+    if ends is not None:
+        at = {f"{t}/{p}": n for t, p, n in ask.database.query(
+            "SELECT topic, partition, position FROM partition_positions")}  # fmt: skip
+        lag = sum(max(0, end - at.get(partition, 0)) for partition, end in ends.items())
+    return {"lag": lag, "messages_per_s": round(messages / 60, 1), "records_per_s": round(records / 60, 1)}
+
+
 def status(ask: Ask, query: c.Status) -> dict[str, Any]:
     """See Status."""
     version = ask.database.query("SHOW server_version")[0][0]
     sizes = ask.database.query("SELECT pg_database_size(current_database())")[0][0]
     newest = ask.database.query("SELECT max(number) FROM schema_migrations")[0][0]
     demo = ask.database.query("SELECT count(*) FROM feeds WHERE demo AND NOT disabled")[0][0] > 0
+    facts = dict(ask.facts())
     return {
         "store": edition(ask.database),
         "postgresql": version,
@@ -204,7 +223,9 @@ def status(ask: Ask, query: c.Status) -> dict[str, Any]:
         "demo": demo,
         "rollup": _rollup(ask),
         "counted": {f"{kind}_{state}": int(n) for (kind, state), n in store_counts(ask.database).items()},
-        **ask.facts(),
+        "ingest": _ingest(ask, facts.pop("bus_ends", None)),
+        "storage": storage(ask.database, ask.now),
+        **facts,
     }
 
 

@@ -39,6 +39,7 @@ from incidents.ports import (
     Record,
     StartPositions,
     TopicPartition,
+    Usage,
 )
 from streams import topics
 from streams.consumer import Consumer
@@ -145,6 +146,9 @@ class _Inspector:
 
     def committed(self, group: str, topic: str) -> dict[TopicPartition, int]:
         return {}
+
+    def usage(self) -> Usage:
+        return self.inner.usage()
 
     def close(self) -> None:
         self.inner.close()

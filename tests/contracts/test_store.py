@@ -26,7 +26,7 @@ from data.audit import Audit
 from data.database import Database, StoreUnavailable
 from data.flush import FlushStore
 from data.health import keep_skews
-from data.incident_rows import COLUMNS, live_item, to_incident, to_row
+from data.incident_rows import COLUMNS, live_item, ms, to_incident, to_row
 from data.indicators import completeness_values, device_values, incident_values, keep, told_areas
 from data.outbox import Outbox
 from data.questions.answers import StoreQuestions
@@ -34,6 +34,7 @@ from data.questions.incidents import INDICATOR_RECORDS
 from data.reconcile import Reconciler, recount
 from data.registry import load_registry
 from data.scope import area_scope, incident_scope
+from data.storage import bus_usage, files_usage, measure, storage, store_usage
 from data.timeseries import TABLES, edition, enable
 from incidents.access import ROLES, Thing, covers, may
 from incidents.commands import (
@@ -52,7 +53,7 @@ from incidents.indicators import count, share
 from incidents.ingest import Fenced, Flush
 from incidents.lifecycle import Step, advance, escalation_due, file_report
 from incidents.model import Actor, ClockKind, Incident, Place, Policy, Rejected, Stage
-from incidents.ports import Outgoing, Record, TopicPartition
+from incidents.ports import BusUnavailable, Outgoing, Record, TopicPartition, Usage
 from incidents.selfcheck import LEDGER_CLASS, file_mismatches
 from incidents.service import City, CityService
 from incidents.triage import SYSTEM, escalate_due, triage
@@ -491,6 +492,38 @@ def test_a_mismatch_that_stands_becomes_one_incident_of_the_platform(db: Databas
     db.query("DELETE FROM readings WHERE time = %s", (NOW,))
     assert [look(later[4]), look(later[5])] == [0, 1]
     assert db.query("SELECT id, sources FROM incidents") == [(number, 2)]
+
+
+def test_room_is_measured_and_forecast(db: Database, tmp_path: Path) -> None:
+    grown = iter(range(1_000_000, 10_000_000, 1_000_000))
+
+    def away() -> Usage:
+        raise BusUnavailable("the bus is away")
+
+    minutes = [NOW + timedelta(minutes=5 * n) for n in range(5)]
+    for at in minutes:
+        rooms = {
+            "store": lambda: store_usage(db, "", 0),
+            "live": lambda: Usage(next(grown), 6_000_000),
+            "files": lambda: files_usage(tmp_path),
+            "bus": away,
+        }
+        measure(db, rooms, at)
+    found = {row["what"]: row for row in storage(db, minutes[-1])}
+    assert "bus" not in found
+    assert found["store"]["used"] > 1_000_000 and found["store"]["capacity"] is None
+    assert found["live"] | {"per_day": None} == {
+        "what": "live", "unit": "bytes", "used": 5_000_000, "capacity": 6_000_000, "at": ms(minutes[-1]),
+        "per_day": None, "full_at": ms(minutes[-1] + timedelta(minutes=5)),
+    }  # fmt: skip
+    assert found["live"]["per_day"] == pytest.approx(12 * 24 * 1_000_000)
+    assert found["files"]["capacity"] > found["files"]["used"] > 0
+    assert found["held"]["used"] == 0 and found["held"]["per_day"] == 0
+    measure(db, {}, minutes[-1] + timedelta(days=8))
+    assert db.query("SELECT count(DISTINCT at) FROM storage_samples") == [(1,)]
+    assert bus_usage(lambda: Usage(3), 2).capacity == 2 * 10**9
+    assert bus_usage(lambda: Usage(3, 7), 2).capacity == 7
+    assert store_usage(db, str(tmp_path), 0).capacity > shutil.disk_usage(tmp_path).free
 
 
 def test_what_the_bus_said_of_an_old_minute_is_not_taken_back(db: Database) -> None:
