@@ -39,6 +39,7 @@ def register(app: Dash, deps: DashDeps) -> None:
 
     @app.callback(
         Output(ids.FEED_HEAD, "children"),
+        Output(ids.FEED_FORM, "data-filled"),
         *(Output(f, "value") for f in FIELDS),
         Input(ids.FEED_EDIT, "data"),
         prevent_initial_call=True,
@@ -49,7 +50,7 @@ def register(app: Dash, deps: DashDeps) -> None:
         view = view_of(deps)
         rows: list[Data] = deps.service.ask(c.Feeds(), view.actor)["rows"]
         row = next((r for r in rows if r["id"] == asked.get("id")), None)
-        return layout.head(view, row), *given(row)
+        return layout.head(view, row), str(asked.get("at") or ""), *given(row)
 
     @app.callback(
         Output(ids.TOASTS, "children", allow_duplicate=True),

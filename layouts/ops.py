@@ -448,7 +448,7 @@ def status(view: View, answer: Row) -> list[Component]:
         if name != "storage" and isinstance(value, list) and value and isinstance(value[0], Mapping)
     ]
     rooms = _storage(view, answer.get("storage") or [])
-    return [_title(view, "status"), plain, html.Div(cards, className="cy-grid"), rooms, *tables]
+    return [_title(view, "status"), plain, rooms, html.Div(cards, className="cy-grid"), *tables]
 
 
 def _storage(view: View, rows: Sequence[Row]) -> Component:
@@ -483,7 +483,7 @@ def _storage(view: View, rows: Sequence[Row]) -> Component:
     return html.Div(
         [
             html.H2(view.t("ops.storage.title"), className="cy-h3"),
-            pieces.table(heads, lines, nothing=view.t("ops.storage.none"), className="numbers"),
+            pieces.table(heads, lines, nothing=view.t("ops.storage.none"), className="rooms"),
         ]
     )
 

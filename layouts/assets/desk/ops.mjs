@@ -10,7 +10,11 @@ const fix = await ready('ops-fix');
 const feedForm = document.getElementById('feed-form');
 let letter = null;
 
+// Until the form is filled with what the store has, nothing may be typed into it: it would be overwritten.
+new MutationObserver(() => { feedForm.inert = false; }).observe(feedForm, {attributeFilter: ['data-filled']});
+
 function openFeed(id) {
+  feedForm.inert = true;
   show(fix, false);
   setProps('ops-side', {children: []});
   setProps('feed-result', {children: []});
