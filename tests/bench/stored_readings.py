@@ -67,7 +67,7 @@ def make(bench: Bench, dsn: str, *, devices: int, readings: int, window: timedel
         while begin < end:
             until = min(begin + piece, end)
             with connection, connection.cursor() as cursor:
-                partitions.cover(cursor, "readings", [begin, until - timedelta(microseconds=1)])
+                partitions.cover(cursor, "readings", [begin.timestamp(), until.timestamp() - 1e-6])
                 cursor.execute(
                     "INSERT INTO ledger (topic, partition, minute, feed) VALUES (%s, 0, date_trunc('minute', %s), %s)"
                     " ON CONFLICT (topic, partition, minute, feed) DO UPDATE SET feed = EXCLUDED.feed RETURNING id",

@@ -76,7 +76,7 @@ class Writer:
         """How many were new."""
         minute = arrived.replace(second=0, microsecond=0)
         with self._db.transaction() as cursor:
-            self._partitions.cover(cursor, "readings", [row[2] for row in rows])
+            self._partitions.cover(cursor, "readings", [row[2].timestamp() for row in rows])
             cursor.execute(
                 "INSERT INTO ledger (topic, partition, minute, feed) VALUES (%s, 0, %s, 'sensors')"
                 " ON CONFLICT (topic, partition, minute, feed) DO UPDATE SET feed = EXCLUDED.feed RETURNING id",

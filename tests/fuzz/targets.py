@@ -75,7 +75,7 @@ class Tools:
             try:
                 message = decode(topic, data, LIMIT)
                 assert isinstance(key_of(topic, message), str)
-                check_time("time", message.time, NOW, LIMITS)
+                check_time("time", message.time, NOW.timestamp(), LIMITS)
                 if topic == topics.GRID_REPORT:
                     check_report(message, frozenset())
                 if topic == topics.VIDEO_ALARM:
