@@ -73,7 +73,7 @@ class Product:
             self.run("init", "--sample")
             for child in self.children:
                 self.start(*child.split())
-            if "web" in self.children:
+            if {"web", "ingest"} <= {child.split()[0] for child in self.children}:  # /readyz wants them all
                 self.wait_ready()
         except BaseException:
             self.stop()
