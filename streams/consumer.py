@@ -139,9 +139,12 @@ class Consumer:
             began = time.perf_counter()
             try:
                 work = self._work(records, self._positions)
-                if self._strangers(work) and not self._settle(reader, inspector, stop):
-                    break  # what is not stored is read again from the store's positions
-                self._judge(work)
+                strangers = self._strangers(work)
+                if strangers:
+                    if not self._settle(reader, inspector, stop):
+                        break  # what is not stored is read again from the store's positions
+                    strangers = self._strangers(work)  # settling may have cleared the memory
+                self._judge(work, strangers)
             except self.store_away as error:
                 self._hold(reader, len(records), stop, error)
                 held = True
@@ -210,7 +213,7 @@ class Consumer:
             work = self._work(
                 pending.records, {partition: move[0] for partition, move in pending.moves.items()}
             )
-            self._judge(work)
+            self._judge(work, self._strangers(work))
         except self.store_away as error:
             failed: Future[None] = Future()
             failed.set_exception(error)
@@ -285,11 +288,10 @@ class Consumer:
         readings, known = work.flush.readings, self._memory.pairs
         return {pair for row in readings if (pair := (row[1], row[2])) not in known}
 
-    def _judge(self, work: Work) -> None:
-        """Step 4, after the store was asked for what it knows of strangers. Raises what `store_away` lists."""
+    def _judge(self, work: Work, pairs: set[tuple[int, int]]) -> None:
+        """Step 4, after the store was asked for what it knows of these strangers. Raises what `store_away` lists."""
         memory = self._memory
         work.age = memory.age
-        pairs = self._strangers(work)
         if pairs:
             devices = {number for number, _ in pairs} - memory.devices
             memory.newest.update(

@@ -309,15 +309,20 @@ def detect_step(work: Work, records: Sequence[Record]) -> None:
     memory, rules, flush = work.memory, work.registry.rules, work.flush
     readings, doubtful = flush.readings, flush.doubtful
     newest, before = work.newest, memory.newest
+    shuffled: list[int] = []
     for first, device, names, history, correlation in work.judged:
         number, kind = device.no, device.type
         fresh = False
         for row, name in enumerate(names, first):
             _, _, metric, time, value = readings[row]
             pair = (number, metric)
-            known = newest.get(pair) or before.get(pair)
+            stored = before.get(pair)
+            known = newest.get(pair) or stored
             if known is not None and time <= known[0]:
-                doubtful.append(row)
+                if stored is not None and time <= stored[0]:
+                    doubtful.append(row)
+                else:
+                    shuffled.append(row)
                 continue
             newest[pair] = (time, value, device, name)
             fresh = True
@@ -337,9 +342,27 @@ def detect_step(work: Work, records: Sequence[Record]) -> None:
                     flush.detections.append((detection, device, correlation))
         if fresh:
             work.touched[device.id] = device
+    if shuffled:
+        doubtful += _repeated(readings, shuffled)
     for detection, device, correlation in work.flush.detections:
         if detection.raised:
             work.flush.intake.append(_warning_intake(detection, device, correlation, work.locate))
+
+
+def _repeated(readings: Sequence[ReadingRow], shuffled: Sequence[int]) -> list[int]:
+    """Of the readings that came after a newer one of this very flush (newer than all that is stored, though), those
+    whose device, metric and time stand in the flush before them. The others can be nowhere yet."""
+    pairs = {readings[row][1:3] for row in shuffled}
+    late = set(shuffled)
+    seen: set[tuple[int, int, datetime]] = set()
+    found = []
+    for row, reading in enumerate(readings):
+        if reading[1:3] in pairs:
+            key = reading[1:4]
+            if key in seen and row in late:
+                found.append(row)
+            seen.add(key)
+    return found
 
 
 def _warning_intake(detection: Detection, device: DeviceEntry, correlation: str, locate: Locate) -> IntakeRow:
