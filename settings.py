@@ -35,7 +35,7 @@ SETTINGS: tuple[Setting, ...] = (
         "CHENGYUN_VAR", "var", "Folder of run-time state: embedded servers, logs, tiles, sample accounts."
     ),
     Setting("CHENGYUN_PARTITIONS", "4", "Partitions made for a topic that does not exist yet."),
-    Setting("CHENGYUN_INGEST_BATCH", "4000", "Most messages in one flush of an ingest process."),
+    Setting("CHENGYUN_INGEST_BATCH", "8000", "Most messages in one flush of an ingest process."),
     Setting(
         "CHENGYUN_DEAD_LETTERS_KEPT",
         "1000",

@@ -79,7 +79,7 @@ class Consumer:
     after: AfterFlush
     idle: Idle
     store_away: tuple[type[Exception], ...]
-    batch: int = 4000
+    batch: int = 8000
     counters: Counters = field(default_factory=Counters)
     _memory: Memory = field(default_factory=Memory)
     _positions: dict[TopicPartition, int] = field(default_factory=dict)

@@ -309,20 +309,26 @@ def detect_step(work: Work, records: Sequence[Record]) -> None:
     memory, rules, flush = work.memory, work.registry.rules, work.flush
     readings, doubtful = flush.readings, flush.doubtful
     newest, before = work.newest, memory.newest
-    shuffled: list[int] = []
     for first, device, names, history, correlation in work.judged:
         number, kind = device.no, device.type
-        fresh = False
+        fresh = alone = False
+        # A message may hold several readings of one metric, in any order: those newer than all that was known before it
+        # are stored nowhere yet, but for one that it holds twice.
+        own: dict[tuple[int, int], tuple[datetime | None, set[datetime]]] | None
+        own = {} if len(names) > 1 and len(set(names)) < len(names) else None
         for row, name in enumerate(names, first):
             _, _, metric, time, value = readings[row]
             pair = (number, metric)
-            stored = before.get(pair)
-            known = newest.get(pair) or stored
+            known = newest.get(pair) or before.get(pair)
+            if own is not None:
+                if pair not in own:
+                    own[pair] = (known[0] if known else None, set())
+                floor, times = own[pair]
+                alone = time not in times and (floor is None or time > floor)
+                times.add(time)
             if known is not None and time <= known[0]:
-                if stored is not None and time <= stored[0]:
+                if not (own is not None and alone):
                     doubtful.append(row)
-                else:
-                    shuffled.append(row)
                 continue
             newest[pair] = (time, value, device, name)
             fresh = True
@@ -342,27 +348,9 @@ def detect_step(work: Work, records: Sequence[Record]) -> None:
                     flush.detections.append((detection, device, correlation))
         if fresh:
             work.touched[device.id] = device
-    if shuffled:
-        doubtful += _repeated(readings, shuffled)
     for detection, device, correlation in work.flush.detections:
         if detection.raised:
             work.flush.intake.append(_warning_intake(detection, device, correlation, work.locate))
-
-
-def _repeated(readings: Sequence[ReadingRow], shuffled: Sequence[int]) -> list[int]:
-    """Of the readings that came after a newer one of this very flush (newer than all that is stored, though), those
-    whose device, metric and time stand in the flush before them. The others can be nowhere yet."""
-    pairs = {readings[row][1:3] for row in shuffled}
-    late = set(shuffled)
-    seen: set[tuple[int, int, datetime]] = set()
-    found = []
-    for row, reading in enumerate(readings):
-        if reading[1:3] in pairs:
-            key = reading[1:4]
-            if key in seen and row in late:
-                found.append(row)
-            seen.add(key)
-    return found
 
 
 def _warning_intake(detection: Detection, device: DeviceEntry, correlation: str, locate: Locate) -> IntakeRow:
