@@ -8,9 +8,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from data.database import Database
-from data.feed_states import feed_facts
 from data.incident_rows import COLUMNS, live_item, ms, to_incident
-from incidents.feeds import live_status
+from data.questions.operations import FEED_STATUS
 from incidents.indicators import SILENT_AFTER_PERIODS, ancestors
 
 OPEN_ITEMS: Final = 3000
@@ -136,23 +135,23 @@ def warning_items(database: Database) -> Iterator[Item]:
 
 def feed_items(database: Database, city: str, now: datetime) -> list[Item]:
     """The feeds with their status; they belong to the whole city."""
-    rows = database.dicts(
-        "SELECT f.id, f.name, f.demo, f.disabled, f.last_message_at, f.expected_period_s,"
-        " coalesce(s.failure, '') AS failure FROM feeds f LEFT JOIN feed_states s ON s.feed = f.id"
-        " WHERE NOT f.disabled ORDER BY f.id"
+    rows = database.query(
+        f"SELECT f.id, f.name, f.demo, f.last_message_at, f.expected_period_s, {FEED_STATUS} FROM feeds f"
+        " WHERE NOT f.disabled ORDER BY f.id",
+        {"now": now},
     )
     return [
         {
             "kind": "feed",
-            "key": row["id"],
+            "key": feed,
             "area": city,
-            "name": row["name"],
-            "demo": row["demo"],
-            "last": ms(row["last_message_at"]),
-            "period_s": row["expected_period_s"],
-            "status": live_status(feed_facts(row), now),
+            "name": name,
+            "demo": demo,
+            "last": ms(last),
+            "period_s": period,
+            "status": status,
         }
-        for row in rows
+        for feed, name, demo, last, period, status in rows
     ]
 
 

@@ -46,13 +46,12 @@ class CameraEntry:
 
 @dataclass(frozen=True, slots=True)
 class AlarmKind:
-    """A kind of camera alarm: its event class and default level; one that does not file is only observed."""
+    """A kind of camera alarm: its event class and default level."""
 
     kind: str
     name: str
     class_code: str
     level: int
-    files: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +92,7 @@ class Message:
 
 
 ReadingRow = tuple[int, int, int, datetime, float]
-"""(message index, device number, metric number, time (UTC), value)."""
+"""(message index, device number, metric number, time, value)."""
 
 PositionRow = tuple[int, str, datetime, float, float, float | None]
 """(message index, worker, time, lon, lat, accuracy in metres)."""
@@ -126,27 +125,16 @@ class IntakeRow:
     source_time: str = ""
     correlation_id: str = ""
     history: bool = False
-    alarm_kind: str = ""
-    algorithm: str = ""
-    aside: str = ""
 
 
 @dataclass(slots=True)
 class Flush:
-    """Everything of one flush. `positions`: partition → (old, new) next-to-read offsets.
-
-    `epochs`: the time of each reading in seconds since 1970. `doubtful`: numbers of the readings that may already be
-    stored; the others are newer than everything this consumer knows of their device and metric. `delays`: device number →
-    least seconds between the time of one of its messages (history aside) and its arrival on the bus.
-    """
+    """Everything of one flush. `positions`: partition → (old, new) next-to-read offsets."""
 
     now: datetime
     positions: dict[TopicPartition, tuple[int, int]]
     messages: list[Message] = field(default_factory=list)
     readings: list[ReadingRow] = field(default_factory=list)
-    epochs: list[float] = field(default_factory=list)
-    doubtful: list[int] = field(default_factory=list)
-    delays: dict[int, float] = field(default_factory=dict)
     places: list[PositionRow] = field(default_factory=list)
     intake: list[IntakeRow] = field(default_factory=list)
     rule_states: dict[tuple[Rule, int], RuleState] = field(default_factory=dict)

@@ -47,7 +47,6 @@ class SourceKind(StrEnum):
     WARNING = "warning"
     ALARM = "alarm"
     REPORT = "report"
-    CHECK = "check"
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,7 +73,7 @@ class Product:
             self.run("init", "--sample")
             for child in self.children:
                 self.start(*child.split())
-            if {"web", "ingest"} <= {child.split()[0] for child in self.children}:  # /readyz wants them all
+            if "web" in self.children:
                 self.wait_ready()
         except BaseException:
             self.stop()
@@ -166,27 +166,6 @@ class Product:
                 [sys.executable, "app.py", name, *words], cwd=ROOT, env=self.env, stdout=log, stderr=log
             )
         return self.running[name]
-
-    def start_as(self, key: str, name: str, *words: str) -> subprocess.Popen[bytes]:
-        """Like `start`, for a second process of the same kind: known (and logged) as `key`."""
-        with (self.folder / f"{key}.log").open("ab") as log:
-            self.running[key] = subprocess.Popen(
-                [sys.executable, "app.py", name, *words], cwd=ROOT, env=self.env, stdout=log, stderr=log
-            )
-        return self.running[key]
-
-    def end(self, name: str) -> None:
-        """SIGTERM to a process of ours; wait for its end."""
-        process = self.running.pop(name)
-        process.terminate()
-        process.wait(30)
-
-    def service_pids(self, part: str) -> list[int]:
-        """Process ids of the store, the bus or the live state."""
-        name = SERVICE_NAMES[self.profile][part]
-        if self._embedded is not None:
-            return list(self._embedded.processes[name])
-        return list(json.loads(self._bare("status", "--json"))["services"][name]["pids"])
 
     def kill(self, name: str) -> None:
         """SIGKILL a process of ours."""

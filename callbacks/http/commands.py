@@ -39,11 +39,7 @@ def _storable(text: str) -> str:
     return text
 
 
-def _text(longest: int) -> Any:
-    return Annotated[str, Rule(max_length=longest), AfterValidator(_storable)]
-
-
-Text = _text(_LONGEST)
+Text = Annotated[str, Rule(max_length=_LONGEST), AfterValidator(_storable)]
 Whole = Annotated[int, Rule(ge=-_INT64, le=_INT64)]
 Number = Annotated[float, Rule(allow_inf_nan=False)]
 _NARROWED: Final[dict[Any, Any]] = {str: Text, int: Whole, float: Number}
@@ -54,9 +50,7 @@ def model_of(kind: type, *, strict: bool) -> type[BaseModel]:
     hints = get_type_hints(kind)
     members: dict[str, Any] = {}
     for member in fields(kind):
-        longest = member.metadata.get("longest")
-        kept = _text(longest) if longest else _narrow(hints[member.name])
-        members[member.name] = (kept, _default(member))
+        members[member.name] = (_narrow(hints[member.name]), _default(member))
     return create_model(
         kind.__name__,
         __config__=ConfigDict(extra="forbid", strict=strict),

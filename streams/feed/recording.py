@@ -10,7 +10,6 @@ import csv
 import gzip
 import io
 import re
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
@@ -57,8 +56,7 @@ class Format:
     header: tuple[str, ...]
 
 
-def unpacked(path: Path) -> BinaryIO:
-    """The file's bytes, unpacked when it is gzipped."""
+def _open(path: Path) -> BinaryIO:
     with path.open("rb") as file:
         zipped = file.read(2) == b"\x1f\x8b"
     return cast(BinaryIO, gzip.open(path, "rb")) if zipped else path.open("rb")
@@ -75,7 +73,7 @@ def _wrong(path: Path, encoding: str) -> tuple[int, int]:
     """(bytes that `encoding` cannot decode, bytes beyond ASCII) of the whole file."""
     wrong = beyond = 0
     decoder = codecs.getincrementaldecoder(encoding)("surrogateescape")
-    with unpacked(path) as file:
+    with _open(path) as file:
         while chunk := file.read(_CHUNK):
             beyond += len(chunk) - len(chunk.translate(None, _BEYOND_ASCII))
             wrong += _escaped(decoder.decode(chunk))
@@ -99,7 +97,7 @@ def detect_encoding(path: Path) -> str:
     UTF-8 text is hardly ever valid by accident, so a file in which only a twentieth of the bytes beyond ASCII
     is wrong counts as damaged UTF-8. Raises RecordingError for UTF-16.
     """
-    with unpacked(path) as file:
+    with _open(path) as file:
         head = file.read(4)
     if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
         raise RecordingError(f"{path.name}: UTF-16 found; save it as UTF-8 (or pass --encoding utf-16)")
@@ -117,10 +115,10 @@ def detect(path: Path, encoding: str = "") -> Format:
     """
     try:
         encoding = encoding or detect_encoding(path)
-        with unpacked(path) as file:
+        with _open(path) as file:
             text = io.TextIOWrapper(file, encoding, errors="surrogateescape", newline="")
             first = text.readline(65536)
-    except (OSError, EOFError, LookupError, zlib.error) as error:
+    except (OSError, EOFError, LookupError) as error:
         raise RecordingError(f"{path}: cannot be read: {error}") from None
     if not first.strip():
         raise RecordingError(f"{path.name}: the first line is empty; a header with column names is needed")
@@ -134,7 +132,7 @@ def detect(path: Path, encoding: str = "") -> Format:
 def rows(path: Path, form: Format) -> Iterator[Row | BadRow]:
     """The rows after the header, in file order. Blank lines are no rows."""
     width = len(form.header)
-    with unpacked(path) as file:
+    with _open(path) as file:
         text = io.TextIOWrapper(file, form.encoding, errors=form.errors, newline="")
         reader = csv.reader(text, delimiter=form.delimiter)
         line = 1
@@ -145,7 +143,7 @@ def rows(path: Path, form: Format) -> Iterator[Row | BadRow]:
                 yield BadRow(line, f"not CSV: {error}")
                 line = reader.line_num + 1
                 continue
-            except (EOFError, OSError, zlib.error) as error:
+            except (EOFError, OSError) as error:
                 yield BadRow(line, f"the file ends early: {error}")
                 return
             if cells is None:

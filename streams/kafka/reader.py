@@ -205,13 +205,12 @@ class KafkaReader:
 
 
 def _record(record: Any) -> Record:
-    headers = record.headers
     return Record(
-        record.topic,
-        record.partition,
-        record.offset,
-        (record.key or b"").decode(errors="replace"),
-        record.value or b"",
-        tuple((name, content or b"") for name, content in headers) if headers else (),
-        record.timestamp,
+        topic=record.topic,
+        partition=record.partition,
+        offset=record.offset,
+        key=(record.key or b"").decode(errors="replace"),
+        value=record.value or b"",
+        headers=tuple((name, content or b"") for name, content in record.headers or ()),
+        timestamp_ms=record.timestamp,
     )

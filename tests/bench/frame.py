@@ -20,21 +20,7 @@ from typing import Any
 
 from tests.product import ROOT, real_services_possible
 
-BENCHES: tuple[str, ...] = (
-    "start",
-    "spine",
-    "replays",
-    "drills",
-    "ingest",
-    "kill-drill",
-    "flood",
-    "registry-scale",
-    "vectors",
-    "rollup",
-    "queries",
-    "gateway",
-    "fuzz",
-)
+BENCHES: tuple[str, ...] = ("start", "spine", "replays", "drills")
 
 Figures = dict[str, Any]
 
@@ -86,7 +72,7 @@ def commit() -> str:
 
 def module_of(name: str) -> ModuleType:
     """The module of a bench."""
-    return importlib.import_module(f"tests.bench.bench_{name.replace('-', '_')}")
+    return importlib.import_module(f"tests.bench.bench_{name}")
 
 
 def choose_profile(wanted: str) -> str:

@@ -1,1 +1,0 @@
-"""The loop that cameras of the demo show."""
