@@ -23,6 +23,7 @@ from kafka.structs import OffsetAndMetadata  # type: ignore[import-untyped,unuse
 
 from incidents.ports import BusRefused, BusUnavailable, MessageRefused, TopicPartition
 from streams.kafka.group_join import repair_joining
+from streams.kafka.record_batches import read_batches_quickly
 
 CONNECT_S: Final = 3.0
 """How long a client looks for a broker before the bus counts as away."""
@@ -169,6 +170,7 @@ def consumer(bootstrap: str, group: str) -> Any:
         max_partition_fetch_bytes=4 * 1024 * 1024,
     )
     repair_joining(made)
+    read_batches_quickly(made)
     return made
 
 

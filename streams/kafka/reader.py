@@ -82,7 +82,7 @@ class KafkaReader:
                 continue
             with self._lock:
                 waiting = frozenset(self._unplaced)
-            records = [_record(r) for p, batch in batches.items() if ours(p) not in waiting for r in batch]
+            records = [r for p, batch in batches.items() if ours(p) not in waiting for r in batch]
             if records or (not waiting and left == 0.0):
                 return records
 
@@ -202,16 +202,3 @@ class KafkaReader:
                     self._unplaced.discard(partition)
                     if partition not in self._paused:
                         client.resume(theirs(partition))
-
-
-def _record(record: Any) -> Record:
-    headers = record.headers
-    return Record(
-        record.topic,
-        record.partition,
-        record.offset,
-        (record.key or b"").decode(errors="replace"),
-        record.value or b"",
-        tuple((name, content or b"") for name, content in headers) if headers else (),
-        record.timestamp,
-    )
