@@ -18,7 +18,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import structlog
@@ -406,6 +406,9 @@ def ingest(s: Settings, args: argparse.Namespace) -> int:
     from streams.skews import Skews
     from streams.validate import Limits
 
+    # The thread that stores asks for its turn after each of some twenty answers of the store: 5 ms each, Python's usual
+    # patience with the one that judges meanwhile, is a third of the time that a flush is stored in.
+    sys.setswitchinterval(0.0005)
     stop = stop_on_signals()
     parts = Parts(s, "ingest")
     facts, finder = parts.city()
@@ -593,10 +596,12 @@ def gateway(s: Settings, args: argparse.Namespace) -> int:
 
 def relay(s: Settings, args: argparse.Namespace) -> int:
     """Outbox → bus and live state; escalations, indicators, checks."""
+    from data.backlog import backlog
     from data.clockwork import TIMERS, Clockwork
     from data.outbox import Outbox
-    from data.reconcile import Reconciler
+    from data.reconcile import READING_TOPICS, Reconciler
     from data.storage import bus_usage, files_usage, store_usage
+    from incidents.ports import BusUnavailable
     from incidents.selfcheck import file_mismatches
     from incidents.triage import escalate_due
     from streams.relay import Relay, Timer
@@ -649,7 +654,16 @@ def relay(s: Settings, args: argparse.Namespace) -> int:
             *(Timer(name, period, getattr(clockwork, name)) for name, period in TIMERS),
         ),
     )
-    rolling = threading.Thread(target=partial(roll_up, s, parts, stop), name="relay-rollup")
+
+    def waiting() -> int:
+        """Messages of readings on the bus; 0 when it cannot be asked: then nothing comes in either."""
+        try:
+            ends = {p: end for topic in READING_TOPICS for p, (_, end) in inspector.ranges(topic).items()}
+        except BusUnavailable:
+            return 0
+        return backlog(parts.database, ends)
+
+    rolling = threading.Thread(target=partial(roll_up, s, parts, stop, waiting), name="relay-rollup")
     rolling.start()
     try:
         working.run(stop)
@@ -659,10 +673,16 @@ def relay(s: Settings, args: argparse.Namespace) -> int:
     return 0
 
 
-def roll_up(s: Settings, parts: Parts, stop: threading.Event) -> None:
+FLOOD: Final = 50_000
+"""Messages that wait on the bus: from here on what comes in goes before what is summed."""
+
+
+def roll_up(s: Settings, parts: Parts, stop: threading.Event, waiting: Callable[[], int]) -> None:
     """Rollups and retention, in a thread of their own so that a long step never holds up an escalation.
 
-    Every relay does this, leading or not: the steps themselves see to it that one works at a time.
+    Every relay does this, leading or not: the steps themselves see to it that one works at a time. What is not rolled
+    up yet is read raw, so that a step may wait: behind, it takes a third of the time at most; a twentieth while ingest
+    is behind as well (`waiting`: messages on the bus).
     """
     from data.retention import Retention
     from data.rollups import Rollups
@@ -673,9 +693,10 @@ def roll_up(s: Settings, parts: Parts, stop: threading.Event) -> None:
     retention = Retention(parts.database, rollups, keep)
     looked = -3600.0
     while not stop.is_set():
-        more, began = False, time.monotonic()
+        more, rest, began = False, 2, time.monotonic()
         try:
             more = rollups.step(clock()).more
+            rest = 19 if more and waiting() > FLOOD else 2
             if not more and time.monotonic() - looked >= 3600:
                 looked = time.monotonic()
                 while not stop.is_set() and retention.step(clock()):
@@ -684,8 +705,7 @@ def roll_up(s: Settings, parts: Parts, stop: threading.Event) -> None:
             log.warning("rollup waits for the store", error=str(error))
         except Exception:
             log.exception("rollup failed, tries again")
-        # Behind in a flood, it takes a third of the time at most: what comes in goes before what is summed.
-        stop.wait(2 * (time.monotonic() - began) + 0.05 if more else 10.0)
+        stop.wait(rest * (time.monotonic() - began) + 0.05 if more else 10.0)
 
 
 def demo(s: Settings, args: argparse.Namespace) -> int:

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from incidents.ports import Record, TopicPartition
-from incidents.warning import Detection, Rule, RuleState
+from incidents.warning import Detection, Rule, RuleState, quiet_band
 
 
 class Fenced(RuntimeError):
@@ -55,6 +55,10 @@ class AlarmKind:
     files: bool = True
 
 
+Watch = tuple[float, float, tuple[Rule, ...]]
+"""(lowest, highest) value that no rule of a metric is over, and its rules."""
+
+
 @dataclass(frozen=True, slots=True)
 class Registry:
     """The registries as of `version`: devices, metric numbers, cameras, alarm kinds, workers, rules."""
@@ -68,6 +72,14 @@ class Registry:
     rules: Mapping[tuple[str, str], tuple[Rule, ...]]
     classes: Mapping[str, int] = field(default_factory=dict)
     feeds: frozenset[str] = frozenset()
+    watches: Mapping[str, Mapping[str, Watch]] = field(init=False)
+    """The rules once more: by device type, then by metric."""
+
+    def __post_init__(self) -> None:
+        watches: dict[str, dict[str, Watch]] = {}
+        for (kind, metric), rules in self.rules.items():
+            watches.setdefault(kind, {})[metric] = (*quiet_band(rules), rules)
+        object.__setattr__(self, "watches", watches)
 
 
 @dataclass(slots=True)

@@ -19,12 +19,12 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from math import isfinite
+from math import isfinite, nan
 from typing import Any, Final
 
 import msgspec
 
-from incidents.ingest import DeviceEntry, Flush, IntakeRow, ReadingRow, Registry
+from incidents.ingest import DeviceEntry, Flush, IntakeRow, ReadingRow, Registry, Watch
 from incidents.ingest import Message as Entry
 from incidents.ports import Record, TopicPartition
 from incidents.warning import NEUTRAL, Detection, Rule, RuleState, judge
@@ -80,6 +80,10 @@ class Work:
     states: dict[tuple[str, int, int], RuleState] = field(default_factory=dict)
     touched: dict[str, DeviceEntry] = field(default_factory=dict)
     age: int = 0
+    appended_s: float = nan
+    history: bool = False
+    window: tuple[float, float] = (nan, nan)
+    """Of a message appended at `appended_s`: many have come together."""
 
 
 def minute_of(record: Record) -> datetime:
@@ -153,8 +157,13 @@ def _take_reading(work: Work, index: int, entry: Entry, message: Message[Any], a
     data, limits, registry = message.data, work.limits, work.registry
     history = data.history
     entry.records, entry.missing = len(data.readings), data.missing
-    seconds = check_time("time", message.time, appended_s, limits, history)
-    earliest, latest = limits.window(appended_s, history)
+    if appended_s != work.appended_s or history != work.history:
+        work.appended_s, work.history = appended_s, history
+        work.window = limits.window(appended_s, history)
+    earliest, latest = work.window
+    seconds = message.time.timestamp()
+    if not earliest <= seconds <= latest:
+        check_time("time", message.time, appended_s, limits, history)
     device = registry.devices.get(data.device)
     number_of = registry.metrics
     rows: list[ReadingRow] = []
@@ -304,45 +313,58 @@ TAKERS: Final[dict[str, Callable[[Work, int, Entry, Message[Any], float], None]]
 }
 
 
+_UNWATCHED: Final[Mapping[str, Watch]] = {}
+
+
+def _alone(readings: Sequence[ReadingRow], first: int, row: int, floor: Known | None) -> bool:
+    """Whether this reading is newer than what was known before its message (`floor`), and in it only once so far."""
+    _, _, metric, time, _ = readings[row]
+    if floor is not None and time <= floor[0]:
+        return False
+    return all(other[3] != time or other[2] != metric for other in readings[first:row])
+
+
 def detect_step(work: Work, records: Sequence[Record]) -> None:
     """4. detect: judge readings newer than the newest known one; late data and history raise nothing."""
-    memory, rules, flush = work.memory, work.registry.rules, work.flush
+    memory, watches, flush = work.memory, work.registry.watches, work.flush
     readings, doubtful = flush.readings, flush.doubtful
     newest, before = work.newest, memory.newest
+    restless = {key[2] for key in memory.states}  # devices of which a rule remembers something
     for first, device, names, history, correlation in work.judged:
-        number, kind = device.no, device.type
-        fresh = alone = False
+        number = device.no
+        watched = watches.get(device.type, _UNWATCHED)
+        fresh = False
         # A message may hold several readings of one metric, in any order: those newer than all that was known before it
         # are stored nowhere yet, but for one that it holds twice.
-        own: dict[tuple[int, int], tuple[datetime | None, set[datetime]]] | None
-        own = {} if len(names) > 1 and len(set(names)) < len(names) else None
-        for row, name in enumerate(names, first):
+        floors: dict[tuple[int, int], Known | None] | None
+        floors = {} if len(names) > 1 and len(set(names)) < len(names) else None
+        row = first - 1
+        for name in names:
+            row += 1
             _, _, metric, time, value = readings[row]
             pair = (number, metric)
             known = newest.get(pair) or before.get(pair)
-            if own is not None:
-                if pair not in own:
-                    own[pair] = (known[0] if known else None, set())
-                floor, times = own[pair]
-                alone = time not in times and (floor is None or time > floor)
-                times.add(time)
             if known is not None and time <= known[0]:
-                if not (own is not None and alone):
+                if floors is None or not _alone(readings, first, row, floors.get(pair, known)):
                     doubtful.append(row)
                 continue
+            if floors is not None:
+                floors.setdefault(pair, known)
             newest[pair] = (time, value, device, name)
             fresh = True
             if history:
                 continue
-            for rule in rules.get((kind, name), ()):
+            watch = watched.get(name)
+            if watch is None or (watch[0] <= value <= watch[1] and number not in restless):
+                continue  # nothing to remember, nothing to say: what nearly every reading comes to
+            for rule in watch[2]:
                 key = (rule.id, rule.version, number)
                 state = work.states.get(key) or memory.states.get(key) or NEUTRAL
-                if state is NEUTRAL and not rule.over(value):
-                    continue  # nothing to remember, nothing to say: what nearly every reading comes to
                 new, detection = judge(rule, state, device.id, time, value)
                 if new.neutral and state.neutral:
                     continue
                 work.states[key] = new
+                restless.add(number)
                 flush.rule_states[(rule, number)] = new
                 if detection is not None:
                     flush.detections.append((detection, device, correlation))

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 from data.audit import Audit
+from data.backlog import backlog
 from data.device_credentials import STANDS
 from data.feed_states import feed_facts
 from data.incident_rows import ms
@@ -20,6 +21,7 @@ from incidents import commands as c
 from incidents.access import ANYWHERE, may
 from incidents.feeds import live_status
 from incidents.model import Rejected
+from incidents.ports import TopicPartition
 
 SHOWN_BYTES: Final = 20_000
 """Of a dead letter; a longer one goes back as it is."""
@@ -192,6 +194,11 @@ def _rollup(ask: Ask) -> dict[str, Any]:
     }
 
 
+def _partition(name: str) -> TopicPartition:
+    topic, _, number = name.rpartition("/")
+    return TopicPartition(topic, int(number))
+
+
 def _ingest(ask: Ask, ends: Mapping[str, int] | None) -> dict[str, Any]:
     """What came in within the last whole minute of the broker, a second; and what waits on the bus (None: unknown)."""
     minute = ask.now.replace(second=0, microsecond=0) - timedelta(minutes=1)
@@ -202,9 +209,7 @@ def _ingest(ask: Ask, ends: Mapping[str, int] | None) -> dict[str, Any]:
     )
     lag = None
     if ends is not None:
-        at = {f"{t}/{p}": n for t, p, n in ask.database.query(
-            "SELECT topic, partition, position FROM partition_positions")}  # fmt: skip
-        lag = sum(max(0, end - at.get(partition, 0)) for partition, end in ends.items())
+        lag = backlog(ask.database, {_partition(name): end for name, end in ends.items()})
     return {"lag": lag, "messages_per_s": round(messages / 60, 1), "records_per_s": round(records / 60, 1)}
 
 

@@ -558,7 +558,7 @@ def test_the_relay_rolls_up_and_drops(city: Database, monkeypatch: pytest.Monkey
     parts = SimpleNamespace(database=city, store_away=(StoreUnavailable,))
     stop = threading.Event()
     thread = threading.Thread(
-        target=app.roll_up, args=(settings_of({"CHENGYUN_KEEP_RAW_DAYS": "5"}), parts, stop)
+        target=app.roll_up, args=(settings_of({"CHENGYUN_KEEP_RAW_DAYS": "5"}), parts, stop, lambda: 0)
     )
     thread.start()
     try:
