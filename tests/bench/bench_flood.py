@@ -16,7 +16,7 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psutil
@@ -26,7 +26,7 @@ from incidents.ports import Outgoing
 from streams.bus import open_bus
 from streams.envelope import encode
 from tests.bench.bench_drills import FILES, _in_flight, settle
-from tests.bench.bench_ingest import READINGS, Watch, chunks, drain, fill, kept
+from tests.bench.bench_ingest import READINGS, Past, Watch, chunks, drain, fill, kept
 from tests.bench.bench_spine import CHROMIUM, FLAGS, LISTENER, percentile
 from tests.bench.city_load import CityLoad, Truth, load_devices, verdict
 from tests.bench.frame import Bench, Figures
@@ -214,9 +214,11 @@ def _twice(
 ) -> Figures:
     """(b) twice what one process can take in `seconds`, already on the bus when ingest begins."""
     product.end("ingest-ordinary")
-    probe = fill(product, bench, 100_000, READINGS, 7)
+    # Newer than what (a) has sent, and not ahead of its arrival: five messages of each device take a second to send.
+    past = Past(datetime.now(UTC), timedelta(seconds=0.15), critical=False)
+    probe = fill(product, bench, 100_000, READINGS, 7, past)
     capacity = drain(product, store, probe, 1, _ordinary(store), _ordinary)
-    truth = fill(product, bench, int(capacity.messages_per_s * seconds * 2), READINGS, 8)
+    truth = fill(product, bench, int(capacity.messages_per_s * seconds * 2), READINGS, 8, past)
     for part in (probe, truth):
         expected.stored += part.stored
         expected.total += part.total

@@ -7,11 +7,13 @@ Issue 3, "Must show" 1. `--quick`: two minutes instead of ten, smaller side meas
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -23,7 +25,7 @@ import psycopg2
 from incidents.ports import Outgoing, TopicPartition
 from streams.bus import open_bus
 from streams.envelope import decode
-from tests.bench.city_load import STEP, CityLoad, Truth, load_devices, verdict
+from tests.bench.city_load import STEP, CityLoad, LoadDevice, Truth, load_devices, verdict
 from tests.bench.frame import Bench, Figures
 from tests.bench.truth import Store
 from tests.product import ROOT, Product
@@ -59,24 +61,54 @@ def chunks(messages: Iterator[Outgoing], size: int = PUBLISH) -> Iterator[list[O
         yield chunk
 
 
-def fill(product: Product, bench: Bench, count: int, readings: int, seed: int) -> Truth:
-    """Put `count` messages on the bus; what they must become."""
-    rounds = count // DEVICES + 1
-    load = CityLoad(
-        load_devices(DEVICES), readings, datetime.now(UTC) - STEP * rounds - timedelta(hours=2), seed=seed
-    )
-    producer = open_bus(product.env["CHENGYUN_BUS"], 4).producer()
+class Past:
+    """Where the next load begins: after the one before, or all of it would be late.
+
+    `step`: between two messages of one device. `critical`: whether critical devices send as well.
+    """
+
+    def __init__(self, begin: datetime, step: timedelta = STEP, critical: bool = True) -> None:
+        self.begin, self.step, self.critical = begin, step, critical
+
+    def take(self, count: int) -> datetime:
+        """The begin of a load of so many messages."""
+        begin, self.begin = self.begin, self.begin + self.step * (count // len(self.devices()) + 2)
+        return begin
+
+    def devices(self) -> list[LoadDevice]:
+        """Those that send."""
+        return load_devices(DEVICES, self.critical)
+
+
+def fill(product: Product, bench: Bench, count: int, readings: int, seed: int, past: Past) -> Truth:
+    """Put `count` messages on the bus, from as many producers as there are processors; what they must become."""
+    producers, devices = os.cpu_count() or 1, past.devices()
+    begin = past.take(count)
+    loads = [
+        CityLoad(devices[n::producers], readings, begin, seed=seed * 100 + n, step=past.step)
+        for n in range(producers)
+    ]
     began = time.perf_counter()
+    truth = Truth()
+    with ProcessPoolExecutor(producers, multiprocessing.get_context("spawn")) as pool:
+        parts = [pool.submit(send, product.env["CHENGYUN_BUS"], load, count // producers) for load in loads]
+        for part in parts:
+            truth.add(part.result())
+    seconds = time.perf_counter() - began
+    bench.say(
+        f"{truth.messages} messages of {truth.bytes / truth.messages:.0f} bytes, {truth.stored} readings on the bus,"
+        f" {truth.messages / seconds:.0f} messages/s"
+    )
+    return truth
+
+
+def send(bus: str, load: CityLoad, count: int) -> Truth:
+    """Send `count` messages of a load; what they must become."""
+    producer = open_bus(bus, 4).producer()
     for chunk in chunks(load.messages(count)):
         producer.publish(chunk)
     producer.close()
-    seconds = time.perf_counter() - began
-    truth = load.truth
-    bench.say(
-        f"{count} messages of {truth.bytes / truth.messages:.0f} bytes, {truth.stored} readings on the bus,"
-        f" {count / seconds:.0f} messages/s"
-    )
-    return truth
+    return load.truth
 
 
 class Watch:
@@ -256,13 +288,13 @@ def run(bench: Bench) -> Figures:
     figures: Figures = {}
     os.environ.setdefault("PYTHONHASHSEED", "0")
     with Product(bench.profile, bench.folder, children=("relay", "web")) as product:
-        store = Store(product.env["CHENGYUN_DSN"])
-        warm = fill(product, bench, 300_000, READINGS, 1)
+        store, past = Store(product.env["CHENGYUN_DSN"]), Past(datetime.now(UTC) - timedelta(hours=12))
+        warm = fill(product, bench, 300_000, READINGS, 1, past)
         first = drain(product, store, warm, 1, store.accounted())
         bench.say(f"probe: {first.readings_per_s:.0f} readings/s, cores {first.cpu}")
         expected = Truth(stored=warm.stored, total=warm.total)
         count = int(first.messages_per_s * seconds)
-        truth = fill(product, bench, count, READINGS, 2)
+        truth = fill(product, bench, count, READINGS, 2, past)
         main = drain(product, store, truth, 1, store.accounted())
         expected.stored += truth.stored
         expected.total += truth.total
@@ -272,12 +304,12 @@ def run(bench: Bench) -> Figures:
         copy = raw_copy(store, 1_000_000 if bench.quick else 5_000_000)
         loop = decode_only(product, min(count, 300_000))
         side = int(first.messages_per_s * (20 if bench.quick else 60))
-        truth = fill(product, bench, side, READINGS, 3)
+        truth = fill(product, bench, side, READINGS, 3, past)
         two = drain(product, store, truth, 2, store.accounted())
         expected.stored += truth.stored
         expected.total += truth.total
         bench.say(f"two processes: {two.readings_per_s:.0f} readings/s, cores {two.cpu}")
-        truth = fill(product, bench, int(side * 1.5), 1, 4)
+        truth = fill(product, bench, int(side * 1.5), 1, 4, past)
         ones = drain(product, store, truth, 1, store.accounted())
         expected.stored += truth.stored
         expected.total += truth.total
@@ -307,7 +339,9 @@ def run(bench: Bench) -> Figures:
 
 def produce(seconds: int, rate: float) -> None:
     """The live producer: at most `rate` messages a second; prints how many were sent."""
-    load = CityLoad(load_devices(DEVICES), READINGS, datetime.now(UTC), seed=int(time.time()), live=True)
+    load = CityLoad(
+        load_devices(DEVICES, critical=True), READINGS, datetime.now(UTC), seed=int(time.time()), live=True
+    )
     producer = open_bus(os.environ["CHENGYUN_BUS"], 4).producer()
     began = time.perf_counter()
     sent = 0

@@ -149,7 +149,7 @@ def produce(readings: int, file: Path) -> None:
     producer = open_bus(os.environ["CHENGYUN_BUS"], 4).producer()
     resent = 0
     with file.open("w", encoding="utf-8") as out:
-        load = CityLoad(load_devices(DEVICES), READINGS, begin, seed=SEED, log=out)
+        load = CityLoad(load_devices(DEVICES, critical=True), READINGS, begin, seed=SEED, log=out)
         for chunk in chunks(load.messages(messages)):
             resent += _send(producer, chunk)
     producer.close()

@@ -9,7 +9,7 @@ import gzip
 import json
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
 from typing import TextIO
 
@@ -48,9 +48,14 @@ class Truth:
     total: float = 0.0
     bytes: int = 0
 
+    def add(self, other: Truth) -> None:
+        """Count what another producer has sent as well."""
+        for one in fields(self):
+            setattr(self, one.name, getattr(self, one.name) + getattr(other, one.name))
 
-def load_devices(count: int = 5000) -> list[LoadDevice]:
-    """Ordinary devices of the sample city, shuffled by a fixed seed."""
+
+def load_devices(count: int = 5000, critical: bool = False) -> list[LoadDevice]:
+    """Devices of the sample city, shuffled by a fixed seed; ordinary ones only, or the critical ones among them."""
     metrics: dict[str, list[tuple[str, float]]] = {}
     with gzip.open(FILES / "metrics.csv.gz", "rt", encoding="utf-8") as file:
         for row in csv.DictReader(file):
@@ -59,7 +64,7 @@ def load_devices(count: int = 5000) -> list[LoadDevice]:
         found = [
             LoadDevice(r["id"], tuple(metrics[r["type"]]))
             for r in csv.DictReader(file)
-            if r["critical"] == "0"
+            if critical or r["critical"] == "0"
         ]
     random.Random(3).shuffle(found)
     return found[:count]
@@ -67,7 +72,7 @@ def load_devices(count: int = 5000) -> list[LoadDevice]:
 
 @dataclass(slots=True)
 class CityLoad:
-    """Messages of `readings` readings each. `begin`: time of the first; every device's next one is STEP later.
+    """Messages of `readings` readings each. `begin`: time of the first; every device's next one is `step` later.
 
     `log`: where each distinct good reading is written down (device, metric, time, value; tabs between).
     """
@@ -79,6 +84,7 @@ class CityLoad:
     seed: int = 1
     live: bool = False
     log: TextIO | None = None
+    step: timedelta = STEP
     truth: Truth = field(default_factory=Truth)
 
     def messages(self, count: int) -> Iterator[Outgoing]:
@@ -113,7 +119,7 @@ class CityLoad:
 
     def _good(self, number: int, rng: random.Random, late: bool) -> Outgoing:
         device = self.devices[number % len(self.devices)]
-        at = datetime.now(UTC) if self.live else self.begin + STEP * (number // len(self.devices))
+        at = datetime.now(UTC) if self.live else self.begin + self.step * (number // len(self.devices))
         # Moments are counted in steps of 8 µs, the last digit tells the kind: no two readings share a moment by chance.
         at -= timedelta(microseconds=at.microsecond % 8)
         if late:
@@ -123,7 +129,7 @@ class CityLoad:
             metric, normal = device.metrics[index % len(device.metrics)]
             value = round(normal * (0.98 + 0.02 * rng.random()), 4)
             turn = index // len(device.metrics)
-            time = at - turn * (STEP / 4 + timedelta(microseconds=1))
+            time = at - turn * (self.step / 4 + timedelta(microseconds=1))
             rows.append(
                 f'{{"metric": "{metric}", "value": {value}, "time": "{time.isoformat(timespec="microseconds")}"}}'
             )
