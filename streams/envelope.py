@@ -133,7 +133,7 @@ class Bad(Exception):
     def __init__(self, reason: str, *, field: str = "", found: object = "", rule: str = "") -> None:
         self.reason = reason
         self.field = field
-        self.found = str(found)[:200]
+        self.found = str(found)[:200].replace("\x00", "\\u0000")  # the store's texts cannot hold it
         self.rule = rule
         super().__init__(f"{field or 'message'}={self.found!r}: {rule or reason}")
 

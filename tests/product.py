@@ -73,8 +73,9 @@ class Product:
             self.run("init", "--sample")
             for child in self.children:
                 self.start(*child.split())
-            if {"web", "ingest"} <= {child.split()[0] for child in self.children}:  # /readyz wants them all
-                self.wait_ready()
+            names = {child.split()[0] for child in self.children}
+            if "web" in names:
+                self.wait_ready(path="/readyz" if "ingest" in names else "/healthz")  # /readyz wants them all
         except BaseException:
             self.stop()
             raise
@@ -194,8 +195,8 @@ class Product:
         process.kill()
         process.wait()
 
-    def wait_ready(self, seconds: float = 60.0) -> float:
-        """Until /readyz answers 200; the seconds it took."""
+    def wait_ready(self, seconds: float = 60.0, path: str = "/readyz") -> float:
+        """Until this page answers 200; the seconds it took."""
         began = time.monotonic()
         last = ""
         while time.monotonic() - began < seconds:
@@ -203,7 +204,7 @@ class Product:
             if dead:
                 raise NotReady(f"{dead[0]} ended: {self.last_words(dead[0])}")
             try:
-                with urllib.request.urlopen(self.base_url + "/readyz", timeout=5) as answer:
+                with urllib.request.urlopen(self.base_url + path, timeout=5) as answer:
                     if answer.status == 200:
                         return time.monotonic() - began
             except urllib.error.HTTPError as error:

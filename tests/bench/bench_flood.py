@@ -215,7 +215,7 @@ def _twice(
     """(b) twice what one process can take in `seconds`, already on the bus when ingest begins."""
     product.end("ingest-ordinary")
     # Newer than what (a) has sent, and not ahead of its arrival: five messages of each device take a second to send.
-    past = Past(datetime.now(UTC), timedelta(seconds=0.15), critical=False)
+    past = Past(load_devices(), datetime.now(UTC), timedelta(seconds=0.15))
     probe = fill(product, bench, 100_000, READINGS, 7, past)
     capacity = drain(product, store, probe, 1, _ordinary(store), _ordinary)
     truth = fill(product, bench, int(capacity.messages_per_s * seconds * 2), READINGS, 8, past)

@@ -12,7 +12,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -61,28 +61,26 @@ def chunks(messages: Iterator[Outgoing], size: int = PUBLISH) -> Iterator[list[O
         yield chunk
 
 
+@dataclass(slots=True)
 class Past:
-    """Where the next load begins: after the one before, or all of it would be late.
+    """Where the next load of these devices begins: after the one before, or all of it would be late.
 
-    `step`: between two messages of one device. `critical`: whether critical devices send as well.
+    `step`: between two messages of one device.
     """
 
-    def __init__(self, begin: datetime, step: timedelta = STEP, critical: bool = True) -> None:
-        self.begin, self.step, self.critical = begin, step, critical
+    devices: Sequence[LoadDevice]
+    begin: datetime
+    step: timedelta = STEP
 
     def take(self, count: int) -> datetime:
         """The begin of a load of so many messages."""
-        begin, self.begin = self.begin, self.begin + self.step * (count // len(self.devices()) + 2)
+        begin, self.begin = self.begin, self.begin + self.step * (count // len(self.devices) + 2)
         return begin
-
-    def devices(self) -> list[LoadDevice]:
-        """Those that send."""
-        return load_devices(DEVICES, self.critical)
 
 
 def fill(product: Product, bench: Bench, count: int, readings: int, seed: int, past: Past) -> Truth:
     """Put `count` messages on the bus, from as many producers as there are processors; what they must become."""
-    producers, devices = os.cpu_count() or 1, past.devices()
+    producers, devices = os.cpu_count() or 1, past.devices
     begin = past.take(count)
     loads = [
         CityLoad(devices[n::producers], readings, begin, seed=seed * 100 + n, step=past.step)
@@ -288,7 +286,10 @@ def run(bench: Bench) -> Figures:
     figures: Figures = {}
     os.environ.setdefault("PYTHONHASHSEED", "0")
     with Product(bench.profile, bench.folder, children=("relay", "web")) as product:
-        store, past = Store(product.env["CHENGYUN_DSN"]), Past(datetime.now(UTC) - timedelta(hours=12))
+        store, past = (
+            Store(product.env["CHENGYUN_DSN"]),
+            Past(load_devices(DEVICES, critical=True), datetime.now(UTC) - timedelta(hours=12)),
+        )
         warm = fill(product, bench, 300_000, READINGS, 1, past)
         first = drain(product, store, warm, 1, store.accounted())
         bench.say(f"probe: {first.readings_per_s:.0f} readings/s, cores {first.cpu}")

@@ -11,9 +11,8 @@ from datetime import UTC, datetime, timedelta
 
 import psycopg2
 
-from streams.bus import open_bus
-from tests.bench.bench_ingest import READINGS, chunks, drain, kept
-from tests.bench.city_load import STEP, CityLoad, LoadDevice, Truth, verdict
+from tests.bench.bench_ingest import READINGS, Past, Watch, fill, kept
+from tests.bench.city_load import LoadDevice, Truth, verdict
 from tests.bench.frame import Bench, Figures
 from tests.bench.truth import Store
 from tests.product import Product
@@ -62,42 +61,53 @@ def _copy_rows(cursor: psycopg2.extensions.cursor, table: str, key: str, prefix:
 
 
 def run(bench: Bench) -> Figures:
-    """Each size on a registry that grows."""
+    """Each size on a registry that grows: a first message of every device, by which ingest gets to know it, then more."""
     figures: Figures = {}
     rates: dict[int, float] = {}
-    stored, total = 0, 0.0
+    expected = Truth()
     sizes = SIZES[:2] if bench.quick else SIZES
+    begin = datetime.now(UTC) - timedelta(hours=12)
     with Product(bench.profile, bench.folder, children=()) as product:
         store = Store(product.env["CHENGYUN_DSN"])
         for size in sizes:
             began = time.perf_counter()
             devices = grow(store, size, CAMERAS)
             bench.say(f"{size} devices registered in {time.perf_counter() - began:.1f} s")
-            count = max(400_000, 2 * len(devices))
-            load = CityLoad(
-                devices,
-                READINGS,
-                datetime.now(UTC) - STEP * (count // len(devices) + 2) - timedelta(hours=3),
-                seed=size,
+            past = Past(devices, begin)
+            first = fill(product, bench, len(devices), READINGS, size, past)
+            more = fill(product, bench, max(400_000, len(devices)), READINGS, size + 1, past)
+            begin = past.begin
+            expected.add(first)
+            expected.add(more)
+            base, began = store.accounted(), time.perf_counter()
+            product.start_as("ingest", "ingest", "--lane", "ordinary")
+            ready = until(store, base + 1) - began
+            known = until(store, base + first.messages)
+            begun = store.accounted()
+            watch = Watch(product)
+            seconds = until(store, base + first.messages + more.messages) - known
+            cpu, memory = watch.cores(), watch.memory_mb()
+            product.end("ingest")
+            rates[size] = (
+                (base + first.messages + more.messages - begun) / seconds * more.stored / more.messages
             )
-            producer = open_bus(product.env["CHENGYUN_BUS"], 4).producer()
-            for chunk in chunks(load.messages(count)):
-                producer.publish(chunk)
-            producer.close()
-            found = drain(product, store, load.truth, 1, store.accounted())
-            stored += load.truth.stored
-            total += load.truth.total
-            rates[size] = found.readings_per_s
+            figures |= {
+                f"readings_per_s_{size}": round(rates[size]),
+                f"memory_mb_{size}": memory,
+                f"start_s_{size}": round(ready, 1),
+                f"first_meeting_s_{size}": round(known - began - ready, 1),
+            }
             bench.say(
-                f"{size} devices: {found.readings_per_s:.0f} readings/s, {found.memory_mb} MB, cores {found.cpu}"
+                f"{size} devices: begun after {ready:.1f} s, all met after {known - began:.1f} s, then"
+                f" {rates[size]:.0f} readings/s, {memory} MB, cores {cpu}"
             )
-            figures[f"readings_per_s_{size}"] = round(found.readings_per_s)
-            figures[f"memory_mb_{size}"] = found.memory_mb
-        figures |= verdict_of(store, stored, total)
+        figures |= verdict(expected, *kept(store))
     figures["slowest_to_fastest"] = round(min(rates.values()) / max(rates.values()), 2)
     return figures
 
 
-def verdict_of(store: Store, stored: int, total: float) -> Figures:
-    """Lost and doubled over all sizes."""
-    return dict(verdict(Truth(stored=stored, total=total), *kept(store)))
+def until(store: Store, accounted: int) -> float:
+    """The moment (perf_counter) at which so many messages are accounted for."""
+    while store.accounted() < accounted:
+        time.sleep(0.05)  # watching a counter of another process
+    return time.perf_counter()
