@@ -177,7 +177,7 @@ def _ten_times(
     rate = NORMAL * TIMES / READINGS
     command = [sys.executable, "-m", "tests.bench.bench_flood", str(seconds), f"{rate:.0f}"]
     producer = subprocess.Popen(command, cwd=ROOT, env=product.env, stdout=subprocess.PIPE, text=True)
-    watch, memory = Watch(product, {"producer": producer.pid}), Memory(product, store)
+    watch, memory = Watch(product), Memory(product, store)
     began = time.perf_counter()
     while producer.poll() is None:
         memory.look()
