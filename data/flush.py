@@ -318,6 +318,7 @@ def _store_intake(cursor: Cursor, flush: Flush, ledger: Sequence[int]) -> None:
 
 
 def _store_warnings(cursor: Cursor, flush: Flush) -> None:
+    told = []
     for detection, device, correlation in flush.detections:
         rule = detection.rule
         if not detection.raised:
@@ -349,7 +350,8 @@ def _store_warnings(cursor: Cursor, flush: Flush) -> None:
             "time": detection.time.isoformat(),
             "correlation_id": correlation,
         }
-        _outbox(cursor, "city.warning.v1", device.id, payload, flush.now)
+        told.append(("city.warning.v1", device.id, payload))
+    _outbox(cursor, told, flush.now)
 
 
 def _store_rule_states(cursor: Cursor, flush: Flush) -> None:
@@ -417,18 +419,24 @@ def _store_dead_letters(cursor: Cursor, flush: Flush, ledger: Sequence[int], kep
         " found, rule, received_at) VALUES %s ON CONFLICT DO NOTHING",
         rows,
     )
-    for _, m in chosen:
-        payload = {
-            "partition": m.record.partition,
-            "offset": m.record.offset,
-            "feed": m.feed,
-            "reason": m.reason,
-            "field": _text(m.field),
-            "found": _text(m.found),
-            "rule": _text(m.rule),
-            "correlation_id": _text(m.correlation_id),
-        }
-        _outbox(cursor, m.record.topic + ".dead", _text(m.record.key), payload, flush.now)
+    told = [
+        (
+            m.record.topic + ".dead",
+            _text(m.record.key),
+            {
+                "partition": m.record.partition,
+                "offset": m.record.offset,
+                "feed": m.feed,
+                "reason": m.reason,
+                "field": _text(m.field),
+                "found": _text(m.found),
+                "rule": _text(m.rule),
+                "correlation_id": _text(m.correlation_id),
+            },
+        )
+        for _, m in chosen
+    ]
+    _outbox(cursor, told, flush.now)
 
 
 def _text(value: str) -> str:
@@ -502,8 +510,10 @@ def _count(cursor: Cursor, flush: Flush, ledger: Sequence[int]) -> None:
 _COLUMN = {"stored": 0, "rejected": 1, "duplicate": 2, "held": 3}
 
 
-def _outbox(cursor: Cursor, topic: str, key: str, payload: dict[str, Any], now: datetime) -> None:
-    cursor.execute(
-        "INSERT INTO outbox (topic, key, payload, created_at) VALUES (%s, %s, %s, %s)",
-        (topic, key, json(payload), now),
+def _outbox(cursor: Cursor, told: Sequence[tuple[str, str, dict[str, Any]]], now: datetime) -> None:
+    """Messages (topic, key, payload) for the relay, in this order."""
+    many(
+        cursor,
+        "INSERT INTO outbox (topic, key, payload, created_at) VALUES %s",
+        [(topic, key, json(payload), now) for topic, key, payload in told],
     )

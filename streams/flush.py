@@ -155,46 +155,47 @@ def validate_step(work: Work, records: Sequence[Record]) -> None:
 
 def _take_reading(work: Work, index: int, entry: Entry, message: Message[Any], appended_s: float) -> None:
     data, limits, registry = message.data, work.limits, work.registry
-    history = data.history
-    entry.records, entry.missing = len(data.readings), data.missing
+    history, readings = data.history, data.readings
+    entry.records = len(readings)
+    if data.missing:
+        entry.missing = data.missing
     if appended_s != work.appended_s or history != work.history:
         work.appended_s, work.history = appended_s, history
         work.window = limits.window(appended_s, history)
     earliest, latest = work.window
-    seconds = message.time.timestamp()
+    sent = message.time
+    seconds = sent.timestamp()
     if not earliest <= seconds <= latest:
-        check_time("time", message.time, appended_s, limits, history)
+        check_time("time", sent, appended_s, limits, history)
     device = registry.devices.get(data.device)
+    no = device.no if device is not None else 0
     number_of = registry.metrics
     rows: list[ReadingRow] = []
-    epochs, names = [], []
-    for number, reading in enumerate(data.readings):
-        value = reading.value
+    epochs: list[float] = []
+    names: list[str] = []
+    for reading in readings:
+        value, time, at = reading.value, reading.time, seconds
         if not isfinite(value):
-            raise Bad("not_finite", field=f"data.readings[{number}].value", found=value, rule="a number")
-        time, at = reading.time, seconds
+            field = f"data.readings[{len(names)}].value"
+            raise Bad("not_finite", field=field, found=value, rule="a number")
         if time is None:
-            time = message.time
+            time = sent
         else:
             at = time.timestamp()
             if not earliest <= at <= latest:
-                check_time(f"data.readings[{number}].time", time, appended_s, limits, history)
+                check_time(f"data.readings[{len(names)}].time", time, appended_s, limits, history)
+        name = reading.metric
+        names.append(name)
         if device is None:
             continue
-        name = reading.metric
         metric = number_of.get(name)
         if metric is None:
-            raise Bad(
-                "unknown_metric",
-                field=f"data.readings[{number}].metric",
-                found=name,
-                rule="must be a registered metric",
-            )
+            field = f"data.readings[{len(names) - 1}].metric"
+            raise Bad("unknown_metric", field=field, found=name, rule="must be a registered metric")
         if time.tzinfo is not UTC:
             time = time.astimezone(UTC)
-        rows.append((index, device.no, metric, time, value))
+        rows.append((index, no, metric, time, value))
         epochs.append(at)
-        names.append(name)
     if device is None:
         entry.outcome = "held"
         return
@@ -203,9 +204,9 @@ def _take_reading(work: Work, index: int, entry: Entry, message: Message[Any], a
     flush.readings += rows
     flush.epochs += epochs
     if not history:
-        delay, known = appended_s - seconds, flush.delays.get(device.no)
+        delay, known = appended_s - seconds, flush.delays.get(no)
         if known is None or delay < known:
-            flush.delays[device.no] = delay
+            flush.delays[no] = delay
     entry.records_stored = len(rows)
 
 

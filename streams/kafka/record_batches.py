@@ -51,17 +51,41 @@ def read_batch(batch: Any, topic: str, partition: int) -> Iterator[Record]:
     pos, varint = 0, decode_varint
     try:
         for _ in range(batch.records_count):
-            length, pos = varint(data, pos)
+            # Numbers of one or two bytes, which nearly all are, are read in place: the call costs more than the work.
+            if (low := data[pos]) < 128:
+                length, pos = (low >> 1) ^ -(low & 1), pos + 1
+            elif (high := data[pos + 1]) < 128:
+                length, pos = ((low & 127 | high << 7) >> 1) ^ -(low & 1), pos + 2
+            else:
+                length, pos = varint(data, pos)
             end = pos + length
             pos += 1  # attributes: none are in use
-            delta, pos = varint(data, pos)
-            offset, pos = varint(data, pos)
-            size, pos = varint(data, pos)
+            if (low := data[pos]) < 128:
+                delta, pos = (low >> 1) ^ -(low & 1), pos + 1
+            elif (high := data[pos + 1]) < 128:
+                delta, pos = ((low & 127 | high << 7) >> 1) ^ -(low & 1), pos + 2
+            else:
+                delta, pos = varint(data, pos)
+            if (low := data[pos]) < 128:
+                offset, pos = (low >> 1) ^ -(low & 1), pos + 1
+            elif (high := data[pos + 1]) < 128:
+                offset, pos = ((low & 127 | high << 7) >> 1) ^ -(low & 1), pos + 2
+            else:
+                offset, pos = varint(data, pos)
+            if (low := data[pos]) < 128:
+                size, pos = (low >> 1) ^ -(low & 1), pos + 1
+            else:
+                size, pos = varint(data, pos)
             key = ""
             if size > 0:
                 key = data[pos : pos + size].decode(errors="replace")
                 pos += size
-            size, pos = varint(data, pos)
+            if (low := data[pos]) < 128:
+                size, pos = (low >> 1) ^ -(low & 1), pos + 1
+            elif (high := data[pos + 1]) < 128:
+                size, pos = ((low & 127 | high << 7) >> 1) ^ -(low & 1), pos + 2
+            else:
+                size, pos = varint(data, pos)
             value = b""
             if size > 0:
                 value = data[pos : pos + size]
