@@ -693,9 +693,10 @@ def roll_up(s: Settings, parts: Parts, stop: threading.Event, waiting: Callable[
     retention = Retention(parts.database, rollups, keep)
     looked = -3600.0
     while not stop.is_set():
-        more, rest, began = False, 2, time.monotonic()
+        more, rest, took, began = False, 2, 0.0, time.monotonic()
         try:
             more = rollups.step(clock()).more
+            took = time.monotonic() - began
             rest = 19 if more and waiting() > FLOOD else 2
             if not more and time.monotonic() - looked >= 3600:
                 looked = time.monotonic()
@@ -705,7 +706,7 @@ def roll_up(s: Settings, parts: Parts, stop: threading.Event, waiting: Callable[
             log.warning("rollup waits for the store", error=str(error))
         except Exception:
             log.exception("rollup failed, tries again")
-        stop.wait(rest * (time.monotonic() - began) + 0.05 if more else 10.0)
+        stop.wait(rest * took + 0.05 if more else 10.0)
 
 
 def demo(s: Settings, args: argparse.Namespace) -> int:

@@ -317,14 +317,6 @@ TAKERS: Final[dict[str, Callable[[Work, int, Entry, Message[Any], float], None]]
 _UNWATCHED: Final[Mapping[str, Watch]] = {}
 
 
-def _alone(readings: Sequence[ReadingRow], first: int, row: int, floor: Known | None) -> bool:
-    """Whether this reading is newer than what was known before its message (`floor`), and in it only once so far."""
-    _, _, metric, time, _ = readings[row]
-    if floor is not None and time <= floor[0]:
-        return False
-    return all(other[3] != time or other[2] != metric for other in readings[first:row])
-
-
 def detect_step(work: Work, records: Sequence[Record]) -> None:
     """4. detect: judge readings newer than the newest known one; late data and history raise nothing."""
     memory, watches, flush = work.memory, work.registry.watches, work.flush
@@ -339,6 +331,7 @@ def detect_step(work: Work, records: Sequence[Record]) -> None:
         # are stored nowhere yet, but for one that it holds twice.
         floors: dict[tuple[int, int], Known | None] | None
         floors = {} if len(names) > 1 and len(set(names)) < len(names) else None
+        seen: dict[tuple[int, int], set[datetime]] = {}  # times of a pair, from its first one out of order on
         row = first - 1
         for name in names:
             row += 1
@@ -346,11 +339,21 @@ def detect_step(work: Work, records: Sequence[Record]) -> None:
             pair = (number, metric)
             known = newest.get(pair) or before.get(pair)
             if known is not None and time <= known[0]:
-                if floors is None or not _alone(readings, first, row, floors.get(pair, known)):
+                if floors is None:
                     doubtful.append(row)
+                    continue
+                times = seen.get(pair)
+                if times is None:
+                    times = seen[pair] = {r[3] for r in readings[first:row] if r[2] == metric}
+                floor = floors.get(pair, known)
+                if time in times or (floor is not None and time <= floor[0]):
+                    doubtful.append(row)
+                times.add(time)
                 continue
             if floors is not None:
                 floors.setdefault(pair, known)
+                if pair in seen:
+                    seen[pair].add(time)
             newest[pair] = (time, value, device, name)
             fresh = True
             if history:

@@ -25,20 +25,25 @@ class PartitionRecords(Fetcher.PartitionRecords):  # type: ignore[misc,unused-ig
     ) -> Iterator[Record]:
         """See the client's method of this name: `next_fetch_offset` follows each record that is given out."""
         name = f"{tp.topic}:{tp.partition}"
-        while (batch := records.next_batch()) is not None:
-            if batch.magic != 2:
-                raise CorruptRecordError(f"{name}: a batch of the old format {batch.magic}")
-            if self.check_crcs and not batch.validate_crc():
-                raise CorruptRecordError(
-                    f"{name}: the batch at offset {batch.base_offset} fails its checksum"
-                )
-            self.leader_epoch = batch.leader_epoch
-            if not batch.is_control_batch:
-                for record in read_batch(batch, tp.topic, tp.partition):
-                    self.next_fetch_offset = record.offset + 1
-                    yield record
-            # The last offset of a batch stands even when its last records were compacted away.
-            self.next_fetch_offset = batch.next_offset
+        try:
+            while (batch := records.next_batch()) is not None:
+                if batch.magic != 2:
+                    raise CorruptRecordError(f"{name}: a batch of the old format {batch.magic}")
+                if self.check_crcs and not batch.validate_crc():
+                    raise CorruptRecordError(
+                        f"{name}: the batch at offset {batch.base_offset} fails its checksum"
+                    )
+                self.leader_epoch = batch.leader_epoch
+                self.bytes_read += batch.size_in_bytes  # what was read of goes behind the other partitions
+                if not batch.is_control_batch:
+                    for record in read_batch(batch, tp.topic, tp.partition):
+                        self.next_fetch_offset = record.offset + 1
+                        yield record
+                # The last offset of a batch stands even when its last records were compacted away.
+                self.next_fetch_offset = batch.next_offset
+        except Exception:
+            self.drain()  # it gives nothing any more: what is broken is fetched, and told, again
+            raise
         self.drain()
 
 

@@ -100,6 +100,20 @@ def test_what_is_broken_is_refused(batches: Any, data: Any) -> None:
         read(PartitionRecords, bytes(content))
 
 
+def test_what_was_read_is_counted_and_what_is_broken_is_over() -> None:
+    """The client's turn-taking between partitions goes by the bytes read; a part that failed is not asked for ever."""
+    records = [(b"key", b"value", [], n) for n in range(9)]
+    content = fetched([(records, 0), (records, 3)])
+    drained: list[int] = []
+    part = PartitionRecords(0, TP, MemoryRecords(content), on_drain=lambda p: drained.append(p.bytes_read))
+    assert len(part.take(None)) == 18 and drained == [len(content)] and not part
+    broken = PartitionRecords(0, TP, MemoryRecords(content[:-1] + b"?"))
+    assert len(broken.take(9)) == 9
+    with pytest.raises(CorruptRecordError, match="offset 9 fails its checksum"):
+        broken.take(9)
+    assert not broken and broken.next_fetch_offset == 9
+
+
 def test_what_is_broken_and_signed_is_refused() -> None:
     """Behind a right checksum, too, a broken batch is either read as the client reads it or refused."""
     rng = random.Random(20261126)
