@@ -41,7 +41,7 @@ def item(kind: str, key: str, value: object) -> dict[str, Any]:
     return {"kind": kind, "key": key, "area": "c/", "value": value}
 
 
-def until(page: Page, condition: str, timeout_s: float = 30, argument: object = None) -> None:
+def until(page: Page, condition: str, timeout_s: float = 10, argument: object = None) -> None:
     """Wait for a condition of the page (checked every frame)."""
     page.wait_for_function(condition, arg=argument, timeout=timeout_s * 1000)
 
@@ -52,7 +52,7 @@ def joined(page: Page, server: Server) -> None:
     order(server, "joined")
 
 
-def in_step(page: Page, server: Server, timeout_s: float = 30) -> None:
+def in_step(page: Page, server: Server, timeout_s: float = 10) -> None:
     """Wait until the page holds exactly the server's state."""
     want = order(server, "look")["state"]
     until(
