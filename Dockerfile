@@ -1,4 +1,4 @@
-# One image for every process: `web`, `ingest`, `relay`, `feed`, `migrate`, `init` are sub-commands of app.py.
+# One image for every process: `web`, `ingest`, `relay`, `gateway`, `feed`, `migrate`, `init` are sub-commands of app.py.
 #
 # Not built on the machine where it was written (no Docker engine there). tests/deploy/test_image.py holds that it
 # installs the lock file of `make install` and starts the entry point of `make run`.
@@ -9,6 +9,9 @@ ENV PYTHONDONTWRITEBYTECODE=1 \
     CHENGYUN_HTTP_HOST=0.0.0.0 \
     CHENGYUN_HTTP_PORT=8050 \
     CHENGYUN_VAR=/var/lib/chengyun
+
+# For `mosquitto`: the broker in front of `gateway`.
+RUN apt-get update && apt-get install -y --no-install-recommends mosquitto && rm -rf /var/lib/apt/lists/*
 
 RUN useradd --system --uid 10001 --home-dir /var/lib/chengyun --create-home --shell /usr/sbin/nologin chengyun
 

@@ -1,7 +1,7 @@
 """Chengyun 城运: the composition root and the command line. Who meets whom is said here and nowhere else.
 
-python app.py web | ingest | relay | feed | demo | migrate | init | deadletter | reconcile | backup | restore |
-              bench
+python app.py web | ingest | relay | gateway | feed | demo | migrate | init | import | device | cameras |
+              deadletter | reconcile | backup | restore | bench
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import structlog
@@ -103,15 +103,45 @@ class Parts:
         """The factory of units of work."""
         from data.administration import Administration
         from data.uow import UnitsOfWork
+        from streams.feeds.checking import topics_of_feed
 
-        return UnitsOfWork(self.database, self.audit, Administration(self.accounts), finder.place_of)
+        administration = Administration(self.accounts, topics_of_feed)
+        return UnitsOfWork(self.database, self.audit, administration, finder.place_of)
+
+    def feed_world(self) -> Any:
+        """What adapters of feeds are given."""
+        from data.feed_sql import ForeignTable, SqlAway, SqlWrong
+        from streams.feeds.addresses import AddressPolicy
+        from streams.feeds.kinds import Surroundings
+        from streams.feeds.sql_pull import sql_opener
+
+        try:
+            policy = AddressPolicy.parse(self.settings.feed_addresses)
+        except ValueError as error:
+            raise BadSetting(f"CHENGYUN_FEED_ADDRESSES: {error}") from None
+        return Surroundings(
+            clock, self.settings.drop_dir, policy, sql_opener(ForeignTable, SqlAway, SqlWrong)
+        )
+
+    def try_feed(self) -> Callable[[str, str], dict[str, Any]]:
+        """The look at a feed that leaves no trace."""
+        from data.feed_states import FeedStates, stored_feed
+        from streams.feeds.runner import StoredFeed
+        from streams.feeds.trial import FeedTrial
+
+        def lookup(feed: str) -> StoredFeed | None:
+            row = stored_feed(self.database, feed)
+            return StoredFeed(*row[:6]) if row else None
+
+        limit = self.settings.max_message_kb * 1024
+        return FeedTrial(lookup, FeedStates(self.database).load, self.feed_world(), limit)
 
     def service(self, facts: Any, finder: Any, extra: Callable[[], dict[str, Any]]) -> Any:
         """The one door of the domain."""
         from data.questions.answers import StoreQuestions
         from incidents.service import City, CityService
 
-        questions = StoreQuestions(self.database, finder.place_of, extra, lambda: facts.path)
+        questions = StoreQuestions(self.database, finder.place_of, extra, lambda: facts.path, self.try_feed())
         city = City(facts.number_pattern, self.settings.timezone, facts.path)
         return CityService(self.units_of_work(finder), questions, clock, city)
 
@@ -127,12 +157,13 @@ def migrate(s: Settings, args: argparse.Namespace) -> int:
     """Bring schema and topics up to date."""
     from data.database import Database
     from data.migrate import migrate as run
-    from data.timeseries import enable
+    from data.timeseries import compress_after, enable
     from streams.bus import open_bus
 
     database = Database(s.dsn, name="chengyun-migrate")
     done = run(database)
-    edition = enable(database)
+    edition = enable(database, s.timezone)
+    compress_after(database, s.compress_after_days)
     if s.bus:
         inspector = open_bus(s.bus, s.partitions).inspector()
         inspector.ensure_topics(topics_of(s.partitions))
@@ -205,14 +236,24 @@ def web(s: Settings, args: argparse.Namespace) -> int:
     from callbacks.http.phone import phone_router
     from callbacks.http.text import text_router
     from callbacks.http.tiles import tiles_router
+    from callbacks.http.video import video_router
+    from callbacks.http.webhook import webhook_router
     from callbacks.server import WebServer, make_server
+    from data.alarm_sources import alarm_maps, camera_channels
+    from data.device_access import DeviceAccess
     from data.feed_tokens import FeedTokens
     from data.map_layers import StoreLayers
     from data.migrate import pending
     from data.photos import Photos
     from data.sessions import Sessions
     from data.store_counts import store_counts
-    from streams import topics
+    from data.view_links import SAMPLE_FILES, ViewLinks, sample_file
+    from incidents.gateway import Rate
+    from incidents.gb28181 import EDITIONS
+    from streams import cloudevents, topics
+    from streams.adapters.alarm import Quiet, Source, message, shipped_kinds
+    from streams.adapters.table import ADAPTERS
+    from streams.device_payload import message_of
     from streams.envelope import Bad, decode, key_of
 
     parts = Parts(s, "web")
@@ -222,7 +263,20 @@ def web(s: Settings, args: argparse.Namespace) -> int:
     service = parts.service(facts, finder, lambda: process_facts(parts, inspector))
 
     def check_message(topic: str, value: bytes) -> str:
-        return key_of(topic, decode(topic, value, limit))
+        key = key_of(topic, decode(topic, value, limit))
+        cloudevents.check(value)
+        return key
+
+    def adapt_alarm(feed: str, system: str, edition: str, payload: bytes) -> tuple[str, bytes] | str:
+        if system not in ADAPTERS:
+            raise Bad("unknown_system", field="system", found=system, rule=f"one of {', '.join(ADAPTERS)}")
+        if edition not in EDITIONS:
+            raise Bad("unknown_edition", field="edition", found=edition, rule=f"one of {', '.join(EDITIONS)}")
+        kinds = shipped_kinds({system: alarm_maps(parts.database, system)})[system]
+        channels = camera_channels(parts.database, feed)
+        source = Source(feed, kinds, channels, ZoneInfo(s.timezone), edition)
+        found = ADAPTERS[system](payload, source, clock())
+        return found.why if isinstance(found, Quiet) else (found.camera, message(source, found))
 
     def migrations_current() -> str:
         waiting = pending(parts.database)
@@ -232,6 +286,7 @@ def web(s: Settings, args: argparse.Namespace) -> int:
         rows = parts.database.query("SELECT name FROM units WHERE code = %s", (actor.unit,))
         return str(rows[0][0]) if rows else ""
 
+    producer = parts.bus.producer()
     dash_app = make_dash(DashDeps(service, facts.name, facts.name_en, facts.centre, s.timezone))
     groups = {t: f"{s.ingest_group}-{lane}" for lane, ts in lanes().items() for t in ts}
     app = make_server(
@@ -243,13 +298,15 @@ def web(s: Settings, args: argparse.Namespace) -> int:
             photos=Photos(parts.database),
             feeds=FeedTokens(parts.database),
             live=parts.live,
-            producer=parts.bus.producer(),
+            producer=producer,
             inspector=inspector,
             check_message=check_message,
             bad_message=Bad,
             topics=topics.INPUT_TOPICS,
             position_topic=topics.POSITION,
             migrations_current=migrations_current,
+            alarm_topic=topics.VIDEO_ALARM,
+            adapt_alarm=adapt_alarm,
             counts=partial(store_counts, parts.database),
             now=clock,
             store_away=parts.store_away,
@@ -259,8 +316,19 @@ def web(s: Settings, args: argparse.Namespace) -> int:
                 tiles_router(StoreLayers(parts.database), actor_of),
                 text_router(),
                 phone_router(actor_of, unit_name=unit_name, timezone=s.timezone),
+                webhook_router(webhook_intake(parts, producer, limit).take, parts.store_away),
+                video_router(
+                    ViewLinks(parts.database),
+                    parts.audit,
+                    clock,
+                    {name: (sample_file(name), kind) for name, kind in SAMPLE_FILES.items()},
+                    s.timezone,
+                ),
             ),
             ingest_groups=groups,
+            devices=DeviceAccess(parts.database),
+            device_message=lambda sender, value, cause: message_of(sender, value, limit, cause).outgoing,
+            device_rate=Rate(s.device_per_s, s.device_burst),
             tls=bool(s.tls_cert),
             max_message_bytes=limit,
             metrics_token=s.metrics_token,
@@ -276,6 +344,20 @@ def web(s: Settings, args: argparse.Namespace) -> int:
         ssl_keyfile=s.tls_key or None,
     ).run()
     return 0
+
+
+def webhook_intake(parts: Parts, producer: Any, limit: int) -> Any:
+    """Takes what feeds of the kind webhook send."""
+    from data.feed_states import FeedStates, stored_feed
+    from streams.feeds.checking import checked
+    from streams.feeds.runner import StoredFeed
+    from streams.feeds.webhook_intake import WebhookIntake
+
+    def lookup(feed: str) -> tuple[StoredFeed, bool] | None:
+        row = stored_feed(parts.database, feed)
+        return (StoredFeed(*row[:6]), row[6]) if row else None
+
+    return WebhookIntake(lookup, checked, producer, FeedStates(parts.database), clock, limit)
 
 
 def process_facts(parts: Parts, inspector: Any) -> dict[str, Any]:
@@ -314,13 +396,19 @@ def ingest(s: Settings, args: argparse.Namespace) -> int:
     from data.boards import newest_values, workers_shown
     from data.city_facts import NoCity
     from data.flush import FlushStore
+    from data.health import keep_skews
     from data.live import LiveAway
     from incidents.triage import triage
     from streams.consumer import Consumer, Counters
+    from streams.garbage import sweep_garbage
     from streams.live_feed import LiveFeed
     from streams.live_items import LiveValues, warning_items, worker_places
+    from streams.skews import Skews
     from streams.validate import Limits
 
+    # The thread that stores asks for its turn after each of some twenty answers of the store: 5 ms each, Python's usual
+    # patience with the one that judges meanwhile, is a third of the time that a flush is stored in.
+    sys.setswitchinterval(0.0005)
     stop = stop_on_signals()
     parts = Parts(s, "ingest")
     facts, finder = parts.city()
@@ -371,17 +459,19 @@ def ingest(s: Settings, args: argparse.Namespace) -> int:
             stop.set()
             raise
 
-    live_feed = LiveFeed(parts.live, parts.away)
+    # A feed of its own for each lane: what is critical never waits for the rest after ordinary values.
+    live_feeds = {lane: LiveFeed(parts.live, parts.away) for lane in chosen}
     lanes_alive: dict[str, float] = {}
 
     counters: dict[str, Counters] = {}
+    skews = Skews(partial(keep_skews, parts.database, clock), parts.store_away)
 
-    def heartbeats() -> None:
+    def heartbeat(lane: str) -> None:
         """A lane that turned within the last seconds is alive; one that hangs is not said to be."""
-        for lane, at in list(lanes_alive.items()):
-            if time.monotonic() - at < 10:
-                totals = asdict(counters[lane])
-                parts.live.beat(f"ingest:{lane}:{os.getpid()}", int(time.time() * 1000), totals)
+        at = lanes_alive.get(lane)
+        if at is not None and time.monotonic() - at < 10:
+            totals = asdict(counters[lane])
+            parts.live.beat(f"ingest:{lane}:{os.getpid()}", int(time.time() * 1000), totals)
 
     def run_lane(lane: str, topics_: tuple[str, ...]) -> None:
         values = LiveValues()
@@ -390,6 +480,7 @@ def ingest(s: Settings, args: argparse.Namespace) -> int:
             lanes_alive[lane] = time.monotonic()
             if work.flush.intake:
                 waiting.set()
+            skews.note(work.flush.delays)
             shown, gone = warning_items(work)
             places = worker_places(work)
             try:
@@ -399,7 +490,7 @@ def ingest(s: Settings, args: argparse.Namespace) -> int:
             except parts.store_away as error:
                 log.warning("live items wait for the store", error=str(error))
                 return
-            live_feed.put(items, gone)
+            live_feeds[lane].put(items, gone)
 
         def idle() -> None:
             lanes_alive[lane] = time.monotonic()
@@ -412,7 +503,7 @@ def ingest(s: Settings, args: argparse.Namespace) -> int:
             bus=parts.bus,
             group=f"{s.ingest_group}-{lane}",
             topics=topics_,
-            store=FlushStore(parts.database),
+            store=FlushStore(parts.database, s.dead_letters_kept),
             limits=limits,
             locate=finder.locate,
             clock=clock,
@@ -426,7 +517,12 @@ def ingest(s: Settings, args: argparse.Namespace) -> int:
 
     works: dict[str, Callable[[], None]] = {
         "ingest-triage": take_in,
-        "ingest-live": partial(live_feed.run, stop, heartbeats),
+        "ingest-garbage": partial(sweep_garbage, stop),
+        "ingest-skews": partial(skews.run, stop),
+        **{
+            f"ingest-live-{lane}": partial(live_feeds[lane].run, stop, partial(heartbeat, lane))
+            for lane in chosen
+        },
         **{f"ingest-{lane}": partial(run_lane, lane, topics_) for lane, topics_ in chosen.items()},
     }
     threads = [threading.Thread(target=watched, args=(work,), name=name) for name, work in works.items()]
@@ -437,11 +533,76 @@ def ingest(s: Settings, args: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
+def gateway(s: Settings, args: argparse.Namespace) -> int:
+    """Devices' readings from Mosquitto onto the bus, acknowledged only once the bus has them."""
+    from data.device_access import DeviceAccess
+    from data.live import LiveAway
+    from incidents.gateway import Rate
+    from streams.gateway.access_files import AccessFiles
+    from streams.gateway.address import parse_address
+    from streams.gateway.connection import Connection
+    from streams.gateway.gateway import TOPICS, Gateway
+
+    try:
+        address = parse_address(s.mqtt)
+    except ValueError as error:
+        raise BadSetting(f"CHENGYUN_MQTT: {error}") from None
+    stop = stop_on_signals()
+    parts = Parts(s, "gateway")
+    parts.city()
+    files = AccessFiles(s.mqtt_access)
+    log = structlog.get_logger()
+
+    def subscribed(had_session: bool) -> None:
+        working.subscribed(had_session)
+        files.subscribed()
+
+    def beat(totals: dict[str, int]) -> None:
+        try:
+            parts.live.beat(f"gateway:{os.getpid()}", int(time.time() * 1000), totals)
+        except LiveAway as error:
+            log.warning("heartbeat not told", error=str(error))
+
+    working = Gateway(
+        connection=Connection(address, TOPICS, subscribed),
+        producer=parts.bus.producer(),
+        store=DeviceAccess(parts.database),
+        write_access=files.write,
+        clock=clock,
+        rate=Rate(s.device_per_s, s.device_burst),
+        max_bytes=s.max_message_kb * 1024,
+        store_away=parts.store_away,
+    )
+    failed: list[BaseException] = []
+    over = threading.Event()  # after the last batch: what was refused in it is written down as well
+
+    def books() -> None:
+        try:
+            working.keep(over, beat)
+        except BaseException as error:
+            failed.append(error)
+            stop.set()
+            raise
+
+    thread = threading.Thread(target=books, name="gateway-books")
+    thread.start()
+    try:
+        working.run(stop)
+    finally:
+        over.set()
+        thread.join()
+    return 1 if failed else 0
+
+
 def relay(s: Settings, args: argparse.Namespace) -> int:
     """Outbox → bus and live state; escalations, indicators, checks."""
+    from data.backlog import backlog
     from data.clockwork import TIMERS, Clockwork
     from data.outbox import Outbox
-    from data.reconcile import Reconciler
+    from data.reconcile import READING_TOPICS, Reconciler
+    from data.storage import bus_usage, files_usage, store_usage
+    from incidents.ports import BusUnavailable
+    from incidents.selfcheck import file_mismatches
     from incidents.triage import escalate_due
     from streams.relay import Relay, Timer
 
@@ -456,6 +617,10 @@ def relay(s: Settings, args: argparse.Namespace) -> int:
         with units() as uow:
             return escalate_due(uow, now)
 
+    def file_standing(now: datetime) -> int:
+        with units() as uow:
+            return file_mismatches(uow, facts.path, now)
+
     clockwork = Clockwork(
         parts.database,
         parts.live,
@@ -463,7 +628,15 @@ def relay(s: Settings, args: argparse.Namespace) -> int:
         Reconciler(parts.database, lambda: inspector),
         outbox,
         escalate,
+        file_standing,
+        {
+            "store": lambda: store_usage(parts.database, s.store_disk, s.store_capacity_gb),
+            "bus": lambda: bus_usage(inspector.usage, s.bus_capacity_gb),
+            "live": parts.live.usage,
+            "files": lambda: files_usage(s.var),
+        },
         ZoneInfo(parts.settings.timezone),
+        parts.audit,
     )
 
     def beat(now: datetime) -> None:
@@ -481,8 +654,59 @@ def relay(s: Settings, args: argparse.Namespace) -> int:
             *(Timer(name, period, getattr(clockwork, name)) for name, period in TIMERS),
         ),
     )
-    working.run(stop)
+
+    def waiting() -> int:
+        """Messages of readings on the bus; 0 when it cannot be asked: then nothing comes in either."""
+        try:
+            ends = {p: end for topic in READING_TOPICS for p, (_, end) in inspector.ranges(topic).items()}
+        except BusUnavailable:
+            return 0
+        return backlog(parts.database, ends)
+
+    rolling = threading.Thread(target=partial(roll_up, s, parts, stop, waiting), name="relay-rollup")
+    rolling.start()
+    try:
+        working.run(stop)
+    finally:
+        stop.set()
+        rolling.join(timeout=60)
     return 0
+
+
+FLOOD: Final = 50_000
+"""Messages that wait on the bus: from here on what comes in goes before what is summed."""
+
+
+def roll_up(s: Settings, parts: Parts, stop: threading.Event, waiting: Callable[[], int]) -> None:
+    """Rollups and retention, in a thread of their own so that a long step never holds up an escalation.
+
+    Every relay does this, leading or not: the steps themselves see to it that one works at a time. What is not rolled
+    up yet is read raw, so that a step may wait: behind, it takes a third of the time at most; a twentieth while ingest
+    is behind as well (`waiting`: messages on the bus).
+    """
+    from data.retention import Retention
+    from data.rollups import Rollups
+
+    log = structlog.get_logger()
+    rollups = Rollups(parts.database, ZoneInfo(s.timezone))
+    keep = timedelta(days=s.keep_raw_days) if s.keep_raw_days else None
+    retention = Retention(parts.database, rollups, keep)
+    looked = -3600.0
+    while not stop.is_set():
+        more, rest, took, began = False, 2, 0.0, time.monotonic()
+        try:
+            more = rollups.step(clock()).more
+            took = time.monotonic() - began
+            rest = 19 if more and waiting() > FLOOD else 2
+            if not more and time.monotonic() - looked >= 3600:
+                looked = time.monotonic()
+                while not stop.is_set() and retention.step(clock()):
+                    pass
+        except parts.store_away as error:
+            log.warning("rollup waits for the store", error=str(error))
+        except Exception:
+            log.exception("rollup failed, tries again")
+        stop.wait(rest * took + 0.05 if more else 10.0)
 
 
 def demo(s: Settings, args: argparse.Namespace) -> int:
@@ -527,6 +751,67 @@ def deadletter(s: Settings, args: argparse.Namespace) -> int:
     return 0
 
 
+def device(s: Settings, args: argparse.Namespace) -> int:
+    """Credentials of devices: issue, rotate, revoke. A secret is printed once; the store keeps only hashes."""
+    from incidents import commands as c
+    from incidents.model import Actor, Rejected
+
+    parts = Parts(s, "device")
+    facts, finder = parts.city()
+    service = parts.service(facts, finder, dict)
+    actor = Actor(0, "command line", "命令行", "administrator", "", (facts.path,))
+    failed = 0
+    for name in args.device:
+        command: object = c.IssueDeviceCredential(name, args.days)
+        if args.rotate:
+            command = c.RotateDeviceCredential(name, args.overlap_h)
+        elif args.revoke:
+            command = c.RevokeDeviceCredential(name, args.number)
+        try:
+            done = service.handle(command, actor, "cli")
+        except Rejected as error:
+            print(f"device: {error}", file=sys.stderr)
+            failed = 1
+            continue
+        if args.revoke:
+            print(f"{name}\trevoked {', '.join(map(str, done['revoked']))}")
+        else:
+            print(f"{done['device']}\t{done['login']}\t{done['secret']}")
+    return failed
+
+
+def import_table(s: Settings, args: argparse.Namespace) -> int:
+    """Look at a table of devices (CSV, XLSX), or with --confirm store all of it or nothing."""
+    import base64
+
+    from data.dead_letters import COMMAND_LINE
+    from incidents.commands import ImportDevices
+    from incidents.model import Actor, Rejected
+
+    try:
+        content = Path(args.file).read_bytes()
+    except OSError as error:
+        print(f"import: {args.file}: {error.strerror}", file=sys.stderr)
+        return 1
+    parts = Parts(s, "import")
+    facts, finder = parts.city()
+    # Whoever may run the program on the server acts for the whole city, under that name in the audit log.
+    actor = Actor(0, COMMAND_LINE, COMMAND_LINE, "administrator", "", (facts.path,))
+    service = parts.service(facts, finder, dict)
+    command = ImportDevices(base64.b64encode(content).decode(), Path(args.file).name, args.confirm)
+    try:
+        answer: dict[str, Any] = service.handle(command, actor, "rest")
+    except Rejected as refused:
+        answer = refused.facts
+        print(f"import: {refused}", file=sys.stderr)
+    for fault in answer.get("faults", ()):
+        print(f"row {fault['row']}: {fault['column']}={fault['value']!r} must be {fault['rule']}")
+    if "rows" in answer:
+        told = ", ".join(f"{answer[how]} {how}" for how in ("new", "changed", "same", "faulty"))
+        print(f"{answer['rows']} rows: {told}; {'stored' if answer.get('stored') else 'nothing stored'}")
+    return 0 if answer.get("faulty") == 0 else 1
+
+
 def backup(s: Settings, args: argparse.Namespace) -> int:
     """Write the whole store to one file while it runs."""
     from data.backup import backup as run
@@ -558,6 +843,33 @@ def restore(s: Settings, args: argparse.Namespace) -> int:
     return 0
 
 
+def cameras(s: Settings, args: argparse.Namespace) -> int:
+    """Camera files in bulk: preview a CSV or XLSX file; with --confirm store it."""
+    from data.camera_import import BadTable, confirm, preview
+
+    parts = Parts(s, "cameras")
+    _, finder = parts.city()
+    path = Path(args.file)
+    try:
+        found = preview(parts.database, path.name, path.read_bytes(), finder.place_of)
+        for row in found.rows:
+            for fault in row.faults:
+                print(f"line {row.number}: {fault}")
+            for note in row.notes:
+                print(f"line {row.number}: code={row.code}: unusual: {note}")
+        counts = ", ".join(f"{found.count(state)} {state}" for state in ("new", "changed", "same", "wrong"))
+        print(f"{path.name}: {counts}")
+        if not args.confirm:
+            print("nothing was stored; --confirm stores it")
+            return 1 if found.count("wrong") else 0
+        done = confirm(parts.database, parts.audit, found, "command line", clock(), good_rows=args.good_rows)
+    except (BadTable, OSError) as error:
+        print(f"cameras: {error}", file=sys.stderr)
+        return 1
+    print(f"stored: {done.new} new, {done.changed} changed; {done.released} held alarms are on their way")
+    return 0
+
+
 def bench(s: Settings, args: argparse.Namespace) -> int:
     """Run a bench; its last line on stdout is one JSON object."""
     from tests.bench import frame
@@ -572,7 +884,9 @@ def bench(s: Settings, args: argparse.Namespace) -> int:
 
 
 def feed(s: Settings, args: argparse.Namespace) -> int:
-    """Simulate or replay: a client of the bus like any other."""
+    """Simulate, replay, or run the configured adapters: a client of the bus like any other."""
+    if args.feed_command == "run":
+        return run_feeds(s, args)
     from data.feed_registry import FeedRegistry, city_rows
     from streams import topics
     from streams.feed import city as view
@@ -613,6 +927,39 @@ def feed(s: Settings, args: argparse.Namespace) -> int:
     )
 
 
+def run_feeds(s: Settings, args: argparse.Namespace) -> int:
+    """The adapters of the configured feeds, a thread each; several processes share them out among themselves."""
+    from data.feed_states import FeedClaims, FeedStates, stored_feeds
+    from streams.feeds.checking import checked
+    from streams.feeds.runner import FeedHouse, StoredFeed
+
+    stop = stop_on_signals()
+    parts = Parts(s, "feeds")
+    world = parts.feed_world()
+    known = {row[0] for row in stored_feeds(parts.database)}
+    if missing := sorted(set(args.ids) - known):
+        print(
+            f"feed run: {missing[0]!r}: there is no enabled feed with an adapter of this name",
+            file=sys.stderr,
+        )
+        return 2
+    producer = parts.bus.producer()
+    FeedHouse(
+        stored=lambda: [StoredFeed(*row) for row in stored_feeds(parts.database)],
+        check=checked,
+        claim=FeedClaims(parts.database).claim,
+        sink=producer,
+        states=FeedStates(parts.database),
+        world=world,
+        stop=stop,
+        store_away=parts.store_away,
+        max_bytes=s.max_message_kb * 1024,
+        only=frozenset(args.ids),
+    ).run()
+    producer.close()
+    return 0
+
+
 def parser() -> argparse.ArgumentParser:
     """The command line."""
     from incidents.numbering import DEFAULT_PATTERN
@@ -628,6 +975,7 @@ def parser() -> argparse.ArgumentParser:
     add("web", web)
     add("ingest", ingest).add_argument("--lane", choices=("all", "ordinary", "critical"), default="all")
     add("relay", relay)
+    add("gateway", gateway)
     add("demo", demo).add_argument("--lan", action="store_true", help="HTTPS on the local network, QR code")
     add("migrate", migrate)
     sub = add("init", init)
@@ -642,6 +990,10 @@ def parser() -> argparse.ArgumentParser:
         "--number-pattern", default=DEFAULT_PATTERN, help="incident numbers: text, {date}, {serial:05d}"
     )
     add("reconcile", reconcile)
+    sub = add("import", import_table)
+    sub.add_argument("what", choices=("devices",))
+    sub.add_argument("file")
+    sub.add_argument("--confirm", action="store_true", help="store it, unless anything is wrong")
     add("backup", backup).add_argument("file")
     sub = add("restore", restore)
     sub.add_argument("file")
@@ -657,6 +1009,25 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("--data", default="", help="a file of real data, where the bench takes one")
     sub.add_argument("--profile", choices=("auto", "embedded", "real"), default="auto")
     sub.add_argument("--out", default="", help="folder for the result file")
+    sub = add("device", device)
+    sub.add_argument("what", choices=("credential",))
+    sub.add_argument(
+        "device", nargs="+", help="device ids; each is printed with login and secret, tabs between"
+    )
+    sub.add_argument("--days", type=float, help="life of a new credential; without it: until it is revoked")
+    how = sub.add_mutually_exclusive_group()
+    how.add_argument(
+        "--rotate", action="store_true", help="a new one; the present one works on for the overlap"
+    )
+    how.add_argument("--revoke", action="store_true", help="end it at once")
+    sub.add_argument("--overlap-h", type=float, default=24.0, help="hours both work after --rotate")
+    sub.add_argument("--number", type=int, help="which one to revoke; without it: all")
+
+    sub = add("cameras", cameras)
+    sub.add_argument("what", choices=("import",))
+    sub.add_argument("file")
+    sub.add_argument("--confirm", action="store_true", help="store it; without, only the preview")
+    sub.add_argument("--good-rows", action="store_true", help="store the good rows although others are wrong")
     sub = add("deadletter", deadletter)
     sub.add_argument("what", choices=("list", "replay"))
     sub.add_argument("--topic", default="")

@@ -35,7 +35,12 @@ SETTINGS: tuple[Setting, ...] = (
         "CHENGYUN_VAR", "var", "Folder of run-time state: embedded servers, logs, tiles, sample accounts."
     ),
     Setting("CHENGYUN_PARTITIONS", "4", "Partitions made for a topic that does not exist yet."),
-    Setting("CHENGYUN_INGEST_BATCH", "4000", "Most messages in one flush of an ingest process."),
+    Setting("CHENGYUN_INGEST_BATCH", "8000", "Most messages in one flush of an ingest process."),
+    Setting(
+        "CHENGYUN_DEAD_LETTERS_KEPT",
+        "1000",
+        "Dead letters kept per feed, partition and minute; more are only counted.",
+    ),
     Setting(
         "CHENGYUN_INGEST_GROUP", "chengyun-ingest", "Name of the consumer group of the ingest processes."
     ),
@@ -43,7 +48,43 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "CHENGYUN_MAX_AHEAD_S", "300", "A message dated further ahead than this many seconds is rejected."
     ),
+    Setting(
+        "CHENGYUN_KEEP_RAW_DAYS",
+        "0",
+        "Readings older than this many days are dropped, whole weeks at a time, once they are rolled up per minute,"
+        " hour and day; 0 keeps them all. Longer than CHENGYUN_MAX_AGE_H.",
+    ),
+    Setting(
+        "CHENGYUN_COMPRESS_AFTER_DAYS",
+        "14",
+        "Readings older than this many days are compressed, where the store can (TimescaleDB community edition);"
+        " 0: never. Longer than CHENGYUN_MAX_AGE_H, so that late readings find an uncompressed chunk.",
+    ),
+    Setting(
+        "CHENGYUN_STORE_DISK",
+        "",
+        "A folder on the store's disk, where this machine can see it: what is free there is what the store can grow by.",
+    ),
+    Setting(
+        "CHENGYUN_STORE_CAPACITY_GB", "0", "Room for the store when its disk cannot be seen; 0: not known."
+    ),
+    Setting("CHENGYUN_BUS_CAPACITY_GB", "0", "Room for Kafka's logs; 0: not known. (Redis knows its own.)"),
     Setting("CHENGYUN_MAX_MESSAGE_KB", "1024", "A larger message is refused (HTTP 413) or dead-lettered."),
+    Setting(
+        "CHENGYUN_MQTT",
+        "",
+        "The device gateway's account at Mosquitto: mqtt://user:password@host:port (mqtts: TLS).",
+        secret=True,
+    ),
+    Setting(
+        "CHENGYUN_MQTT_ACCESS",
+        "",
+        "Folder in which the gateway tells Mosquitto who may connect; default: mosquitto/access in CHENGYUN_VAR.",
+    ),
+    Setting(
+        "CHENGYUN_DEVICE_PER_S", "20", "Messages a second that a device may send (limits of its own aside)."
+    ),
+    Setting("CHENGYUN_DEVICE_BURST", "2000", "Messages that a device may send at once after a pause."),
     Setting("CHENGYUN_SESSION_H", "12", "Hours until a session ends, whatever its use."),
     Setting(
         "CHENGYUN_SESSION_IDLE_MIN", "120", "Minutes without use until a session ends (walls are exempt)."
@@ -52,6 +93,16 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("CHENGYUN_LOGIN_LOCK_MIN", "15", "Minutes for which a locked account stays locked."),
     Setting("CHENGYUN_METRICS_TOKEN", "", "Token for /metrics from elsewhere than loopback.", secret=True),
     Setting("CHENGYUN_LOG", "info", "Log level: debug, info, warning, error."),
+    Setting(
+        "CHENGYUN_DROP_DIR",
+        "",
+        "Folder below which feeds find dropped files and recordings (default: VAR/drop).",
+    ),
+    Setting(
+        "CHENGYUN_FEED_ADDRESSES",
+        "public,private",
+        "Addresses that feeds may be fetched from: of public, private, loopback, link-local.",
+    ),
     Setting("CHENGYUN_TIMEZONE", "Asia/Shanghai", "Time zone of the screens; storage is always UTC."),
 )
 
@@ -70,16 +121,28 @@ class Settings:
     var: Path
     partitions: int
     ingest_batch: int
+    dead_letters_kept: int
     ingest_group: str
     max_age_h: float
     max_ahead_s: float
+    keep_raw_days: float
+    compress_after_days: float
+    store_disk: str
+    store_capacity_gb: float
+    bus_capacity_gb: float
     max_message_kb: int
+    mqtt: str
+    mqtt_access: Path
+    device_per_s: float
+    device_burst: int
     session_h: float
     session_idle_min: float
     login_attempts: int
     login_lock_min: float
     metrics_token: str
     log: str
+    drop_dir: Path
+    feed_addresses: str
     timezone: str
 
 
@@ -112,6 +175,15 @@ def read(environ: Mapping[str, str] | None = None) -> Settings:
     def whole(name: str, low: int) -> int:
         return int(_number(name, v[name], low))
 
+    max_age_h = _number("CHENGYUN_MAX_AGE_H", v["CHENGYUN_MAX_AGE_H"], 0)
+
+    def days_beyond_lateness(name: str) -> float:
+        days = _number(name, v[name], 0)
+        if days and days * 24 <= max_age_h:
+            rule = f"must be 0 or more than the {max_age_h:g} h of CHENGYUN_MAX_AGE_H: later readings are accepted"
+            raise BadSetting(f"{name}={v[name]!r}: {rule}")
+        return days
+
     return Settings(
         dsn=v["CHENGYUN_DSN"],
         bus=v["CHENGYUN_BUS"],
@@ -123,15 +195,27 @@ def read(environ: Mapping[str, str] | None = None) -> Settings:
         var=Path(v["CHENGYUN_VAR"]),
         partitions=whole("CHENGYUN_PARTITIONS", 1),
         ingest_batch=whole("CHENGYUN_INGEST_BATCH", 1),
+        dead_letters_kept=whole("CHENGYUN_DEAD_LETTERS_KEPT", 0),
         ingest_group=v["CHENGYUN_INGEST_GROUP"],
-        max_age_h=_number("CHENGYUN_MAX_AGE_H", v["CHENGYUN_MAX_AGE_H"], 0),
+        max_age_h=max_age_h,
         max_ahead_s=_number("CHENGYUN_MAX_AHEAD_S", v["CHENGYUN_MAX_AHEAD_S"], 0),
+        keep_raw_days=days_beyond_lateness("CHENGYUN_KEEP_RAW_DAYS"),
+        compress_after_days=days_beyond_lateness("CHENGYUN_COMPRESS_AFTER_DAYS"),
+        store_disk=v["CHENGYUN_STORE_DISK"],
+        store_capacity_gb=_number("CHENGYUN_STORE_CAPACITY_GB", v["CHENGYUN_STORE_CAPACITY_GB"], 0),
+        bus_capacity_gb=_number("CHENGYUN_BUS_CAPACITY_GB", v["CHENGYUN_BUS_CAPACITY_GB"], 0),
         max_message_kb=whole("CHENGYUN_MAX_MESSAGE_KB", 1),
+        mqtt=v["CHENGYUN_MQTT"],
+        mqtt_access=Path(v["CHENGYUN_MQTT_ACCESS"] or Path(v["CHENGYUN_VAR"]) / "mosquitto" / "access"),
+        device_per_s=_number("CHENGYUN_DEVICE_PER_S", v["CHENGYUN_DEVICE_PER_S"], 0.001),
+        device_burst=whole("CHENGYUN_DEVICE_BURST", 1),
         session_h=_number("CHENGYUN_SESSION_H", v["CHENGYUN_SESSION_H"], 0),
         session_idle_min=_number("CHENGYUN_SESSION_IDLE_MIN", v["CHENGYUN_SESSION_IDLE_MIN"], 0),
         login_attempts=whole("CHENGYUN_LOGIN_ATTEMPTS", 1),
         login_lock_min=_number("CHENGYUN_LOGIN_LOCK_MIN", v["CHENGYUN_LOGIN_LOCK_MIN"], 0),
         metrics_token=v["CHENGYUN_METRICS_TOKEN"],
         log=v["CHENGYUN_LOG"],
+        drop_dir=Path(v["CHENGYUN_DROP_DIR"] or Path(v["CHENGYUN_VAR"]) / "drop"),
+        feed_addresses=v["CHENGYUN_FEED_ADDRESSES"],
         timezone=v["CHENGYUN_TIMEZONE"],
     )

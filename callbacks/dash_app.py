@@ -10,13 +10,14 @@ from dash import Dash, Input, Output, dcc, html
 from dash.development.base_component import Component
 from flask import request
 
-from callbacks import admin, desk, leader, ops, wall
+from callbacks import admin, desk, devices, leader, ops, ops_feeds, wall
 from callbacks.dash_errors import telling
 from callbacks.dash_view import DashDeps, language, view_of
 from incidents.model import Actor
 from layouts import ids
 from layouts.admin import admin as admin_page
 from layouts.desk.page import desk as desk_page
+from layouts.devices import devices as devices_page
 from layouts.leader import leader as leader_page
 from layouts.ops import ops as ops_page
 from layouts.shell import frame, pieces
@@ -29,6 +30,7 @@ PAGES: Final = {
     "leader": leader_page,
     "wall": wall_page,
     "ops": ops_page,
+    "devices": devices_page,
     "admin": admin_page,
 }
 
@@ -119,7 +121,7 @@ def make_dash(deps: DashDeps) -> Dash:
     everything: Any = html.Div([app.layout, *(page(_nobody()) for page in PAGES.values())])
     app.validation_layout = everything
     register(app, deps)
-    for page in (desk, leader, wall, ops, admin):
+    for page in (desk, leader, wall, ops, ops_feeds, devices, admin):
         page.register(app, deps)
     return app
 

@@ -9,6 +9,7 @@ from dash.exceptions import PreventUpdate
 
 from callbacks.dash_errors import emptying
 from callbacks.dash_view import DashDeps, view_of
+from callbacks.desk_camera import camera_of
 from callbacks.desk_press import command_of, report_of
 from callbacks.desk_records import readings_of, records_of
 from incidents import commands as c
@@ -143,7 +144,7 @@ def _look_up(app: Dash, deps: DashDeps) -> None:
             return []
         view = view_of(deps)
         if asked.get("camera"):
-            return lists.camera(view, deps.service.ask(c.CameraDetail(asked["camera"]), view.actor))
+            return camera_of(asked, deps, view)
         known = deps.service.ask(c.DeviceDetail(asked["device"]), view.actor)
         return [
             *lists.device(view, known),

@@ -16,6 +16,7 @@ from starlette.middleware.gzip import GZipMiddleware
 
 from callbacks.http.commands import commands_router
 from callbacks.http.deps import Deps
+from callbacks.http.devices import devices_router
 from callbacks.http.errors import register
 from callbacks.http.export import export_router
 from callbacks.http.health import health_router
@@ -67,6 +68,7 @@ def make_server(deps: Deps) -> FastAPI:
         live_router(hub),
         commands_router(deps),
         messages_router(deps, measures),
+        devices_router(deps, measures),
         photos_router(deps),
         export_router(deps),
         health_router(deps, hub, measures),

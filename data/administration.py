@@ -1,23 +1,31 @@
-"""Commands that change registries: accounts, units, areas, dead letters. Inside the caller's transaction."""
+"""Commands that change registries: accounts, units, areas, dead letters; devices stand in `device_registry`.
+
+Inside the caller's transaction.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Final
 
+from data import device_credentials
 from data.accounts import Accounts, require_area
 from data.database import Cursor, json
+from data.device_import import import_devices
+from data.device_registry import HANDLERS as REGISTRY_HANDLERS
+from data.device_registry import Handler, PlaceOf
+from data.feed_commands import CheckFeed, save_feed, switch_feed
 from data.registry import bump
+from data.replay import REPLAY_TOPIC, replay_payload
 from incidents import commands as c
 from incidents.access import Thing, may
 from incidents.model import Actor, Rejected
 
-REPLAY_TOPIC: Final = "replay"
-"""Outbox topic prefix of a message that goes back to an input topic as it is (the relay knows it)."""
-
 TOO_LARGE: Final = "too_large"
 """Reason of a dead letter that cannot go back as it is."""
+
+DEVICE_HANDLERS: Final[Mapping[type, Handler]] = {**REGISTRY_HANDLERS, c.ImportDevices: import_devices}
 
 LEVELS: Final = ("city", "district", "town", "village", "duty_grid", "cell")
 
@@ -31,8 +39,9 @@ def _require(actor: Actor, action: str, area_path: str) -> None:
 class Administration:
     """Carries out administrative commands; asks `may` for the very area that is changed."""
 
-    def __init__(self, accounts: Accounts) -> None:
+    def __init__(self, accounts: Accounts, check_feed: CheckFeed | None = None) -> None:
         self._accounts = accounts
+        self._check_feed = check_feed
         self._handlers: dict[type, Callable[[Cursor, Any, Actor, datetime], dict[str, Any]]] = {
             c.CreateAccount: self._create_account,
             c.ChangeAccount: self._change_account,
@@ -41,11 +50,21 @@ class Administration:
             c.SaveArea: _save_area,
             c.ReplayDeadLetter: _replay_dead_letter,
             c.DropDeadLetter: _drop_dead_letter,
+            **device_credentials.HANDLERS,
+            c.SaveFeed: self._save_feed,
+            c.SwitchFeed: switch_feed,
         }
 
-    def carry_out(self, cursor: Cursor, command: object, actor: Actor, now: datetime) -> dict[str, Any]:
+    def carry_out(
+        self, cursor: Cursor, command: object, actor: Actor, now: datetime, place_of: PlaceOf
+    ) -> dict[str, Any]:
         """Raises Rejected."""
+        if type(command) in DEVICE_HANDLERS:
+            return DEVICE_HANDLERS[type(command)](cursor, command, actor, now, place_of)
         return self._handlers[type(command)](cursor, command, actor, now)
+
+    def _save_feed(self, cursor: Cursor, command: c.SaveFeed, actor: Actor, now: datetime) -> dict[str, Any]:
+        return save_feed(cursor, command, actor, self._check_feed)
 
     def _create_account(
         self, cursor: Cursor, command: c.CreateAccount, actor: Actor, now: datetime
@@ -228,11 +247,6 @@ def _settle(cursor: Cursor, command: Any, state: str, actor: Actor, now: datetim
         ' WHERE topic = %s AND partition = %s AND "offset" = %s',
         (state, now, actor.login, command.topic, command.partition, command.offset),
     )
-
-
-def replay_payload(topic: str, partition: int, offset: int, value: bytes, feed: str) -> dict[str, Any]:
-    """What the relay needs to put a dead letter back: the bytes as hex, and where the letter lies."""
-    return {"topic": topic, "partition": partition, "offset": offset, "value": value.hex(), "feed": feed}
 
 
 def _replay_dead_letter(

@@ -8,8 +8,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from data.database import Database
+from data.feed_states import feed_facts
 from data.incident_rows import COLUMNS, live_item, ms, to_incident
-from data.questions.operations import FEED_STATUS
+from incidents.feeds import live_status
 from incidents.indicators import SILENT_AFTER_PERIODS, ancestors
 
 OPEN_ITEMS: Final = 3000
@@ -135,23 +136,23 @@ def warning_items(database: Database) -> Iterator[Item]:
 
 def feed_items(database: Database, city: str, now: datetime) -> list[Item]:
     """The feeds with their status; they belong to the whole city."""
-    rows = database.query(
-        f"SELECT f.id, f.name, f.demo, f.last_message_at, f.expected_period_s, {FEED_STATUS} FROM feeds f"
-        " WHERE NOT f.disabled ORDER BY f.id",
-        {"now": now},
+    rows = database.dicts(
+        "SELECT f.id, f.name, f.demo, f.disabled, f.last_message_at, f.expected_period_s,"
+        " coalesce(s.failure, '') AS failure FROM feeds f LEFT JOIN feed_states s ON s.feed = f.id"
+        " WHERE NOT f.disabled ORDER BY f.id"
     )
     return [
         {
             "kind": "feed",
-            "key": feed,
+            "key": row["id"],
             "area": city,
-            "name": name,
-            "demo": demo,
-            "last": ms(last),
-            "period_s": period,
-            "status": status,
+            "name": row["name"],
+            "demo": row["demo"],
+            "last": ms(row["last_message_at"]),
+            "period_s": row["expected_period_s"],
+            "status": live_status(feed_facts(row), now),
         }
-        for feed, name, demo, last, period, status in rows
+        for row in rows
     ]
 
 

@@ -5,14 +5,17 @@ Each method is one timer of the relay; `TIMERS` says how often.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta, tzinfo
 from typing import Any, Final
 
 import orjson
 
 from data import boards
+from data.audit import Audit
+from data.cameras import SHELF_ENDED_BY_TIMER, end_due
 from data.database import Database
+from data.health import hear, look_around
 from data.incident_totals import total_items
 from data.indicators import (
     Values,
@@ -26,25 +29,33 @@ from data.indicators import (
 )
 from data.live import LiveState
 from data.outbox import Outbox
+from data.quarantine import tend
 from data.questions.incidents import INDICATOR_RECORDS
 from data.reconcile import Reconciler
+from data.storage import measure
+from incidents.ports import Usage
 
 TIMERS: Final = (
     ("rebuild", 1.0),
     ("escalate", 1.0),
+    ("shelves", 5.0),
     ("indicators", 5.0),
     ("completeness", 60.0),
     ("feeds", 5.0),
     ("totals", 5.0),
     ("trends", 20.0),
     ("reconcile", 30.0),
+    ("mismatches", 5.0),
+    ("quarantine", 5.0),
+    ("storage", 60.0),
+    ("device_health", 15.0),
     ("tidy", 600.0),
 )
 """(method of Clockwork, period in seconds)."""
 
 
 class Clockwork:
-    """The clock's work of one city. `escalate_due` is the service's; it runs in its own unit of work.
+    """The clock's work of one city. `escalate_due` and `file_mismatches` run in units of work of their own.
 
     `zone`: the city's, by which a day begins.
     """
@@ -57,7 +68,10 @@ class Clockwork:
         reconciler: Reconciler,
         outbox: Outbox,
         escalate_due: Callable[[datetime], int],
+        file_mismatches: Callable[[datetime], int],
+        rooms: Mapping[str, Callable[[], Usage]],
         zone: tzinfo,
+        audit: Audit,
     ) -> None:
         self._database = database
         self._live = live
@@ -65,7 +79,11 @@ class Clockwork:
         self._reconciler = reconciler
         self._outbox = outbox
         self._escalate_due = escalate_due
+        self._file_mismatches = file_mismatches
+        self._rooms = rooms
         self._zone = zone
+        self._audit = audit
+        self._heard = 0
         self._told: dict[str, set[str]] | None = None
 
     def rebuild(self, now: datetime) -> None:
@@ -84,6 +102,15 @@ class Clockwork:
     def escalate(self, now: datetime) -> None:
         """Escalate what is due."""
         self._escalate_due(now)
+
+    def shelves(self, now: datetime) -> None:
+        """Cameras set aside come back when their time is over, with a line in the audit log."""
+        with self._database.transaction() as cursor:
+            for number, camera in end_due(cursor, now):
+                self._audit.append(
+                    actor=SHELF_ENDED_BY_TIMER, role="system", action="camera.shelve", thing=f"shelf_over:{camera}",
+                    allowed=True, now=now, detail={"shelf": number}, cursor=cursor,
+                )  # fmt: skip
 
     def indicators(self, now: datetime) -> None:
         """Indicators that are cheap, and devices that fell silent."""
@@ -142,6 +169,23 @@ class Clockwork:
     def reconcile(self, now: datetime) -> None:
         """The ledger against broker and store."""
         self._reconciler.run(now)
+
+    def mismatches(self, now: datetime) -> None:
+        """What still stands becomes an incident of those who run the platform."""
+        self._file_mismatches(now)
+
+    def quarantine(self, now: datetime) -> None:
+        """Held messages: of what they are, and back to the bus those of devices that are registered by now."""
+        tend(self._database, now)
+
+    def device_health(self, now: datetime) -> None:
+        """Who fell silent or speaks again is looked at first, then those that were not looked at for longest."""
+        self._heard = hear(self._database, now, self._heard)
+        look_around(self._database, now)
+
+    def storage(self, now: datetime) -> None:
+        """How much room everything takes."""
+        measure(self._database, self._rooms, now)
 
     def tidy(self, now: datetime) -> None:
         """Forget settled outbox rows and old indicator history."""

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from data.administration import REPLAY_TOPIC, TOO_LARGE, replay_payload
+from data.administration import TOO_LARGE
 from data.audit import Audit
 from data.database import Database, json
+from data.replay import REPLAY_TOPIC, replay_payload
 
 COMMAND_LINE: Final = "command line"
 """Who acts where nobody is logged in: whoever may run the program on the server."""

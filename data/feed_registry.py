@@ -69,7 +69,10 @@ _ROWS: Final = {
         " WHERE NOT d.disabled AND d.lon IS NOT NULL AND d.feed IS NULL ORDER BY d.no"
     ),
     "cameras": "SELECT code, lon, lat, scene FROM cameras WHERE lon IS NOT NULL ORDER BY code",
-    "alarm_kinds": "SELECT kind, name, class_code, level FROM camera_alarm_kinds ORDER BY kind",
+    "alarm_kinds": (
+        # Kinds with a class are what a city watches for; the others only name what strange cameras may send.
+        "SELECT kind, name, class_code, level FROM camera_alarm_kinds WHERE class_code <> '' ORDER BY kind"
+    ),
     "workers": "SELECT login, lon, lat FROM workers WHERE lon IS NOT NULL ORDER BY login",
     "places": "SELECT name, kind, lon, lat, road FROM places ORDER BY id",
     "classes": (

@@ -8,12 +8,18 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+import numpy as np
+import psycopg2.errors
+import structlog
+
 from data.database import Cursor, Database, json, many
 from data.registry import load_registry, registry_version
 from data.timeseries import Partitions
 from incidents.ingest import Fenced, Flush, Registry
 from incidents.ports import TopicPartition
 from incidents.warning import RuleState
+
+log = structlog.get_logger()
 
 LedgerKey = tuple[str, int, datetime, str]
 """(topic, partition, minute, feed)."""
@@ -22,8 +28,10 @@ LedgerKey = tuple[str, int, datetime, str]
 class FlushStore:
     """`IngestStore` on PostgreSQL or TimescaleDB. One per consumer; not thread-safe."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, dead_letters_kept: int = 1000) -> None:
+        """`dead_letters_kept`: per feed, partition and minute; more are only counted."""
         self._database = database
+        self._dead_letters_kept = dead_letters_kept
         self._partitions = Partitions()
         self._ledger_ids: dict[LedgerKey, int] = {}
 
@@ -82,7 +90,7 @@ class FlushStore:
                 _store_intake(cursor, flush, ledger)
                 _store_warnings(cursor, flush)
                 _store_rule_states(cursor, flush)
-                _store_dead_letters(cursor, flush, ledger)
+                _store_dead_letters(cursor, flush, ledger, self._dead_letters_kept)
                 _store_held(cursor, flush, ledger)
                 _count(cursor, flush, ledger)
         except BaseException:
@@ -95,7 +103,8 @@ class FlushStore:
     def _ledger(self, cursor: Cursor, flush: Flush, made: dict[LedgerKey, int]) -> list[int]:
         """Ledger row id of each message; rows are made when their minute begins."""
         keys = [(m.record.topic, m.record.partition, m.minute, m.feed) for m in flush.messages]
-        missing = sorted(set(keys) - self._ledger_ids.keys())
+        known = self._ledger_ids
+        missing = sorted({key for key in keys if key not in known})
         if missing:
             rows = many(
                 cursor,
@@ -105,67 +114,34 @@ class FlushStore:
                 missing,
             )
             made.update({(topic, part, minute, feed): number for topic, part, minute, feed, number in rows})
-        return [made[key] if key in made else self._ledger_ids[key] for key in keys]
+            known = {**known, **made}
+        return [known[key] for key in keys]
 
     def _store_readings(self, cursor: Cursor, flush: Flush, ledger: Sequence[int]) -> None:
+        """Readings that are newer than all that is known of their device and metric are copied straight into the
+        table; what may be there already goes through a staging table, where it is told from what is there. Should one
+        of the first kind be there after all (two consumers, one device), all of them take the second way."""
         rows = flush.readings
         if not rows:
             return
-        self._partitions.cover(cursor, "readings", {row[3] for row in rows})
-        cursor.execute(
-            "CREATE TEMP TABLE IF NOT EXISTS staged_readings (n int, device_no int, metric_no smallint,"
-            " time timestamptz, value double precision, ledger_id int) ON COMMIT DELETE ROWS"
-        )
-        text = io.StringIO(
-            "".join(
-                f"{n}\t{device}\t{metric}\t{time.isoformat()}\t{value!r}\t{ledger[index]}\n"
-                for n, (index, device, metric, time, value) in enumerate(rows)
-            )
-        )
-        cursor.copy_expert("COPY staged_readings FROM STDIN", text)
-        # The first of equal keys within the flush wins; what was not inserted is a duplicate or a conflict.
-        cursor.execute(
-            "WITH first AS (SELECT DISTINCT ON (device_no, metric_no, time) * FROM staged_readings"
-            " ORDER BY device_no, metric_no, time, n),"
-            " made AS (INSERT INTO readings (device_no, metric_no, time, value, ledger_id)"
-            " SELECT device_no, metric_no, time, value, ledger_id FROM first"
-            " ON CONFLICT DO NOTHING RETURNING device_no, metric_no, time)"
-            " SELECT s.n FROM staged_readings s LEFT JOIN (first f JOIN made m USING (device_no, metric_no, time))"
-            " ON s.n = f.n WHERE f.n IS NULL"
-        )
-        refused = [row[0] for row in cursor.fetchall()]
-        differ: set[int] = set()
-        if refused:
-            cursor.execute(
-                "SELECT s.n, r.value FROM staged_readings s JOIN readings r"
-                " USING (device_no, metric_no, time) WHERE s.n = ANY(%s) AND r.value IS DISTINCT FROM s.value",
-                (refused,),
-            )
-            stored = dict(cursor.fetchall())
-            differ = set(stored)
-            for n in sorted(differ):
-                index = rows[n][0]
-                message = flush.messages[index]
-                message.outcome, message.reason = "rejected", "conflict"
-                message.field, message.found = "data.readings.value", f"{rows[n][4]:g}"
-                message.rule = f"{rows[n][3].isoformat()} is stored with {stored[n]:g}"
-        for index, *_ in rows:
-            flush.messages[index].records_stored += 1
-        for n in refused:
-            message = flush.messages[rows[n][0]]
-            message.records_stored -= 1
-            if n not in differ:
-                message.records_duplicate += 1
-        for index in {rows[n][0] for n in refused}:
-            message = flush.messages[index]
-            if message.outcome == "stored" and message.records_stored == 0:
-                message.outcome = "duplicate"
+        self._partitions.cover(cursor, "readings", flush.epochs)
+        doubtful = flush.doubtful
+        if len(doubtful) < len(rows):
+            content = _content(flush, ledger)
+            cursor.execute("SAVEPOINT fresh")
+            try:
+                cursor.copy_expert(_COPY_READINGS, content)
+            except psycopg2.errors.UniqueViolation:
+                cursor.execute("ROLLBACK TO SAVEPOINT fresh")
+                doubtful = list(range(len(rows)))
+        if doubtful:
+            _store_doubtful(cursor, flush, ledger, doubtful)
 
     def _store_places(self, cursor: Cursor, flush: Flush, ledger: Sequence[int]) -> None:
         rows = flush.places
         if not rows:
             return
-        self._partitions.cover(cursor, "positions", {row[2] for row in rows})
+        self._partitions.cover(cursor, "positions", [row[2].timestamp() for row in rows])
         first: dict[tuple[str, datetime], int] = {}
         for n, (_, worker, time, *_rest) in enumerate(rows):
             first.setdefault((worker, time), n)
@@ -194,6 +170,86 @@ class FlushStore:
             " AND (w.located_at IS NULL OR w.located_at < v.time)",
             sorted(newest.values()),
         )
+
+
+_COPY_READINGS = "COPY readings (device_no, metric_no, time, value, ledger_id) FROM STDIN (FORMAT binary)"
+
+_TUPLE = np.dtype(
+    [
+        ("fields", ">i2"),
+        ("device_length", ">i4"), ("device", ">i4"),
+        ("metric_length", ">i4"), ("metric", ">i2"),
+        ("time_length", ">i4"), ("time", ">i8"),
+        ("value_length", ">i4"), ("value", ">f8"),
+        ("ledger_length", ">i4"), ("ledger", ">i4"),
+    ]
+)  # fmt: skip
+"""One tuple of PostgreSQL's binary COPY format (https://www.postgresql.org/docs/current/sql-copy.html): each field with
+its length before it, big-endian; a timestamptz counts microseconds from 2000-01-01."""
+
+_EMPTY_TUPLE = np.array((5, 4, 0, 2, 0, 8, 0, 8, 0, 4, 0), _TUPLE)
+_HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
+_TRAILER = b"\xff\xff"
+_Y2000_US = 946_684_800_000_000
+
+
+def _content(flush: Flush, ledger: Sequence[int]) -> io.BytesIO:
+    """The readings that are not doubtful, as binary COPY takes them: a fifth of the time that text takes."""
+    messages, devices, metrics, _times, values = zip(*flush.readings, strict=True)
+    table = np.full(len(devices), _EMPTY_TUPLE, _TUPLE)
+    table["device"], table["metric"], table["value"] = devices, metrics, values
+    table["time"] = np.rint(np.array(flush.epochs) * 1e6).astype(np.int64) - _Y2000_US
+    table["ledger"] = np.array(ledger, np.int32)[np.array(messages)]
+    if flush.doubtful:
+        table = np.delete(table, flush.doubtful)
+    return io.BytesIO(_HEADER + table.tobytes() + _TRAILER)
+
+
+def _store_doubtful(cursor: Cursor, flush: Flush, ledger: Sequence[int], numbers: Sequence[int]) -> None:
+    """Store these readings unless they are there; say of each message what became of its readings."""
+    rows = flush.readings
+    cursor.execute(
+        "CREATE TEMP TABLE IF NOT EXISTS staged_readings (n int, device_no int, metric_no smallint,"
+        " time timestamptz, value double precision, ledger_id int) ON COMMIT DELETE ROWS"
+    )
+    lines = []
+    for n in numbers:
+        index, device, metric, time, value = rows[n]
+        lines.append(f"{n}\t{device}\t{metric}\t{time.isoformat()}\t{value!r}\t{ledger[index]}\n")
+    cursor.copy_expert("COPY staged_readings FROM STDIN", io.StringIO("".join(lines)))
+    # The first of equal keys within the flush wins; what was not inserted is a duplicate or a conflict.
+    cursor.execute(
+        "WITH first AS (SELECT DISTINCT ON (device_no, metric_no, time) * FROM staged_readings"
+        " ORDER BY device_no, metric_no, time, n),"
+        " made AS (INSERT INTO readings (device_no, metric_no, time, value, ledger_id)"
+        " SELECT device_no, metric_no, time, value, ledger_id FROM first"
+        " ON CONFLICT DO NOTHING RETURNING device_no, metric_no, time)"
+        " SELECT s.n FROM staged_readings s LEFT JOIN (first f JOIN made m USING (device_no, metric_no, time))"
+        " ON s.n = f.n WHERE f.n IS NULL"
+    )
+    refused = [row[0] for row in cursor.fetchall()]
+    if not refused:
+        return
+    cursor.execute(
+        "SELECT s.n, r.value FROM staged_readings s JOIN readings r"
+        " USING (device_no, metric_no, time) WHERE s.n = ANY(%s) AND r.value IS DISTINCT FROM s.value",
+        (refused,),
+    )
+    stored = dict(cursor.fetchall())
+    for n in sorted(stored):
+        message = flush.messages[rows[n][0]]
+        message.outcome, message.reason = "rejected", "conflict"
+        message.field, message.found = "data.readings.value", f"{rows[n][4]:g}"
+        message.rule = f"{rows[n][3].isoformat()} is stored with {stored[n]:g}"
+    for n in refused:
+        message = flush.messages[rows[n][0]]
+        message.records_stored -= 1
+        if n not in stored:
+            message.records_duplicate += 1
+    for index in {rows[n][0] for n in refused}:
+        message = flush.messages[index]
+        if message.outcome == "stored" and message.records_stored == 0:
+            message.outcome = "duplicate"
 
 
 def _fence(cursor: Cursor, flush: Flush) -> None:
@@ -225,13 +281,15 @@ def _store_intake(cursor: Cursor, flush: Flush, ledger: Sequence[int]) -> None:
                 flush.now, row.time, row.channel, row.class_code, row.level, row.device, row.camera, row.title,
                 row.text, row.lon, row.lat, row.address, row.cell, row.area_path, json(dict(row.reporter)),
                 list(row.photos), row.source_time, row.correlation_id, row.history,
+                row.alarm_kind, row.algorithm, row.aside,
             )
         )  # fmt: skip
     made = many(
         cursor,
         "INSERT INTO intake (source, message_id, digest, kind, feed, ledger_id, received_at, time, channel,"
         " class_code, level, device, camera, title, text, lon, lat, address, cell, area_path, reporter, photos,"
-        " source_time, correlation_id, history) VALUES %s ON CONFLICT (source, message_id) DO NOTHING"
+        " source_time, correlation_id, history, alarm_kind, algorithm, aside) VALUES %s"
+        " ON CONFLICT (source, message_id) DO NOTHING"
         " RETURNING source, message_id",
         values,
     )
@@ -260,6 +318,7 @@ def _store_intake(cursor: Cursor, flush: Flush, ledger: Sequence[int]) -> None:
 
 
 def _store_warnings(cursor: Cursor, flush: Flush) -> None:
+    told = []
     for detection, device, correlation in flush.detections:
         rule = detection.rule
         if not detection.raised:
@@ -291,7 +350,8 @@ def _store_warnings(cursor: Cursor, flush: Flush) -> None:
             "time": detection.time.isoformat(),
             "correlation_id": correlation,
         }
-        _outbox(cursor, "city.warning.v1", device.id, payload, flush.now)
+        told.append(("city.warning.v1", device.id, payload))
+    _outbox(cursor, told, flush.now)
 
 
 def _store_rule_states(cursor: Cursor, flush: Flush) -> None:
@@ -318,14 +378,40 @@ def _store_rule_states(cursor: Cursor, flush: Flush) -> None:
     )
 
 
-def _store_dead_letters(cursor: Cursor, flush: Flush, ledger: Sequence[int]) -> None:
+def _store_dead_letters(cursor: Cursor, flush: Flush, ledger: Sequence[int], kept: int) -> None:
     rejected = [(n, m) for n, m in enumerate(flush.messages) if m.outcome == "rejected"]
+    if not rejected:
+        return
+    # The ledger's own count of what was kept: it moves with this transaction and survives this process.
+    cursor.execute(
+        "SELECT id, rejected - rejected_unkept FROM ledger WHERE id = ANY(%s)",
+        (sorted({ledger[n] for n, _ in rejected}),),
+    )
+    room = {number: kept - before for number, before in cursor.fetchall()}
+    chosen, unkept = [], defaultdict[int, int](int)
+    for n, m in rejected:
+        if room[ledger[n]] > 0:
+            room[ledger[n]] -= 1
+            chosen.append((n, m))
+        else:
+            unkept[ledger[n]] += 1
+    if unkept:
+        many(
+            cursor,
+            "UPDATE ledger l SET rejected_unkept = l.rejected_unkept + v.n FROM (VALUES %s) AS v(id, n)"
+            " WHERE l.id = v.id",
+            sorted(unkept.items()),
+        )
+        feeds = sorted({m.feed for n, m in rejected if ledger[n] in unkept})
+        log.warning(
+            "dead letters only counted", feeds=feeds, messages=sum(unkept.values()), kept_a_minute=kept
+        )
     rows = [
         (
             m.record.topic, m.record.partition, m.record.offset, m.feed, ledger[n], _text(m.record.key),
             m.record.value, m.reason, _text(m.field), _text(m.found), _text(m.rule), flush.now,
         )
-        for n, m in rejected
+        for n, m in chosen
     ]  # fmt: skip
     many(
         cursor,
@@ -333,18 +419,24 @@ def _store_dead_letters(cursor: Cursor, flush: Flush, ledger: Sequence[int]) -> 
         " found, rule, received_at) VALUES %s ON CONFLICT DO NOTHING",
         rows,
     )
-    for _, m in rejected:
-        payload = {
-            "partition": m.record.partition,
-            "offset": m.record.offset,
-            "feed": m.feed,
-            "reason": m.reason,
-            "field": _text(m.field),
-            "found": _text(m.found),
-            "rule": _text(m.rule),
-            "correlation_id": _text(m.correlation_id),
-        }
-        _outbox(cursor, m.record.topic + ".dead", _text(m.record.key), payload, flush.now)
+    told = [
+        (
+            m.record.topic + ".dead",
+            _text(m.record.key),
+            {
+                "partition": m.record.partition,
+                "offset": m.record.offset,
+                "feed": m.feed,
+                "reason": m.reason,
+                "field": _text(m.field),
+                "found": _text(m.found),
+                "rule": _text(m.rule),
+                "correlation_id": _text(m.correlation_id),
+            },
+        )
+        for _, m in chosen
+    ]
+    _outbox(cursor, told, flush.now)
 
 
 def _text(value: str) -> str:
@@ -374,21 +466,23 @@ def _count(cursor: Cursor, flush: Flush, ledger: Sequence[int]) -> None:
     """Messages and records counted apart, per ledger row; reasons beside them."""
     totals: dict[int, list[int]] = defaultdict(lambda: [0] * 9)
     reasons: dict[tuple[int, str], int] = defaultdict(int)
-    feeds: dict[str, None] = {}
     for number, message in zip(ledger, flush.messages, strict=True):
         total = totals[number]
-        total[_COLUMN[message.outcome]] += 1
+        outcome = message.outcome
+        total[_COLUMN[outcome]] += 1
         total[4] += message.records_stored
+        total[8] += message.missing
+        if outcome == "stored" and not message.records_duplicate:
+            continue  # what nearly every message comes to
         total[6] += message.records_duplicate
         left = message.records - message.records_stored - message.records_duplicate
-        if message.outcome == "held":
+        if outcome == "held":
             total[7] += left
-        elif message.outcome == "rejected":
+        elif outcome == "rejected":
             total[5] += left
-        total[8] += message.missing
         if message.reason:
             reasons[(number, message.reason)] += 1
-        feeds[message.feed] = None
+    feeds = sorted({message.feed for message in flush.messages})
     many(
         cursor,
         "UPDATE ledger l SET stored = l.stored + v.a, rejected = l.rejected + v.b,"
@@ -409,15 +503,17 @@ def _count(cursor: Cursor, flush: Flush, ledger: Sequence[int]) -> None:
         "UPDATE feeds f SET last_message_at = %(now)s FROM (SELECT id FROM feeds WHERE id = ANY(%(feeds)s)"
         " AND (last_message_at IS NULL OR last_message_at < %(now)s - interval '2 seconds')"
         " FOR NO KEY UPDATE SKIP LOCKED) heard WHERE f.id = heard.id",
-        {"now": flush.now, "feeds": list(feeds)},
+        {"now": flush.now, "feeds": feeds},
     )
 
 
 _COLUMN = {"stored": 0, "rejected": 1, "duplicate": 2, "held": 3}
 
 
-def _outbox(cursor: Cursor, topic: str, key: str, payload: dict[str, Any], now: datetime) -> None:
-    cursor.execute(
-        "INSERT INTO outbox (topic, key, payload, created_at) VALUES (%s, %s, %s, %s)",
-        (topic, key, json(payload), now),
+def _outbox(cursor: Cursor, told: Sequence[tuple[str, str, dict[str, Any]]], now: datetime) -> None:
+    """Messages (topic, key, payload) for the relay, in this order."""
+    many(
+        cursor,
+        "INSERT INTO outbox (topic, key, payload, created_at) VALUES %s",
+        [(topic, key, json(payload), now) for topic, key, payload in told],
     )

@@ -6,6 +6,7 @@ thing before the commit: a city whose passwords nobody can read cannot come to b
 
 from __future__ import annotations
 
+import csv
 import io
 import re
 import secrets
@@ -20,10 +21,12 @@ import shapely
 from data.accounts import Accounts
 from data.administration import LEVELS
 from data.database import Cursor, Database, json, many
+from data.init_poles import load_poles
 from data.registry import bump
 from data.sample_city import read_city
 from data.sessions import token_hash
 from incidents.numbering import DEFAULT_PATTERN, BadPattern, check_pattern
+from incidents.video import SAMPLE_URL
 
 SAMPLE_ACCOUNTS: Final = (
     ("operator", "坐席 林晓", "operator", ""),
@@ -48,6 +51,8 @@ OWN_FEEDS: Final = (
                      "city.grid-report.v1"], None),
 )  # fmt: skip
 """Feeds every city has: phones' positions, and one for trying the HTTP interface."""
+
+_KINDS: Final = Path(__file__).with_name("camera_kinds.csv")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +115,7 @@ def init_empty(
         password = accounts.create(
             cursor, login="admin", name="管理员", role="administrator", unit="", areas=[f"{code}/"], now=now
         )
+        _load_kinds(cursor)
         tokens = {
             feed: _feed(cursor, feed, title, topics, period, False)
             for feed, title, topics, period in OWN_FEEDS
@@ -202,8 +208,11 @@ def init_sample(
              for u in read_city.read_units(files)),
         )  # fmt: skip
         _load_devices(cursor, files)
+        _entrust_devices(cursor, now)
         _load_map(cursor, files)
         _load_catalogue(cursor, files)
+        _load_kinds(cursor)
+        load_poles(cursor, now)
         made = _load_people(cursor, accounts, city.path, now, files)
         for feed, name, topics, period, demo in SAMPLE_FEEDS:
             made.tokens[feed] = _feed(cursor, feed, name, topics, period, demo)
@@ -221,8 +230,9 @@ def _load_devices(cursor: Cursor, files: Path) -> None:
         ((t.id, t.name, t.name_en, t.icon, t.period_s) for t in read_city.read_device_types(files)),
     )  # fmt: skip
     _copy(
-        cursor, "metrics", ("id", "device_type", "name", "name_en", "unit", "low", "high"),
-        ((m.id, m.device_type, m.name, m.name_en, m.unit, m.low, m.high) for m in read_city.read_metrics(files)),
+        cursor, "metrics", ("id", "device_type", "name", "name_en", "unit", "low", "high", "stuck_periods"),
+        ((m.id, m.device_type, m.name, m.name_en, m.unit, m.low, m.high, m.stuck_periods)
+         for m in read_city.read_metrics(files)),
     )  # fmt: skip
     _copy(
         cursor, "devices",
@@ -234,10 +244,21 @@ def _load_devices(cursor: Cursor, files: Path) -> None:
     _copy(
         cursor, "cameras",
         ("code", "name", "lon", "lat", "cell", "area_path", "scene", "sector", "share_range", "direction_deg",
-         "view_deg", "range_m"),
+         "view_deg", "range_m", "picture_state", "hls_url"),
         ((c.code, c.name, c.lon, c.lat, c.cell, c.area_path, c.scene, c.sector, c.share_range, c.direction_deg,
-          c.view_deg, c.range_m) for c in read_city.read_cameras(files)),
+          c.view_deg, c.range_m, "good", SAMPLE_URL) for c in read_city.read_cameras(files)),
     )  # fmt: skip
+
+
+def _entrust_devices(cursor: Cursor, now: datetime) -> None:
+    """The sample's devices are owned by the unit that answers for them and calibrated every year on the day of their
+    installation; one in fifty was forgotten last year."""
+    cursor.execute(
+        "UPDATE devices d SET owner = u.name, calibration_due = (d.installed_on + make_interval(years =>"
+        " extract(year FROM age(%(today)s::date, d.installed_on))::int + CASE WHEN d.no %% 50 = 0 THEN 0 ELSE 1 END))::date"
+        " FROM units u WHERE u.code = d.unit AND d.installed_on <= %(today)s::date",
+        {"today": now.date()},
+    )
 
 
 def _load_map(cursor: Cursor, files: Path) -> None:
@@ -295,6 +316,16 @@ def _load_catalogue(cursor: Cursor, files: Path) -> None:
         cursor, "camera_alarm_kinds", ("kind", "name", "name_en", "class_code", "level"),
         ((k.kind, k.name, k.name_en, k.class_code, k.level) for k in read_city.read_camera_alarm_kinds(files)),
     )  # fmt: skip
+
+
+def _load_kinds(cursor: Cursor) -> None:
+    """Kinds of alarm that cameras of any maker may send; a city gives them a class where it wants one."""
+    with _KINDS.open(encoding="utf-8", newline="") as file:
+        rows = [
+            (r["kind"], r["name"], r["name_en"], "", r["level"], r["files"] == "1")
+            for r in csv.DictReader(file)
+        ]
+    _copy(cursor, "camera_alarm_kinds", ("kind", "name", "name_en", "class_code", "level", "files"), rows)
 
 
 def _load_people(cursor: Cursor, accounts: Accounts, city: str, now: datetime, files: Path) -> Made:

@@ -19,6 +19,7 @@ import orjson
 import redis
 
 from incidents.model import FINAL_STAGES
+from incidents.ports import Usage
 
 Item = Mapping[str, Any]
 SetRow = tuple[str, str, str, str, bytes]
@@ -239,6 +240,12 @@ class LiveState:
             for name, value in zip(names, values, strict=True)
             if value is not None
         }
+
+    def usage(self) -> Usage:
+        """The server's memory, and its limit if it has one. Raises LiveAway."""
+        with _reaching():
+            memory: Any = self._redis.info("memory")
+        return Usage(int(memory["used_memory"]), int(memory.get("maxmemory") or 0) or None)
 
     def ping(self) -> None:
         """Raises LiveAway when Redis does not answer."""

@@ -20,10 +20,13 @@ _POINTS: Final = {
         "SELECT d.id, d.type, d.name, d.area_path, d.lon, d.lat,"
         " jsonb_build_object('type_name', t.name, 'type_name_en', t.name_en, 'icon', t.icon)"
         " FROM devices d JOIN device_types t ON t.id = d.type WHERE NOT d.disabled AND d.lon IS NOT NULL"
+        # A pole is one thing on the map: its lamp stands for it, and its card shows the others.
+        " AND NOT EXISTS (SELECT 1 FROM composite_members m WHERE m.device = d.id AND m.function <> 'lighting')"
     ),
     "cameras": (
         "SELECT code, 'camera', name, area_path, lon, lat, jsonb_build_object('scene', scene, 'direction_deg',"
-        " direction_deg, 'view_deg', view_deg, 'range_m', range_m) FROM cameras WHERE lon IS NOT NULL"
+        " direction_deg, 'view_deg', view_deg, 'range_m', range_m) FROM cameras k WHERE lon IS NOT NULL"
+        " AND NOT EXISTS (SELECT 1 FROM composite_members m WHERE m.camera = k.code)"
     ),
     "components": (
         "SELECT code, class, name, area_path, lon, lat, jsonb_build_object('subclass', subclass) FROM components"

@@ -11,8 +11,9 @@ from typing import Any
 
 import psycopg2.extensions
 
-from data.administration import REPLAY_TOPIC
 from data.database import Database, StoreUnavailable
+from data.quarantine import refused_by_bus
+from data.replay import REPLAY_TOPIC
 
 _LEADER = 727_006
 
@@ -67,7 +68,8 @@ class Outbox:
     def set_aside(self, number: int, why: str, now: datetime) -> None:
         """The bus will never take this one: it is kept with the reason, and counted by `standing`.
 
-        A dead letter that was put back this way is open again: nobody may believe that it is under way.
+        A dead letter that was put back this way is open again, a message out of quarantine is set aside there:
+        nobody may believe that it is under way.
         """
         with self._database.transaction() as cursor:
             cursor.execute(
@@ -76,6 +78,9 @@ class Outbox:
             )
             row = cursor.fetchone()
             if row is None or row[0] != REPLAY_TOPIC or "offset" not in row[1]:
+                return
+            if row[1].get("held"):
+                refused_by_bus(cursor, row[1], why, now)
                 return
             cursor.execute(
                 "UPDATE dead_letters SET state = 'open', settled_at = NULL, settled_by = ''"

@@ -2,7 +2,8 @@
 
  broker_vs_ledger   per partition: position − start = stored + rejected + duplicate + held; and for every closed
                     minute the broker's own offsets at its begin and end against the ledger's counts
- ledger_vs_store    per ledger row: what it says was stored, rejected, held against the rows that carry its id
+ ledger_vs_store    per ledger row: what it says was stored (less what retention has dropped, `records_dropped`),
+                    rejected, held against the rows that carry its id
  position_ahead     the store has read further than the broker has written (the bus lost data)
 
 A mismatch is kept, shown, and resolved only when the numbers agree again.
@@ -24,6 +25,9 @@ READING_TOPICS = ("city.reading.v1", "city.reading-critical.v1")
 POSITION_TOPIC = "city.position.v1"
 SLICE = 2000
 """Older ledger rows checked per run; over time every row is."""
+
+KINDS = ("broker_vs_ledger", "ledger_vs_store", "position_ahead")
+"""What is checked here, and so resolved here; what the gateway's broker dropped is settled by a person."""
 
 LATE = timedelta(seconds=90)
 """A minute is closed this long after its end."""
@@ -146,6 +150,8 @@ class Reconciler:
     def _store(self, now: datetime, whole: bool) -> list[Mismatch]:
         with self._database.transaction() as cursor:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            # Before the snapshot is taken: a chunk that retention drops is gone for every snapshot at once.
+            cursor.execute("LOCK TABLE readings IN ACCESS SHARE MODE")
             cursor.execute("SELECT coalesce(min(id), 0), coalesce(max(id), 0) FROM ledger WHERE minute >= %s",
                            (now - self._recent,))  # fmt: skip
             row = cursor.fetchone()
@@ -170,7 +176,7 @@ class Reconciler:
                 ]  # old ones: do they agree again?
             out: dict[tuple[str, str, int, str, datetime | None], Mismatch] = {}
             for begin, end in spans:
-                for found in _recount(cursor, begin, end):
+                for found in recount(cursor, begin, end):
                     out[(found.kind, found.topic, found.partition, found.feed, found.minute)] = found
         return list(out.values())
 
@@ -178,14 +184,19 @@ class Reconciler:
         with self._database.transaction() as cursor:
             for m in found:
                 cursor.execute(
-                    "INSERT INTO ledger_mismatches (found_at, kind, topic, partition, feed, minute, expected, found)"
+                    "INSERT INTO ledger_mismatches AS m (found_at, kind, topic, partition, feed, minute, expected, found)"
                     " VALUES (%s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT (kind, topic, partition, feed, minute)"
-                    " DO UPDATE SET expected = EXCLUDED.expected, found = EXCLUDED.found, resolved_at = NULL",
+                    " DO UPDATE SET expected = EXCLUDED.expected, found = EXCLUDED.found, resolved_at = NULL,"
+                    # What comes back after it was resolved is found anew, and filed anew.
+                    " found_at = CASE WHEN m.resolved_at IS NULL THEN m.found_at ELSE EXCLUDED.found_at END,"
+                    " intake_id = CASE WHEN m.resolved_at IS NULL THEN m.intake_id END",
                     (now, m.kind, m.topic, m.partition, m.feed, m.minute, m.expected, m.found),
                 )
             keys = {(m.kind, m.topic, m.partition, m.feed, m.minute) for m in found}
             cursor.execute(
                 "SELECT id, kind, topic, partition, feed, minute FROM ledger_mismatches WHERE resolved_at IS NULL"
+                " AND kind = ANY(%s)",
+                (list(KINDS),),
             )
             for number, *key in cursor.fetchall():
                 # The bus is asked about recent minutes only: an older one stays, nobody has looked at it again.
@@ -196,12 +207,13 @@ class Reconciler:
                     )
 
 
-def _recount(cursor: Cursor, begin: int, end: int) -> list[Mismatch]:
+def recount(cursor: Cursor, begin: int, end: int) -> list[Mismatch]:
     """Ledger rows of [begin, end] whose counts differ from the rows that carry their ids."""
     span = {"begin": begin, "end": end, "readings": list(READING_TOPICS), "intake": list(INTAKE_TOPICS),
             "position": POSITION_TOPIC}  # fmt: skip
     cursor.execute(
-        "WITH l AS (SELECT id, topic, partition, feed, minute, stored, rejected, held, records_stored FROM ledger"
+        "WITH l AS (SELECT id, topic, partition, feed, minute, stored, rejected - rejected_unkept AS rejected, held,"
+        " records_stored - records_dropped AS records_stored FROM ledger"
         " WHERE id BETWEEN %(begin)s AND %(end)s),"
         " r AS (SELECT ledger_id, count(*) AS n FROM readings WHERE ledger_id BETWEEN %(begin)s AND %(end)s GROUP BY 1),"
         " p AS (SELECT ledger_id, count(*) AS n FROM positions WHERE ledger_id BETWEEN %(begin)s AND %(end)s GROUP BY 1),"

@@ -48,7 +48,7 @@ def load_registry(database: Database) -> Registry:
         metrics = dict(cursor.fetchall())
         cursor.execute("SELECT code, name, area_path, cell, lon, lat FROM cameras")
         cameras = {found[0]: CameraEntry(*found) for found in cursor.fetchall()}
-        cursor.execute("SELECT kind, name, class_code, level FROM camera_alarm_kinds")
+        cursor.execute("SELECT kind, name, class_code, level, files FROM camera_alarm_kinds")
         kinds = {found[0]: AlarmKind(*found) for found in cursor.fetchall()}
         cursor.execute("SELECT login FROM workers")
         workers = frozenset(found[0] for found in cursor.fetchall())

@@ -8,13 +8,14 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
+from data import cameras
 from data.administration import Administration
 from data.audit import Audit
 from data.database import Cursor, Database, dicts, json, many
 from data.incident_rows import COLUMNS, live_item, to_incident, to_row
 from incidents.lifecycle import DEFAULT_STAGE_LIMITS_MIN
 from incidents.model import Actor, ClockKind, Incident, Place, Policy, Rejected, TimelineEntry
-from incidents.storeports import EventClass, Intake
+from incidents.storeports import EventClass, Intake, StandingMismatch
 
 PlaceOf = Callable[[float, float], Place]
 
@@ -28,8 +29,8 @@ _SELECT = f"SELECT id, {', '.join(COLUMNS)} FROM incidents"
 
 _INTAKE = (
     "SELECT id, kind, channel, class_code, level, device, camera, title, text, lon, lat, address, cell, area_path,"
-    " time, received_at, correlation_id, source, message_id, photos, history FROM intake"
-    " WHERE incident_id IS NULL ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED"
+    " time, received_at, correlation_id, source, message_id, photos, history, alarm_kind FROM intake"
+    " WHERE incident_id IS NULL AND aside = '' ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED"
 )
 
 
@@ -99,6 +100,40 @@ class PgUnitOfWork:
             found.append(Intake(place=place, photos=tuple(row.pop("photos")), **row))
         return found
 
+    def shelf_of(self, camera: str, at: datetime) -> int | None:
+        """See UnitOfWork."""
+        self._cursor.execute(
+            "SELECT id FROM camera_shelves WHERE camera = %(camera)s AND since <= %(at)s"
+            " AND least(until, ended_at) > %(at)s ORDER BY id LIMIT 1",
+            {"camera": camera, "at": at},
+        )
+        row = self._cursor.fetchone()
+        return None if row is None else int(row[0])
+
+    def set_aside(self, intake_id: int, shelf: int) -> None:
+        """See UnitOfWork."""
+        self._cursor.execute(
+            "UPDATE intake SET shelf_id = %s, aside = 'shelved' WHERE id = %s", (shelf, intake_id)
+        )
+
+    def alarm_window_s(self, kind: str, camera: str) -> int | None:
+        """See UnitOfWork: a line of the camera's own goes before that of all cameras."""
+        self._cursor.execute(
+            "SELECT window_s FROM alarm_windows WHERE kind = %s AND camera IN ('', %s)"
+            " ORDER BY camera DESC LIMIT 1",
+            (kind, camera),
+        )
+        row = self._cursor.fetchone()
+        return None if row is None else int(row[0])
+
+    def last_alarm(self, incident_id: int) -> datetime | None:
+        """See UnitOfWork."""
+        self._cursor.execute(
+            "SELECT max(time) FROM intake WHERE incident_id = %s AND kind = 'alarm'", (incident_id,)
+        )
+        row = self._cursor.fetchone()
+        return None if row is None else row[0]
+
     def add_intake(self, intake: Intake, reporter: Mapping[str, str], digest: bytes) -> int:
         """See UnitOfWork."""
         place = intake.place
@@ -118,6 +153,21 @@ class PgUnitOfWork:
         if row is None:
             raise Rejected("stale", f"key={intake.message_id!r}: this report was filed already", field="key")
         return int(row[0])
+
+    def standing_mismatches(self, before: datetime, limit: int) -> list[StandingMismatch]:
+        """See UnitOfWork."""
+        self._cursor.execute(
+            "SELECT id, found_at, kind, topic, partition, feed, minute, expected, found FROM ledger_mismatches"
+            " WHERE resolved_at IS NULL AND intake_id IS NULL AND found_at <= %s ORDER BY id LIMIT %s FOR UPDATE",
+            (before, limit),
+        )
+        return [StandingMismatch(**row) for row in dicts(self._cursor)]
+
+    def mismatch_filed(self, mismatch_id: int, intake_id: int) -> None:
+        """See UnitOfWork."""
+        self._cursor.execute(
+            "UPDATE ledger_mismatches SET intake_id = %s WHERE id = %s", (intake_id, mismatch_id)
+        )
 
     def attach(self, intake_id: int, incident_id: int) -> None:
         """See UnitOfWork."""
@@ -291,7 +341,11 @@ class PgUnitOfWork:
 
     def administer(self, command: object, actor: Actor, now: datetime) -> dict[str, Any]:
         """See UnitOfWork."""
-        return self._administration.carry_out(self._cursor, command, actor, now)
+        if type(command) in cameras.HANDLERS:
+            done = cameras.HANDLERS[type(command)](self._cursor, command, actor, now, self._place_of)
+            self.changed = True  # what was held for an adopted camera goes out at once
+            return done
+        return self._administration.carry_out(self._cursor, command, actor, now, self._place_of)
 
 
 class UnitsOfWork:

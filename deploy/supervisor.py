@@ -1,8 +1,8 @@
 """`python app.py demo`: everything on embedded servers, one command, one terminal.
 
-Start: PostgreSQL and two Redis servers, `migrate`, `init --sample`, then `ingest`, `relay`, `web` and
-`feed simulate`; when /readyz says 200, the last line is `ready http://127.0.0.1:8050/`.
-Stop (Ctrl-C, SIGTERM, a closed terminal): feed, web, ingest, relay, Redis, PostgreSQL. What dies is started
+Start: PostgreSQL and two Redis servers, `migrate`, `init --sample`, then `ingest`, `relay`, `web`,
+`feed run` (adapters) and `feed simulate`; when /readyz says 200, the last line is `ready http://127.0.0.1:8050/`.
+Stop (Ctrl-C, SIGTERM, a closed terminal): feeds, web, ingest, relay, Redis, PostgreSQL. What dies is started
 again, with growing pauses and a line that says so. Killed itself, it leaves nothing running.
 """
 
@@ -42,9 +42,10 @@ CHILDREN = (
     Command("ingest", ("ingest",), 15),
     Command("relay", ("relay",), 10),
     Command("web", ("web",), 10),
+    Command("feeds", ("feed", "run"), 10),
     Command("feed", ("feed", "simulate"), 10),
 )
-STOP_ORDER = ("feed", "web", "ingest", "relay")
+STOP_ORDER = ("feed", "feeds", "web", "ingest", "relay")
 _READY_S = 180.0
 _TELL_AFTER_S = 10.0
 _DEATHS_BEFORE_READY = 3
@@ -200,6 +201,7 @@ class Supervisor:
             CHENGYUN_HTTP_HOST=self.door.host,
             CHENGYUN_HTTP_PORT=str(self.door.port),
             CHENGYUN_VAR=str(self.var),
+            CHENGYUN_STORE_DISK=str(self.var),
             PYTHONUNBUFFERED="1",
             PYTHONPATH=str(ROOT),
         )

@@ -59,6 +59,8 @@ RIGHTS: Final[dict[str, frozenset[str]]] = {
         "incident.note",
         "photo.add",
         "person.unmask",
+        "camera.shelve",
+        "camera.ask",
     },
     "dispatcher": _SEE
     | _DESK
@@ -75,6 +77,8 @@ RIGHTS: Final[dict[str, frozenset[str]]] = {
         "incident.rank_workers",
         "photo.add",
         "person.unmask",
+        "camera.shelve",
+        "camera.ask",
     },
     "duty_leader": _SEE
     | _DESK
@@ -88,8 +92,11 @@ RIGHTS: Final[dict[str, frozenset[str]]] = {
         "incident.rank_workers",
         "deadletter.see",
         "person.unmask",
+        "camera.shelve",
+        "camera.ask",
+        "camera.answer",
     },
-    "unit_handler": _SEE | _FIELD | {"incident.rank_workers", "incident.search", "worker.see"},
+    "unit_handler": _SEE | _FIELD | {"incident.rank_workers", "incident.search", "worker.see", "camera.ask"},
     "grid_worker": (_SEE | _FIELD | {"incident.report", "position.report"}) - {"indicator.see"},
     "evaluator": _SEE | {"incident.export", "incident.search", "ledger.see"},
     "theme_owner": _SEE | {"incident.search", "feed.see", "ledger.see"},
@@ -107,8 +114,15 @@ RIGHTS: Final[dict[str, frozenset[str]]] = {
             "account.manage",
             "unit.manage",
             "area.manage",
+            "device.manage",
+            "device_type.manage",
+            "feed.manage",
             "indicator.see",
             "device.see",
+            "device.credential",
+            "camera.see",
+            "camera.manage",
+            "camera.answer",
         }
     ),
     "auditor": frozenset(

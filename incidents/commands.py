@@ -9,7 +9,8 @@ same account answers the first answer again and changes nothing.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Final
+from datetime import datetime
+from typing import Any, Final
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +228,300 @@ class DropDeadLetter:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class IssueDeviceCredential:
+    """The first credential of a device, or one after all were revoked; answers login and secret, this once.
+
+    `days`: its life; None: until it is revoked.
+    """
+
+    device: str
+    days: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RotateDeviceCredential:
+    """A new credential beside the present one, which still works for `overlap_h` hours; answers it once."""
+
+    device: str
+    overlap_h: float = 24.0
+
+
+@dataclass(frozen=True, slots=True)
+class RevokeDeviceCredential:
+    """End a credential of a device (`number`), or all of them, at once."""
+
+    device: str
+    number: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LimitDevice:
+    """How many messages a second a device may send, and how many at once; None for both: as the setting says."""
+
+    device: str
+    per_s: float | None = None
+    burst: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SettleGatewayLoss:
+    """A loss that the broker of the gateway has counted was looked into: close it in the ledger, with a reason."""
+
+    mismatch: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class SaveDevice:
+    """Add a device to the registry, or change it. What is None stays as it is (a new one takes the default).
+
+    The point (EPSG:4326) gives cell and area; days are ISO 8601; `status` in_service | maintenance | retired.
+    """
+
+    id: str
+    type: str | None = None
+    name: str | None = None
+    unit: str | None = None
+    owner: str | None = None
+    address: str | None = None
+    lon: float | None = None
+    lat: float | None = None
+    expected_period_s: float | None = None
+    critical: bool | None = None
+    installed_on: str | None = None
+    calibration_due: str | None = None
+    status: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RetireDevice:
+    """Take a device out of service, with a reason: its messages are held from now on, its readings stay."""
+
+    id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class SaveDeviceType:
+    """Add a device type or change it; `period_s` is what its devices report by, unless they say otherwise."""
+
+    id: str
+    name: str
+    name_en: str = ""
+    icon: str = ""
+    period_s: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class SaveMetric:
+    """Declare what a device type measures, or change it: unit, what a sound device can report (low, high), and after
+    how many periods with the very same value it is stuck (None: it may stand still)."""
+
+    id: str
+    device_type: str
+    name: str
+    unit: str
+    name_en: str = ""
+    low: float | None = None
+    high: float | None = None
+    stuck_periods: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ImportDevices:
+    """Add and change devices by a table (CSV or XLSX, as base64). Without `confirm` nothing is stored: the answer says
+    what would be, and every fault with row, column, value and rule. With it, all rows are stored or none."""
+
+    content: str = field(metadata={"longest": 12_000_000})
+    filename: str = ""
+    confirm: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AdoptDevice:
+    """Register an unknown device and put its held messages back on the bus, in one step.
+
+    `rejected`: also those that were set aside before.
+    """
+
+    id: str
+    type: str
+    name: str = ""
+    unit: str = ""
+    owner: str = ""
+    lon: float | None = None
+    lat: float | None = None
+    expected_period_s: float | None = None
+    critical: bool = False
+    rejected: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseHeld:
+    """Put the held messages of a device or camera that is registered by now back on the bus."""
+
+    thing: str
+    kind: str = "device"
+
+
+@dataclass(frozen=True, slots=True)
+class RejectHeld:
+    """Set the held messages of an unknown device or camera aside, with a reason; they are kept."""
+
+    thing: str
+    reason: str
+    kind: str = "device"
+
+
+@dataclass(frozen=True, slots=True)
+class SaveFeed:
+    """Add or change a feed that is fetched or taken by an adapter of ours (docs/feeds.md).
+
+    `secrets`: only those that change; '' takes one away. `restart`: read the source anew from its beginning (another
+    kind always does). `version`: as it was seen; another one is refused as stale.
+    """
+
+    id: str
+    name: str
+    kind: str
+    config: dict[str, Any]
+    mapping: dict[str, Any]
+    secrets: dict[str, str] = field(default_factory=dict)
+    owner: str = ""
+    expected_period_s: float = 300.0
+    note: str = ""
+    restart: bool = False
+    version: int | None = None
+    key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SwitchFeed:
+    """Disable or enable a feed, with a reason; a disabled one is not fetched and what it sends is refused."""
+
+    id: str
+    disabled: bool
+    reason: str = ""
+    key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SaveCamera:
+    """Create or change the file of a camera (一机一档), whole. An unknown one is adopted with its held alarms.
+
+    `share_range`: '' | public_security | district | government; besides it `share_units` and `share_areas` (area
+    paths) may view. `direction_deg` clockwise from north, `view_deg` 360 = all around. `hls_url`, `webrtc_url`: at the
+    city's media server. `picture_state`: unknown | good | blurred | blocked | displaced | lost; `status`: in_use |
+    repair | retired.
+    """
+
+    code: str
+    name: str
+    lon: float
+    lat: float
+    scene: str = ""
+    sector: str = ""
+    unit: str = ""
+    share_range: str = ""
+    share_units: list[str] = field(default_factory=list)
+    share_areas: list[str] = field(default_factory=list)
+    direction_deg: float | None = None
+    view_deg: float | None = None
+    range_m: float | None = None
+    platform: str = ""
+    gb_channel: str = ""
+    hls_url: str = ""
+    webrtc_url: str = ""
+    picture_state: str = "unknown"
+    status: str = "in_use"
+
+
+@dataclass(frozen=True, slots=True)
+class ShelveCamera:
+    """Set a camera aside for some minutes, with a reason: its alarms are stored and counted and make no incident."""
+
+    camera: str
+    minutes: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class UnshelveCamera:
+    """Take a camera back before its time."""
+
+    camera: str
+
+
+@dataclass(frozen=True, slots=True)
+class SaveAlarmWindow:
+    """For how many seconds after its last alarm a scene (camera × kind; camera '' = all) is one occurrence; 0: as long
+    as the incident is open."""
+
+    kind: str
+    window_s: int
+    camera: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SaveAlarmKind:
+    """Create or change a kind of camera alarm: its event class ('' = whoever files it chooses), its level, and whether
+    it files an incident at all or is only observed (stored and counted)."""
+
+    kind: str
+    name: str
+    class_code: str = ""
+    level: int = 4
+    files: bool = True
+    name_en: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SaveAlarmMap:
+    """What a type of alarm of a video system (gb28181 | frigate | hikvision | dahua) is in this city: a kind of camera
+    alarm, '-' for nothing; '' takes the city's own line away. Goes over the table as shipped."""
+
+    source: str
+    code: str
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class SaveCameraChannel:
+    """The camera behind a channel of a feed (its name or number there); '' takes the line away."""
+
+    feed: str
+    channel: str
+    camera: str
+
+
+@dataclass(frozen=True, slots=True)
+class RequestView:
+    """Ask to view a camera, with a reason; refused outside of its share range."""
+
+    camera: str
+    reason: str
+    incident: int | None = None
+    key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerView:
+    """Approve a request to view for some minutes, or refuse it with an answer. Nobody answers his own."""
+
+    request: int
+    approve: bool
+    minutes: int = 30
+    answer: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenView:
+    """A link to an approved view, for the asker alone, until the approval ends."""
+
+    request: int
+
+
 Command = object
 
 COMMANDS: Final[dict[str, type]] = {
@@ -250,6 +545,31 @@ COMMANDS: Final[dict[str, type]] = {
     "save_area": SaveArea,
     "replay_dead_letter": ReplayDeadLetter,
     "drop_dead_letter": DropDeadLetter,
+    "issue_device_credential": IssueDeviceCredential,
+    "rotate_device_credential": RotateDeviceCredential,
+    "revoke_device_credential": RevokeDeviceCredential,
+    "limit_device": LimitDevice,
+    "settle_gateway_loss": SettleGatewayLoss,
+    "save_device": SaveDevice,
+    "retire_device": RetireDevice,
+    "save_device_type": SaveDeviceType,
+    "save_metric": SaveMetric,
+    "import_devices": ImportDevices,
+    "adopt_device": AdoptDevice,
+    "release_held": ReleaseHeld,
+    "reject_held": RejectHeld,
+    "save_feed": SaveFeed,
+    "switch_feed": SwitchFeed,
+    "save_camera": SaveCamera,
+    "shelve_camera": ShelveCamera,
+    "unshelve_camera": UnshelveCamera,
+    "save_alarm_window": SaveAlarmWindow,
+    "save_alarm_kind": SaveAlarmKind,
+    "save_alarm_map": SaveAlarmMap,
+    "save_camera_channel": SaveCameraChannel,
+    "request_view": RequestView,
+    "answer_view": AnswerView,
+    "open_view": OpenView,
 }
 
 
@@ -380,18 +700,145 @@ class DeviceDetail:
 
 @dataclass(frozen=True, slots=True)
 class DeviceSeries:
-    """Values of one metric of a device: {t: [ms], v: [value]} over the last `hours`."""
+    """Values of one metric of a device over `hours` until `until` (default: now), at most about `points` of them.
+
+    {t: [ms], v: [value], low, high, level, bucket_s}: `level` says what they were made of. From raw readings (level
+    raw) points are chosen so that the chart looks the same; else each is a bucket: v its mean, low and high its extremes.
+    """
 
     device: str
     metric: str
     hours: float = 24.0
+    until: datetime | None = None
+    points: int = 1500
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceStatistics:
+    """Number, mean, lowest, highest and 95th percentile of one metric of a device over `hours` until `until`.
+
+    Small windows are counted from raw readings; of larger ones, widened to whole buckets of `level`, `p95` is that of
+    the buckets' means, and `p95_exact` says so.
+    """
+
+    device: str
+    metric: str
+    hours: float = 24.0
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceGaps:
+    """Times without a reading of one metric of a device, of more than three expected periods, oldest first."""
+
+    device: str
+    metric: str
+    hours: float = 24.0
+    until: datetime | None = None
+    limit: int = 500
+
+
+@dataclass(frozen=True, slots=True)
+class LatestReadings:
+    """The newest reading (of the last 31 days) of a metric of each device in service of the actor's areas."""
+
+    metric: str
+    area: str = ""
+    limit: int = 5000
+
+
+@dataclass(frozen=True, slots=True)
+class MetricHistory:
+    """The mean of all readings of a metric per hour (windows beyond 200 days: per day) over the devices of the actor's
+    areas: {t: [ms], v: [mean], n: [readings], level}. `area`: an area path, '' does not filter."""
+
+    metric: str
+    hours: float = 720.0
+    until: datetime | None = None
+    area: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceRegistry:
+    """The registry of devices of the actor's areas, with status and health. Filters are joined by AND, '' does not
+    filter; `text` must occur in id, name, address, owner or the pole's id; `health`: a state, or `due` (calibration overdue)."""
+
+    text: str = ""
+    type: str = ""
+    status: str = ""
+    health: str = ""
+    unit: str = ""
+    area: str = ""
+    limit: int = 5000
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceTypes:
+    """Device types, each with the metrics that it declares."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantine:
+    """Unknown devices and cameras whose messages are held: how many, since when, what they measure, which device
+    types measure just that. `state` waiting | rejected."""
+
+    state: str = "waiting"
 
 
 @dataclass(frozen=True, slots=True)
 class CameraDetail:
-    """A camera of the registry."""
+    """The file of a camera: code by its parts, place, scene, sector, share range, view, addresses, picture, status,
+    shelf."""
 
     camera: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cameras:
+    """Cameras of the actor's areas. `text`: in code, name or scene; `status`, `picture_state`, `platform`: equal."""
+
+    text: str = ""
+    status: str = ""
+    picture_state: str = ""
+    platform: str = ""
+    limit: int = 200
+    offset: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class CamerasSeeing:
+    """Cameras in use that can see a point (direction, field, range), the nearest first; `near`: the nearest others."""
+
+    lon: float
+    lat: float
+    limit: int = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Shelves:
+    """Cameras set aside now (`past`: also those that came back), with how many alarms each has kept."""
+
+    past: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmPrecision:
+    """Per camera × algorithm of the last `days`: alarms, incidents confirmed and false, precision = confirmed /
+    (confirmed + false). Confirmed: accepted as an incident. False: refused or void."""
+
+    days: int = 30
+    camera: str = ""
+    limit: int = 200
+
+
+@dataclass(frozen=True, slots=True)
+class ViewRequests:
+    """Requests to view: one's own, and those of one's areas for who may answer them. `state`: asked | approved |
+    refused | all."""
+
+    state: str = "all"
+    camera: str = ""
+    limit: int = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -409,6 +856,17 @@ class LeaderBoard:
 @dataclass(frozen=True, slots=True)
 class Feeds:
     """The feed registry with live status and counts."""
+
+
+@dataclass(frozen=True, slots=True)
+class TestFeed:
+    """Ten records of a feed as its mapping makes them, or what is wrong with them; nothing is stored or published.
+
+    `sample`: text of a record to take instead of asking the source (a webhook has nothing to be asked).
+    """
+
+    feed: str
+    sample: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -474,6 +932,18 @@ class Status:
     """What the product runs on and how it is: store edition, bus, live state, processes, lags."""
 
 
+@dataclass(frozen=True, slots=True)
+class DeviceCredentials:
+    """Credentials of the devices of the actor's areas (never a secret), their connection, limit and refusals.
+
+    `device`: a part of its id; `standing`: only those that work now.
+    """
+
+    device: str = ""
+    standing: bool = False
+    limit: int = 200
+
+
 Query = object
 
 QUERIES: Final[dict[str, type]] = {
@@ -492,10 +962,23 @@ QUERIES: Final[dict[str, type]] = {
     "devices": Devices,
     "device": DeviceDetail,
     "device_series": DeviceSeries,
+    "device_registry": DeviceRegistry,
+    "device_types": DeviceTypes,
+    "quarantine": Quarantine,
+    "device_statistics": DeviceStatistics,
+    "device_gaps": DeviceGaps,
+    "latest_readings": LatestReadings,
+    "metric_history": MetricHistory,
     "camera": CameraDetail,
+    "cameras": Cameras,
+    "cameras_seeing": CamerasSeeing,
+    "shelves": Shelves,
+    "alarm_precision": AlarmPrecision,
+    "view_requests": ViewRequests,
     "indicators": Indicators,
     "leader_board": LeaderBoard,
     "feeds": Feeds,
+    "test_feed": TestFeed,
     "ledger": Ledger,
     "dead_letters": DeadLetters,
     "held": Held,
@@ -505,6 +988,7 @@ QUERIES: Final[dict[str, type]] = {
     "workers": Workers,
     "audit_log": AuditLog,
     "status": Status,
+    "device_credentials": DeviceCredentials,
 }
 
 ACTION_OF: Final[dict[str, str]] = {
@@ -528,6 +1012,31 @@ ACTION_OF: Final[dict[str, str]] = {
     "save_area": "area.manage",
     "replay_dead_letter": "deadletter.replay",
     "drop_dead_letter": "deadletter.replay",
+    "issue_device_credential": "device.credential",
+    "rotate_device_credential": "device.credential",
+    "revoke_device_credential": "device.credential",
+    "limit_device": "device.credential",
+    "settle_gateway_loss": "deadletter.replay",
+    "save_device": "device.manage",
+    "retire_device": "device.manage",
+    "save_device_type": "device_type.manage",
+    "save_metric": "device_type.manage",
+    "import_devices": "device.manage",
+    "adopt_device": "device.manage",
+    "release_held": "deadletter.replay",
+    "reject_held": "deadletter.replay",
+    "save_feed": "feed.manage",
+    "switch_feed": "feed.manage",
+    "save_camera": "camera.manage",
+    "shelve_camera": "camera.shelve",
+    "unshelve_camera": "camera.shelve",
+    "save_alarm_window": "camera.manage",
+    "save_alarm_kind": "camera.manage",
+    "save_alarm_map": "camera.manage",
+    "save_camera_channel": "camera.manage",
+    "request_view": "camera.ask",
+    "answer_view": "camera.answer",
+    "open_view": "camera.ask",
     "incident": "incident.see",
     "incidents": "incident.list",
     "my_tasks": "incident.list",
@@ -543,10 +1052,23 @@ ACTION_OF: Final[dict[str, str]] = {
     "devices": "device.see",
     "device": "device.see",
     "device_series": "device.see",
+    "device_registry": "device.see",
+    "device_types": "device.see",
+    "quarantine": "deadletter.see",
+    "device_statistics": "device.see",
+    "device_gaps": "device.see",
+    "latest_readings": "device.see",
+    "metric_history": "device.see",
     "camera": "camera.see",
+    "cameras": "camera.see",
+    "cameras_seeing": "camera.see",
+    "shelves": "camera.see",
+    "alarm_precision": "camera.see",
+    "view_requests": "camera.see",
     "indicators": "indicator.see",
     "leader_board": "incident.list",
     "feeds": "feed.see",
+    "test_feed": "feed.manage",
     "ledger": "ledger.see",
     "dead_letters": "deadletter.see",
     "held": "deadletter.see",
@@ -556,5 +1078,6 @@ ACTION_OF: Final[dict[str, str]] = {
     "workers": "worker.see",
     "audit_log": "audit.see",
     "status": "status.see",
+    "device_credentials": "device.credential",
 }
 """Command or query → the right it asks for (incidents/access.py). A name missing here is refused for all."""

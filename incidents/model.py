@@ -47,6 +47,7 @@ class SourceKind(StrEnum):
     WARNING = "warning"
     ALARM = "alarm"
     REPORT = "report"
+    CHECK = "check"
 
 
 @dataclass(frozen=True, slots=True)

@@ -284,11 +284,40 @@ HANDLERS: Final[dict[type, Callable[[_Call, Any], dict[str, Any]]]] = {
     c.SaveArea: _administer,
     c.ReplayDeadLetter: _administer,
     c.DropDeadLetter: _administer,
+    c.IssueDeviceCredential: _administer,
+    c.RotateDeviceCredential: _administer,
+    c.RevokeDeviceCredential: _administer,
+    c.LimitDevice: _administer,
+    c.SettleGatewayLoss: _administer,
+    c.SaveDevice: _administer,
+    c.RetireDevice: _administer,
+    c.SaveDeviceType: _administer,
+    c.SaveMetric: _administer,
+    c.ImportDevices: _administer,
+    c.AdoptDevice: _administer,
+    c.ReleaseHeld: _administer,
+    c.RejectHeld: _administer,
+    c.SaveFeed: _administer,
+    c.SwitchFeed: _administer,
+    c.SaveCamera: _administer,
+    c.ShelveCamera: _administer,
+    c.UnshelveCamera: _administer,
+    c.SaveAlarmWindow: _administer,
+    c.SaveAlarmKind: _administer,
+    c.SaveAlarmMap: _administer,
+    c.SaveCameraChannel: _administer,
+    c.RequestView: _administer,
+    c.AnswerView: _administer,
+    c.OpenView: _administer,
 }
 
 _OWN_CHECK: Final = frozenset({c.ReportIncident})
 """Commands whose thing is known only inside their handler, which asks `may` itself; all others on an incident
 do so in `_Call.step`, on registries here."""
+
+
+_SUBJECTS: Final = ("id", "login", "device", "thing", "camera", "request", "code")
+"""Fields of a command that say what it is about, for the audit log."""
 
 
 class CityService:
@@ -313,7 +342,7 @@ class CityService:
         now = self._clock()
         if handler is None or not action:
             raise Rejected("field", f"command={type(command).__name__!r}: not a command", field="command")
-        subject = str(getattr(command, "id", "") or getattr(command, "login", "") or name)
+        subject = next((str(found) for f in _SUBJECTS if (found := getattr(command, f, ""))), name)
         try:
             require(actor, action, ANYWHERE)  # the role first: cheap, and nothing is revealed
             with self._units() as uow:
@@ -351,7 +380,7 @@ class CityService:
 
 def _plain(command: object) -> dict[str, Any]:
     """A command for the audit log, without what is personal."""
-    hidden = {"reporter_name", "reporter_phone", "password", "text", "value"}
+    hidden = {"reporter_name", "reporter_phone", "password", "text", "value", "content", "secrets"}
     return {k: v for k, v in asdict(command).items() if k not in hidden and v not in ("", None, [])}  # type: ignore[call-overload]
 
 

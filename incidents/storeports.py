@@ -44,6 +44,22 @@ class Intake:
     message_id: str
     photos: tuple[str, ...] = ()
     history: bool = False
+    alarm_kind: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StandingMismatch:
+    """A mismatch of the loss ledger that nobody has been told of. `minute` None: of the whole partition."""
+
+    id: int
+    found_at: datetime
+    kind: str
+    topic: str
+    partition: int
+    feed: str
+    minute: datetime | None
+    expected: int
+    found: int
 
 
 class UnitOfWork(Protocol):
@@ -67,8 +83,26 @@ class UnitOfWork(Protocol):
     def pending_intake(self, limit: int) -> list[Intake]:
         """Sources waiting for triage, oldest first, locked; those that another process holds are left out."""
 
+    def shelf_of(self, camera: str, at: datetime) -> int | None:
+        """The shelf a camera lay on when it sensed something; None: it was in use."""
+
+    def set_aside(self, intake_id: int, shelf: int) -> None:
+        """This source was sensed by a shelved camera: kept and counted, never triaged."""
+
+    def alarm_window_s(self, kind: str, camera: str) -> int | None:
+        """For how long after its last alarm a scene is one occurrence; None: as long as the incident is open."""
+
+    def last_alarm(self, incident_id: int) -> datetime | None:
+        """When the newest alarm of an incident was sensed."""
+
     def add_intake(self, intake: Intake, reporter: Mapping[str, str], digest: bytes) -> int:
         """Insert a source made at a desk or phone; returns its id."""
+
+    def standing_mismatches(self, before: datetime, limit: int) -> list[StandingMismatch]:
+        """Open mismatches of the ledger found before this moment and not filed, oldest first, locked."""
+
+    def mismatch_filed(self, mismatch_id: int, intake_id: int) -> None:
+        """This mismatch was filed as this source."""
 
     def attach(self, intake_id: int, incident_id: int) -> None:
         """This source belongs to this incident."""

@@ -1,13 +1,15 @@
 """Triage: a source (warning, alarm, report) joins the open incident it belongs to, or opens one.
 
-First cut of merging (S10): the same device or camera and the same class while that incident is open. Reports of
-people are not merged by themselves; the desk shows possible duplicates.
+First cut of merging (S10): the same device or camera and the same class while that incident is open; alarms of a
+camera without a class by their kind, and where a rule says so only within a window after the last of them. Reports of
+people are not merged by themselves; the desk shows possible duplicates. What a camera sensed while it was
+shelved opens and joins nothing, whenever it arrives.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from incidents.lifecycle import Step, advance, escalation_due, file_report
@@ -22,9 +24,16 @@ DEFAULT_LEVEL: Final = 3
 
 def merge_key(intake: Intake) -> str:
     """What makes two machine sources the same occurrence while it is open; '' = never merged."""
+    if intake.kind == SourceKind.CHECK:
+        return f"{intake.source}|{intake.class_code}"
     if intake.kind == SourceKind.REPORT or not (intake.device or intake.camera):
         return ""
-    return f"{intake.device or intake.camera}|{intake.class_code}"
+    return f"{intake.device or intake.camera}|{intake.class_code or intake.alarm_kind}"
+
+
+def same_occurrence(last: datetime | None, time: datetime, window_s: int | None) -> bool:
+    """Is an alarm at `time` still the occurrence whose newest alarm was at `last`? Without a window it always is."""
+    return window_s is None or last is None or time - last <= timedelta(seconds=window_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +53,16 @@ def triage(uow: UnitOfWork, now: datetime, pattern: str, timezone: str, limit: i
     waiting = uow.pending_intake(limit)
     taken: list[Taken] = []
     for intake in waiting:
+        shelf = uow.shelf_of(intake.camera, intake.time) if intake.camera else None
+        if shelf is not None:
+            uow.set_aside(intake.id, shelf)
+            continue
         key = merge_key(intake)
         incident = uow.open_by_merge_key(key) if key else None
+        if incident is not None and intake.alarm_kind and not _still(uow, incident, intake):
+            # Whoever works on the old one keeps it; it only takes no more sources.
+            uow.save(replace(incident, merge_key=""), incident.version)
+            incident = None
         joined = incident is not None
         if incident is not None:
             incident = join(uow, incident, intake, now)
@@ -63,6 +80,11 @@ def triage(uow: UnitOfWork, now: datetime, pattern: str, timezone: str, limit: i
         cause = intake.correlation_id
         taken.append(Taken(incident.id, incident.number, joined, intake.kind, incident.level, cause))
     return taken
+
+
+def _still(uow: UnitOfWork, incident: Incident, intake: Intake) -> bool:
+    window_s = uow.alarm_window_s(intake.alarm_kind, intake.camera)
+    return window_s is None or same_occurrence(uow.last_alarm(incident.id), intake.time, window_s)
 
 
 def join(uow: UnitOfWork, incident: Incident, intake: Intake, now: datetime) -> Incident:

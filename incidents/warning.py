@@ -8,8 +8,10 @@ late data is stored but cannot raise a warning about the past.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from math import inf
 from typing import Literal
 
 
@@ -37,6 +39,13 @@ class Rule:
     def clears(self, value: float) -> bool:
         """True when `value` is back at the clear threshold or better."""
         return value <= self.clear_threshold if self.op == ">" else value >= self.clear_threshold
+
+
+def quiet_band(rules: Sequence[Rule]) -> tuple[float, float]:
+    """(lowest, highest) value, both included, over which none of these rules is; nothing is quiet when they cross."""
+    lowest = max((rule.threshold for rule in rules if rule.op == "<"), default=-inf)
+    highest = min((rule.threshold for rule in rules if rule.op == ">"), default=inf)
+    return lowest, highest
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,7 +50,11 @@ def dress(size: int = 11, height: int | None = 180) -> dict[str, Any]:
 
 
 def device_series(view: View, series: Mapping[str, Any]) -> go.Figure:
-    """Readings of one metric {t: [ms], v: [value], unit, name, thresholds: [{value, level}]} over time."""
+    """Readings of one metric {t: [ms], v: [value], unit, name, thresholds: [{value, level}]} over time.
+
+    Of a window too long for readings (`level` is not raw) each point is a bucket's mean; a band from `low` to `high`
+    shows what it hides, and the axis says how long a bucket is.
+    """
     zone = ZoneInfo(view.timezone)
     times = [
         datetime.fromtimestamp(ms / 1000, UTC).astimezone(zone).replace(tzinfo=None) for ms in series["t"]
@@ -58,6 +62,13 @@ def device_series(view: View, series: Mapping[str, Any]) -> go.Figure:
     figure = go.Figure(layout=dress())
     name = str(series.get("name_en" if view.lang == "en" else "name") or series.get("metric") or "")
     unit = str(series.get("unit") or "")
+    rolled = str(series.get("level") or "raw") != "raw"
+    if rolled:
+        edge = {"mode": "lines", "line": {"width": 0}, "hoverinfo": "skip", "x": times}
+        figure.add_trace(go.Scatter(y=series["low"], **edge))
+        figure.add_trace(
+            go.Scatter(y=series["high"], fill="tonexty", fillcolor="rgba(154,163,171,0.25)", **edge)
+        )
     figure.add_trace(
         go.Scatter(
             x=times,
@@ -80,13 +91,28 @@ def device_series(view: View, series: Mapping[str, Any]) -> go.Figure:
             },
         )
     figure.update_xaxes(tickformat="%H:%M")
-    figure.update_yaxes(title={"text": f"{name} {unit}".strip(), "font": {"size": 11}})
+    title = f"{name} {unit}".strip()
+    if rolled:
+        title = view.t("desk.series_mean", title=title, span=view.span(float(series["bucket_s"])))
+    figure.update_yaxes(title={"text": title, "font": {"size": 11}})
     return figure
 
 
 def empty_trend() -> go.Figure:
     """A chart of the wall before its first data: axes only; the browser fills and updates it in place."""
     return go.Figure(layout=dress(size=15, height=None))
+
+
+def size(value: object) -> str:
+    """Bytes in the largest decimal unit that leaves a whole part: 1.2 GB; an en dash for nothing."""
+    if not isinstance(value, int | float):
+        return "–"
+    amount = float(value)
+    for unit in ("B", "kB", "MB", "GB"):
+        if abs(amount) < 999.5:
+            return f"{amount:.0f} {unit}" if unit == "B" or abs(amount) >= 99.95 else f"{amount:.1f} {unit}"
+        amount /= 1000
+    return f"{amount:,.1f} TB"
 
 
 def number(value: object) -> str:

@@ -9,7 +9,7 @@ from typing import Any, Final
 from dash import dcc, html
 from dash.development.base_component import Component
 
-from layouts import figures, ids
+from layouts import figures, ids, ops_feeds
 from layouts.desk.lists import feeds as feed_table
 from layouts.shell import frame, pieces
 from layouts.shell.grids import column, grid, number_column
@@ -105,12 +105,13 @@ def ops(view: View) -> Component:
                 html.Div(id=ids.OPS_BODY, className="ops__body"), className="cy-panel ops__main cy-scroll"
             ),
             html.Aside(
-                [html.Div(id=ids.OPS_SIDE), fix],
+                [html.Div(id=ids.OPS_SIDE), fix, ops_feeds.form(view)],
                 className="cy-panel ops__side cy-scroll",
                 hidden=True,
                 **attrs({"data-side": ""}),
             ),
             *(dcc.Store(id=x) for x in (ids.OPS_ASK, ids.OPS_DETAIL_ASK, ids.OPS_PRESS)),
+            *(dcc.Store(id=x) for x in (ids.FEED_EDIT, ids.FEED_PRESS)),
         ],
         className="ops",
     )
@@ -165,6 +166,7 @@ def _mismatches(view: View, rows: Sequence[Row]) -> Component:
             "found": r.get("found"),
             "gap": int(r.get("found") or 0) - int(r.get("expected") or 0),
             "since": view.moment(r.get("found_at"), "%m-%d %H:%M:%S"),
+            "incident": r.get("incident_number") or view.t("ops.mismatch.unfiled"),
         }
         for r in rows
     ]
@@ -177,6 +179,7 @@ def _mismatches(view: View, rows: Sequence[Row]) -> Component:
         number_column("found", view.t("ops.mismatch.found")),
         number_column("gap", view.t("ops.mismatch.gap")),
         column("since", view.t("ops.mismatch.since"), width=150, cellClass="cy-num"),
+        column("incident", view.t("ops.mismatch.incident"), width=170, cellClass="cy-num"),
     ]
     told = html.Div(
         [pieces.icon("triangle-alert"), view.t("ops.ledger.mismatch", n=len(rows))],
@@ -310,7 +313,12 @@ def dead(view: View, answer: Row, asked: Row) -> list[Component]:
         view.t("desk.records.shown", n=len(rows), total=answer.get("total", len(rows))), className="cy-faint"
     )
     table = grid(view, ids.OPS_GRID, columns, lines, nothing=view.t("ops.dead.none"), row_height=50)
-    return [_title(view, "dead", chip, states), note, table]
+    unkept = (
+        html.P(view.t("ops.dead.unkept", n=_n(answer["unkept"])), className="law")
+        if answer.get("unkept")
+        else None
+    )
+    return [_title(view, "dead", chip, states), note, *([unkept] if unkept else []), table]
 
 
 def letter(view: View, r: Row) -> list[Component]:
@@ -412,7 +420,8 @@ def held(view: View, answer: Row) -> list[Component]:
 
 def feeds(view: View, answer: Row) -> list[Component]:
     """The feed registry with live status."""
-    return [_title(view, "feeds"), *feed_table(view, answer.get("rows", []))]
+    tools = [ops_feeds.new_button(view)] if view.may("feed.manage") else []
+    return [_title(view, "feeds", *tools), *feed_table(view, answer.get("rows", []))]
 
 
 def status(view: View, answer: Row) -> list[Component]:
@@ -436,9 +445,47 @@ def status(view: View, answer: Row) -> list[Component]:
     tables = [
         _rows_table(view, name, value)
         for name, value in answer.items()
-        if isinstance(value, list) and value and isinstance(value[0], Mapping)
+        if name != "storage" and isinstance(value, list) and value and isinstance(value[0], Mapping)
     ]
-    return [_title(view, "status"), plain, html.Div(cards, className="cy-grid"), *tables]
+    rooms = _storage(view, answer.get("storage") or [])
+    return [_title(view, "status"), plain, rooms, html.Div(cards, className="cy-grid"), *tables]
+
+
+def _storage(view: View, rows: Sequence[Row]) -> Component:
+    """What takes room and what waits, how fast it grows, and when it is full."""
+    lines = []
+    for r in rows:
+        amount = figures.size if r.get("unit") == "bytes" else figures.number
+        capacity, grows = r.get("capacity"), r.get("per_day")
+        share = f"{100 * r['used'] / capacity:.0f} %" if capacity else ""
+        if r.get("full_at"):
+            full = view.moment(r["full_at"], "%Y-%m-%d %H:%M")
+        elif grows is None:
+            full = view.t("ops.storage.short")
+        elif r.get("unit") == "bytes" and not capacity:
+            full = view.t("ops.storage.unknown")
+        else:
+            full = view.t("ops.storage.never") if capacity else "–"
+        cells = (
+            (view.t(f"ops.storage.{r.get('what')}"), "cy-strong"),
+            (amount(r.get("used")), "is-right cy-num"),
+            (amount(capacity) if capacity else "–", "is-right cy-num"),
+            (share, "is-right cy-num"),
+            ("–" if grows is None else ("+" if grows > 0 else "") + amount(round(grows)), "is-right cy-num"),
+            (full, "cy-num" + (" is-mark" if r.get("full_at") else "")),
+            (pieces.age_of(r.get("at")), ""),
+        )
+        lines.append(html.Tr([html.Td(text, className=look) for text, look in cells]))
+    heads = [
+        view.t(f"ops.storage.head.{k}")
+        for k in ("what", "used", "capacity", "share", "per_day", "full", "at")
+    ]
+    return html.Div(
+        [
+            html.H2(view.t("ops.storage.title"), className="cy-h3"),
+            pieces.table(heads, lines, nothing=view.t("ops.storage.none"), className="rooms"),
+        ]
+    )
 
 
 def _rows_table(view: View, name: str, rows: Sequence[Row]) -> Component:

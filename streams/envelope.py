@@ -61,7 +61,7 @@ Level = Annotated[int, msgspec.Meta(ge=1, le=4)]
 
 
 class VideoAlarmData(msgspec.Struct, frozen=True):
-    """Data of city.video-alarm.v1."""
+    """Data of city.video-alarm.v1. `algorithm`: what judged the picture, as its maker names it (`hikvision:group`)."""
 
     camera: Word
     kind: Word
@@ -70,6 +70,7 @@ class VideoAlarmData(msgspec.Struct, frozen=True):
     text: str = ""
     picture_sha256: str = ""
     source_time: str | None = None
+    algorithm: Annotated[str, msgspec.Meta(max_length=200)] = ""
 
 
 class GridReportData(msgspec.Struct, frozen=True):
@@ -121,7 +122,9 @@ class Message(msgspec.Struct, Generic[Data], frozen=True):
     data: Data
     subject: str = ""
     correlationid: str = ""
-    datacontenttype: str = "application/json"
+    datacontenttype: Annotated[str, msgspec.Meta(min_length=1)] = "application/json"
+    data_base64: None = None
+    """Never: our data are JSON."""
 
 
 class Bad(Exception):
@@ -130,7 +133,7 @@ class Bad(Exception):
     def __init__(self, reason: str, *, field: str = "", found: object = "", rule: str = "") -> None:
         self.reason = reason
         self.field = field
-        self.found = str(found)[:200]
+        self.found = str(found)[:200].replace("\x00", "\\u0000")  # the store's texts cannot hold it
         self.rule = rule
         super().__init__(f"{field or 'message'}={self.found!r}: {rule or reason}")
 
@@ -156,11 +159,15 @@ def decode(topic: str, value: bytes, max_bytes: int) -> Message[Any]:
     if len(value) > max_bytes:
         raise Bad("too_large", found=f"{len(value)} bytes", rule=f"at most {max_bytes} bytes")
     try:
-        message: Message[Any] = _DECODERS[topic].decode(value)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise _explain(topic, value, error) from None
-    if b"\\u0000" in value:
-        _refuse_nul(msgspec.json.decode(value), "")
+        try:
+            message: Message[Any] = _DECODERS[topic].decode(value)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise _explain(topic, value, error) from None
+        if b"\\u0000" in value:
+            _refuse_nul(msgspec.json.decode(value), "")
+    except RecursionError:
+        # A few thousand brackets: one such message would stop ingest for ever.
+        raise Bad("malformed", rule="must be JSON of fewer levels", found=value[:60]) from None
     if message.specversion != "1.0":
         raise Bad("envelope", field="specversion", found=message.specversion, rule="must be '1.0'")
     if message.type != topic:
@@ -191,19 +198,45 @@ def _explain(topic: str, value: bytes, error: Exception) -> Bad:
     except msgspec.ValidationError as outer:
         name = _field_of(outer)
         return Bad("bad_time" if name == "time" else "envelope", field=name, rule=str(outer))
-    except (msgspec.DecodeError, UnicodeDecodeError) as broken:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as broken:
         # The first wrong field stopped the decoder before it came to what is no JSON.
         return Bad("malformed", rule=f"must be JSON: {broken}", found=value[:60])
     if envelope.type != topic:
         return Bad("unknown_version", field="type", found=envelope.type, rule=f"must be {topic!r} here")
+    if (set_aside := _mapping_error(envelope.data)) is not None:
+        return set_aside
     name = _field_of(error)
     found: object = ""
     try:
         found = _found(msgspec.json.decode(envelope.data), name.removeprefix("data").lstrip("."))
-    except (msgspec.DecodeError, LookupError, TypeError, ValueError):
+    except (msgspec.DecodeError, LookupError, TypeError, ValueError, RecursionError):
         found = ""
     reason = "bad_time" if name.endswith("time") and "source_time" not in name else "invalid"
     return Bad(reason, field=name, found=found, rule=str(error).split(" - at", maxsplit=1)[0])
+
+
+class _MappingError(msgspec.Struct, frozen=True):
+    field: str
+    found: str
+    rule: str
+
+
+class _SetAside(msgspec.Struct, frozen=True):
+    """Data of a record that its feed's mapping could not turn into a message (`streams/feeds/mapping.py`)."""
+
+    mapping_error: _MappingError
+
+
+_SET_ASIDE = msgspec.json.Decoder(_SetAside)
+
+
+def _mapping_error(data: msgspec.Raw) -> Bad | None:
+    """Why a feed set this record aside, when it did."""
+    try:
+        error = _SET_ASIDE.decode(data).mapping_error
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    return Bad("mapping", field=error.field, found=error.found, rule=error.rule)
 
 
 def _found(data: Any, path: str) -> object:

@@ -2,11 +2,15 @@
 
 While the live state is slow or away, later items replace earlier ones instead of queueing; the memory is bounded
 by the number of things, and ingest never waits. Best effort: what is lost is rebuilt from the store.
+
+In a flood every device has a new value in every flush, and showing them all would take the processor from ingest: values
+of devices are put at most a quarter of the time, REST_S apart at most. Everything else (warnings, places) goes at once.
 """
 
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
@@ -16,6 +20,15 @@ log = structlog.get_logger()
 
 Item = dict[str, Any]
 Key = tuple[str, str]
+
+REST: float = 3.0
+"""Rest after putting values of devices, as a multiple of the time that it took."""
+
+REST_S: float = 0.5
+"""The longest such rest."""
+
+BULK = "device"
+"""The kind of item that waits for the end of a rest."""
 
 
 class Live(Protocol):
@@ -33,6 +46,7 @@ class LiveFeed:
         self._lock = threading.Lock()
         self._bell = threading.Event()
         self._items: dict[Key, Item] = {}
+        self._bulk: dict[Key, Item] = {}
         self._gone: dict[Key, None] = {}
 
     def put(self, items: Iterable[Item], gone: Iterable[Key] = ()) -> None:
@@ -40,36 +54,48 @@ class LiveFeed:
         with self._lock:
             for item in items:
                 key = (item["kind"], item["key"])
-                self._items[key] = item
+                (self._bulk if key[0] == BULK else self._items)[key] = item
                 self._gone.pop(key, None)
             for key in gone:
                 self._items.pop(key, None)
+                self._bulk.pop(key, None)
                 self._gone[key] = None
         self._bell.set()
 
     def run(self, stop: threading.Event, often: Callable[[], None]) -> None:
         """Apply what was put, in one delta at a time; `often` is called at least twice a second (heartbeats)."""
+        rested = told = 0.0
         while not stop.is_set():
-            self._bell.wait(0.5)
+            left = rested - time.monotonic()
+            self._bell.wait(left if self._bulk and left > 0 else 0.5)
             self._bell.clear()
+            began = time.monotonic()
             with self._lock:
                 items, self._items = self._items, {}
                 gone, self._gone = self._gone, {}
+                bulk: dict[Key, Item] = {}
+                if began >= rested:
+                    bulk, self._bulk = self._bulk, {}
             try:
-                if items or gone:
-                    self._live.apply(items.values(), gone)
-                often()
+                if items or gone or bulk:
+                    self._live.apply([*items.values(), *bulk.values()], gone)
+                    took = time.monotonic() - began
+                    if bulk:
+                        rested = began + took + min(REST_S, REST * took)
+                if items or gone or bulk or began - told >= 0.4:
+                    told = began
+                    often()
             except self._away as error:
                 # It may have been away without losing anything: then nobody rebuilds, and this is still owed.
-                self._put_back(items, gone)
+                self._put_back({**items, **bulk}, gone)
                 log.warning("live state away, tries again", error=str(error))
                 stop.wait(0.5)
 
     def _put_back(self, items: dict[Key, Item], gone: dict[Key, None]) -> None:
         with self._lock:
             for key in gone:
-                if key not in self._items:
+                if key not in self._items and key not in self._bulk:
                     self._gone[key] = None
             for key, item in items.items():
                 if key not in self._gone:
-                    self._items.setdefault(key, item)
+                    (self._bulk if key[0] == BULK else self._items).setdefault(key, item)

@@ -27,11 +27,10 @@ class LiveValues:
         if strangers:
             for name, values in known(strangers).items():
                 self._values[name].update(values)
-        for device, metric, number, time, value, _, _ in work.judged:
-            newest = work.newest.get((device.no, number))
-            if newest is not None and newest[0] == time:
-                self._values[device.id][metric] = value
-                self._times[device.id] = max(self._times.get(device.id, 0.0), time.timestamp())
+        for time, value, device, metric in work.newest.values():
+            assert device is not None  # of this flush, not of the store
+            self._values[device.id][metric] = value
+            self._times[device.id] = max(self._times.get(device.id, 0.0), time.timestamp())
         raised = (
             {key[2] for key, state in work.memory.states.items() if state.raised} if work.touched else set()
         )

@@ -7,7 +7,7 @@ stream again after a crash decides the same.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -24,7 +24,7 @@ EARLIEST = 946_684_800  # 2000-01-01: no sensor of a city dates from before; a c
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What is still accepted. Distances in metres; the centre in EPSG:4326 degrees."""
+    """What is still accepted. Distances in metres; the centre in EPSG:4326 degrees. `*_s`: the same in seconds."""
 
     max_age: timedelta
     max_ahead: timedelta
@@ -32,6 +32,17 @@ class Limits:
     centre_lon: float
     centre_lat: float
     max_distance_m: float
+    max_age_s: float = field(init=False)
+    max_ahead_s: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "max_age_s", self.max_age.total_seconds())
+        object.__setattr__(self, "max_ahead_s", self.max_ahead.total_seconds())
+
+    def window(self, appended_s: float, history: bool) -> tuple[float, float]:
+        """Earliest and latest time (s since 1970) that a message appended at `appended_s` may carry."""
+        latest = appended_s + self.max_ahead_s
+        return (EARLIEST if history else max(EARLIEST, appended_s - self.max_age_s)), latest
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,16 +58,20 @@ class Whereabouts:
 Locate = Callable[[float, float], Located | None]
 
 
-def check_time(field: str, time: datetime, appended: datetime, limits: Limits, history: bool = False) -> None:
-    """Raise Bad(too_old | in_future | bad_time) unless `time` is plausible at the moment of appending."""
-    if time.timestamp() < EARLIEST:
+def check_time(field: str, time: datetime, appended_s: float, limits: Limits, history: bool = False) -> float:
+    """`time` in seconds since 1970. Raise Bad(too_old | in_future | bad_time) unless it is plausible at the moment of
+    appending (`appended_s`, seconds since 1970)."""
+    seconds = time.timestamp()
+    earliest, latest = limits.window(appended_s, history)
+    if earliest <= seconds <= latest:
+        return seconds
+    if seconds < EARLIEST:
         raise Bad("bad_time", field=field, found=time.isoformat(), rule="must not be before 2000-01-01")
-    if time - appended > limits.max_ahead:
-        rule = f"at most {limits.max_ahead.total_seconds():g} s ahead of its arrival"
+    if seconds > latest:
+        rule = f"at most {limits.max_ahead_s:g} s ahead of its arrival"
         raise Bad("in_future", field=field, found=time.isoformat(), rule=rule)
-    if not history and appended - time > limits.max_age:
-        rule = f"at most {limits.max_age.total_seconds() / 3600:g} h before its arrival"
-        raise Bad("too_old", field=field, found=time.isoformat(), rule=rule)
+    rule = f"at most {limits.max_age_s / 3600:g} h before its arrival"
+    raise Bad("too_old", field=field, found=time.isoformat(), rule=rule)
 
 
 def check_place(point: Point, limits: Limits, locate: Locate, field: str = "data.point") -> Whereabouts:

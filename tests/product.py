@@ -73,8 +73,9 @@ class Product:
             self.run("init", "--sample")
             for child in self.children:
                 self.start(*child.split())
-            if "web" in self.children:
-                self.wait_ready()
+            names = {child.split()[0] for child in self.children}
+            if "web" in names:
+                self.wait_ready(path="/readyz" if "ingest" in names else "/healthz")  # /readyz wants them all
         except BaseException:
             self.stop()
             raise
@@ -167,14 +168,35 @@ class Product:
             )
         return self.running[name]
 
+    def start_as(self, key: str, name: str, *words: str) -> subprocess.Popen[bytes]:
+        """Like `start`, for a second process of the same kind: known (and logged) as `key`."""
+        with (self.folder / f"{key}.log").open("ab") as log:
+            self.running[key] = subprocess.Popen(
+                [sys.executable, "app.py", name, *words], cwd=ROOT, env=self.env, stdout=log, stderr=log
+            )
+        return self.running[key]
+
+    def end(self, name: str) -> None:
+        """SIGTERM to a process of ours; wait for its end."""
+        process = self.running.pop(name)
+        process.terminate()
+        process.wait(30)
+
+    def service_pids(self, part: str) -> list[int]:
+        """Process ids of the store, the bus or the live state."""
+        name = SERVICE_NAMES[self.profile][part]
+        if self._embedded is not None:
+            return list(self._embedded.processes[name])
+        return list(json.loads(self._bare("status", "--json"))["services"][name]["pids"])
+
     def kill(self, name: str) -> None:
         """SIGKILL a process of ours."""
         process = self.running.pop(name)
         process.kill()
         process.wait()
 
-    def wait_ready(self, seconds: float = 60.0) -> float:
-        """Until /readyz answers 200; the seconds it took."""
+    def wait_ready(self, seconds: float = 60.0, path: str = "/readyz") -> float:
+        """Until this page answers 200; the seconds it took."""
         began = time.monotonic()
         last = ""
         while time.monotonic() - began < seconds:
@@ -182,7 +204,7 @@ class Product:
             if dead:
                 raise NotReady(f"{dead[0]} ended: {self.last_words(dead[0])}")
             try:
-                with urllib.request.urlopen(self.base_url + "/readyz", timeout=5) as answer:
+                with urllib.request.urlopen(self.base_url + path, timeout=5) as answer:
                     if answer.status == 200:
                         return time.monotonic() - began
             except urllib.error.HTTPError as error:

@@ -39,7 +39,11 @@ def _storable(text: str) -> str:
     return text
 
 
-Text = Annotated[str, Rule(max_length=_LONGEST), AfterValidator(_storable)]
+def _text(longest: int) -> Any:
+    return Annotated[str, Rule(max_length=longest), AfterValidator(_storable)]
+
+
+Text = _text(_LONGEST)
 Whole = Annotated[int, Rule(ge=-_INT64, le=_INT64)]
 Number = Annotated[float, Rule(allow_inf_nan=False)]
 _NARROWED: Final[dict[Any, Any]] = {str: Text, int: Whole, float: Number}
@@ -50,7 +54,9 @@ def model_of(kind: type, *, strict: bool) -> type[BaseModel]:
     hints = get_type_hints(kind)
     members: dict[str, Any] = {}
     for member in fields(kind):
-        members[member.name] = (_narrow(hints[member.name]), _default(member))
+        longest = member.metadata.get("longest")
+        kept = _text(longest) if longest else _narrow(hints[member.name])
+        members[member.name] = (kept, _default(member))
     return create_model(
         kind.__name__,
         __config__=ConfigDict(extra="forbid", strict=strict),

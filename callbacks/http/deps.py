@@ -11,8 +11,9 @@ from fastapi import APIRouter
 
 from callbacks.live_hub import Source, Standing
 from incidents.access import Thing
+from incidents.gateway import DEVICE_RATE, DeviceDoor, Rate, Sender
 from incidents.model import Actor
-from incidents.ports import BusInspector, Producer
+from incidents.ports import BusInspector, Outgoing, Producer
 
 
 class Service(Protocol):
@@ -194,6 +195,15 @@ class Deps:
     migrations_current: Callable[[], str]
     """'' when the store answers and its schema is current, else what is wrong; may raise `store_away`."""
     now: Callable[[], datetime]
+    devices: DeviceDoor | None = None
+    """Credentials of devices; None: no door for devices here."""
+    device_message: Callable[[Sender, bytes, str], Outgoing] | None = None
+    """(device, one payload, the request's id) → its message; raises `bad_message`."""
+    device_rate: Rate = DEVICE_RATE
+    alarm_topic: str = ""
+    """The topic whose messages may also come in the words of other makers' video systems."""
+    adapt_alarm: Callable[[str, str, str, bytes], tuple[str, bytes] | str] | None = None
+    """(feed, system, edition, payload) → (bus key, message), or why nothing comes of it; raises `bad_message`."""
     counts: Callable[[], Mapping[tuple[str, ...], float]] = dict
     """What the store has counted, for /metrics: (kind, state) → number; may raise `store_away`."""
     store_away: tuple[type[Exception], ...] = ()

@@ -45,12 +45,12 @@ class Measures:
         )
         self.messages = Counter(
             "chengyun_messages_accepted",
-            "Messages taken by POST /api/v1/messages and put on the bus",
+            "Messages taken by POST /api/v1/messages or /api/v1/devices and put on the bus",
             ["feed", "topic"],
             registry=self.registry,
         )
         self.refused = Counter(
-            "chengyun_messages_refused", "Messages refused at that door", ["reason"], registry=self.registry
+            "chengyun_messages_refused", "Messages refused at these doors", ["reason"], registry=self.registry
         )
 
     def ask(self, gauges: Iterable[Gauge]) -> None:

@@ -66,18 +66,6 @@ def messages_router(deps: Deps, measures: Measures) -> APIRouter:
     """The two routes."""
     router = APIRouter()
 
-    def publish(messages: list[Outgoing]) -> list[Position]:
-        try:
-            return deps.producer.publish(messages)
-        except BusUnavailable as error:
-            log.warning("bus_away", error=str(error))
-            measures.refused.labels("bus_away").inc(len(messages))
-            sentence = "the bus is away; nothing is known to be accepted; send the same again"
-            raise Problem(503, "away", sentence, headers={"Retry-After": "2"}) from None
-        except BusRefused as error:
-            measures.refused.labels("bus_refused").inc(len(messages))
-            raise Problem(507, "bus_refused", str(error), headers={"Retry-After": "30"}) from None
-
     @router.post("/api/v1/messages/{topic}", tags=["messages"], status_code=202, openapi_extra=_BODY)
     async def messages(request: Request, topic: str) -> Response:
         """One CloudEvent or an array of at most 1000, with a feed's token (`Authorization: Bearer …`).
@@ -99,13 +87,44 @@ def messages_router(deps: Deps, measures: Measures) -> APIRouter:
         outgoing = await run_in_threadpool(
             _checked, deps, measures, feed.id, topic, await request.body(), cause
         )
-        positions = await run_in_threadpool(publish, outgoing) if outgoing else []
+        positions = await run_in_threadpool(publish, deps, measures, outgoing) if outgoing else []
         measures.messages.labels(feed.id, topic).inc(len(outgoing))
         body = {
             "accepted": len(outgoing),
             "positions": [{"partition": p.partition, "offset": p.offset} for p in positions],
         }
         return JSONResponse(body, 202)
+
+    @router.post("/api/v1/messages/{topic}/{system}", tags=["messages"], status_code=202)
+    async def foreign(request: Request, topic: str, system: str, edition: str = "2016") -> Response:
+        """One alarm as a video system says it (gb28181 | frigate | hikvision | dahua), with a feed's token.
+
+        `edition`: of GB/T 28181 (2011 | 2014 | 2016 | 2022). 202 after the bus holds it: {"accepted": 1}; a heartbeat or
+        the end of an alarm is {"accepted": 0, "quiet": why}. A type without a kind and a channel without a camera are
+        refused by name.
+        """
+        feed = await run_in_threadpool(_feed, deps, request)
+        if deps.adapt_alarm is None or topic != deps.alarm_topic:
+            raise Problem(
+                404, "not_found", f"topic={shown(topic)}: takes no other maker's words", field="topic"
+            )
+        if feed.disabled or topic not in feed.topics:
+            raise Problem(403, "forbidden", f"feed={feed.id!r}: may not write to {topic}", field="feed")
+        try:
+            found = await run_in_threadpool(deps.adapt_alarm, feed.id, system, edition, await request.body())
+        except deps.bad_message as error:
+            bad = cast(BadMessage, error)
+            measures.refused.labels(bad.reason).inc()
+            facts: dict[str, Any] = {"found": bad.found, "rule": bad.rule}
+            raise Problem(400, bad.reason, str(error), field=bad.field, **facts) from None
+        if isinstance(found, str):
+            return JSONResponse({"accepted": 0, "quiet": found}, 202)
+        value = _correlated(found[1], request.scope["state"]["correlation_id"], deps.max_message_bytes)
+        outgoing = [Outgoing(topic, found[0], value, (("feed", feed.id.encode()),))]
+        positions = await run_in_threadpool(publish, deps, measures, outgoing)
+        measures.messages.labels(feed.id, topic).inc(1)
+        where = [{"partition": p.partition, "offset": p.offset} for p in positions]
+        return JSONResponse({"accepted": 1, "positions": where}, 202)
 
     @router.post("/api/v1/position", tags=["phone"], status_code=202)
     def position(request: Request, body: PhonePosition) -> dict[str, int]:
@@ -126,15 +145,52 @@ def messages_router(deps: Deps, measures: Measures) -> APIRouter:
             | ({} if body.accuracy_m is None else {"accuracy_m": body.accuracy_m})
             | ({} if body.speed_kmh is None else {"speed_kmh": body.speed_kmh}),
         }
-        publish([_outgoing(deps, deps.feed_of_phones, deps.position_topic, msgspec.json.encode(event))])
+        message = _outgoing(deps, deps.feed_of_phones, deps.position_topic, msgspec.json.encode(event))
+        publish(deps, measures, [message])
         return {"accepted": 1}
 
     return router
 
 
-def _feed(deps: Deps, request: Request) -> FeedRow:
+def publish(deps: Deps, measures: Measures, messages: list[Outgoing]) -> list[Position]:
+    """Put them on the bus; when it returns, the bus holds them all. Raises Problem."""
+    try:
+        return deps.producer.publish(messages)
+    except BusUnavailable as error:
+        log.warning("bus_away", error=str(error))
+        measures.refused.labels("bus_away").inc(len(messages))
+        sentence = "the bus is away; nothing is known to be accepted; send the same again"
+        raise Problem(503, "away", sentence, headers={"Retry-After": "2"}) from None
+    except BusRefused as error:
+        measures.refused.labels("bus_refused").inc(len(messages))
+        raise Problem(507, "bus_refused", str(error), headers={"Retry-After": "30"}) from None
+
+
+def bearer(request: Request) -> str:
+    """The bearer token of a request, '' without a usable one."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    feed = deps.feeds.find(token.strip()) if scheme.lower() == "bearer" and 0 < len(token) <= 500 else None
+    return token.strip() if scheme.lower() == "bearer" and 0 < len(token) <= 500 else ""
+
+
+def values_in(body: bytes, measures: Measures) -> tuple[bool, list[bytes]]:
+    """(whether the body is an array, its messages as they stand there). Raises Problem."""
+    if body.lstrip()[:1] != b"[":
+        return False, [body]
+    try:
+        values = [bytes(raw) for raw in _LIST.decode(body)]
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        measures.refused.labels("malformed").inc()
+        raise Problem(400, "malformed", f"body: must be JSON: {error}", field="body") from None
+    if len(values) > MOST:
+        raise Problem(
+            413, "too_large", f"body: {len(values)} messages, at most {MOST} in one request", field="body"
+        )
+    return True, values
+
+
+def _feed(deps: Deps, request: Request) -> FeedRow:
+    token = bearer(request)
+    feed = deps.feeds.find(token) if token else None
     if feed is None:
         sentence = "Authorization: must be 'Bearer ' and the token of a registered feed"
         raise Problem(
@@ -151,18 +207,7 @@ def _checked(
     deps: Deps, measures: Measures, feed: str, topic: str, body: bytes, cause: str
 ) -> list[Outgoing]:
     """The messages of a body, each checked; the first bad one refuses all, named by its index."""
-    many = body.lstrip()[:1] == b"["
-    values = [body]
-    if many:
-        try:
-            values = [bytes(raw) for raw in _LIST.decode(body)]
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            measures.refused.labels("malformed").inc()
-            raise Problem(400, "malformed", f"body: must be JSON: {error}", field="body") from None
-        if len(values) > MOST:
-            raise Problem(
-                413, "too_large", f"body: {len(values)} messages, at most {MOST} in one request", field="body"
-            )
+    many, values = values_in(body, measures)
     outgoing: list[Outgoing] = []
     for index, value in enumerate(values):
         try:

@@ -45,6 +45,12 @@ OPEN_FOLDERS: Final = ("/assets/",)
 MESSAGES: Final = "/api/v1/messages/"
 """POST below it asks for a feed's token itself."""
 
+DEVICES: Final = "/api/v1/devices/"
+"""POST of `…/readings` below it asks for a device's credential itself."""
+
+WEBHOOKS: Final = "/api/v1/feeds/"
+"""POST below it asks for a feed's signature itself."""
+
 FORMS: Final = frozenset({"/login", "/password", "/logout"})
 """Unsafe paths whose forms carry the CSRF token as a field; they check it themselves."""
 
@@ -54,6 +60,9 @@ _PROGRAMS: Final = ("/api/", "/live", "/tiles/", "/_", "/status")
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 _PHOTO_BYTES: Final = 10 * 1024 * 1024 + 64 * 1024
 _BODY_BYTES: Final = 2 * 1024 * 1024
+_TABLE_BYTES: Final = 12 * 1024 * 1024
+_WITH_TABLES: Final = frozenset({"/api/v1/commands/import_devices", "/_dash-update-component"})
+"""Where a table of devices may come in, as base64."""
 _QUIET: Final = ("/healthz", "/readyz", "/metrics", "/assets/", "/tiles/", "/_dash-component-suites/")
 
 log = structlog.get_logger()
@@ -192,7 +201,9 @@ class Shell:
     def _limit(self, path: str) -> int:
         if path == "/api/v1/photos":
             return _PHOTO_BYTES
-        return self._deps.max_message_bytes if path.startswith(MESSAGES) else _BODY_BYTES
+        if path in _WITH_TABLES:
+            return _TABLE_BYTES
+        return self._deps.max_message_bytes if path.startswith((MESSAGES, DEVICES, WEBHOOKS)) else _BODY_BYTES
 
     async def _session(self, headers: Headers) -> SessionRow | None:
         token = cookie_of(headers, SESSION_COOKIE)
@@ -223,7 +234,11 @@ def is_open(path: str, method: str) -> bool:
         return True
     if path.startswith(OPEN_FOLDERS) and method in _SAFE and ".." not in path:
         return True
-    return path.startswith(MESSAGES) and method == "POST"
+    if method != "POST":
+        return False
+    if path.startswith(DEVICES):
+        return path.endswith("/readings")
+    return path.startswith((MESSAGES, WEBHOOKS))
 
 
 def cookie_of(headers: Headers, name: str) -> str:

@@ -7,7 +7,16 @@ from datetime import datetime
 from typing import Any, Final
 
 from data.database import Database
-from data.questions import devices, incidents, leader, operations, registries
+from data.questions import (
+    device_registry,
+    devices,
+    incidents,
+    leader,
+    operations,
+    registries,
+    series,
+    video,
+)
 from data.questions.context import Answer, Ask
 from incidents import commands as c
 from incidents.access import Thing
@@ -17,8 +26,11 @@ ANSWERS: Final[dict[type, Answer]] = {
     **incidents.ANSWERS,
     **leader.ANSWERS,
     **devices.ANSWERS,
+    **device_registry.ANSWERS,
     **registries.ANSWERS,
+    **series.ANSWERS,
     **operations.ANSWERS,
+    **video.ANSWERS,
 }
 
 _NAMED: Final[dict[type, tuple[str, str, str]]] = {
@@ -26,12 +38,16 @@ _NAMED: Final[dict[type, tuple[str, str, str]]] = {
     c.RouteIncident: ("id", "SELECT area_path, unit, worker FROM incidents WHERE id = %s", "incident"),
     c.DeviceDetail: ("device", "SELECT area_path, '', '' FROM devices WHERE id = %s", "device"),
     c.DeviceSeries: ("device", "SELECT area_path, '', '' FROM devices WHERE id = %s", "device"),
+    c.DeviceStatistics: ("device", "SELECT area_path, '', '' FROM devices WHERE id = %s", "device"),
+    c.DeviceGaps: ("device", "SELECT area_path, '', '' FROM devices WHERE id = %s", "device"),
     c.CameraDetail: ("camera", "SELECT area_path, '', '' FROM cameras WHERE code = %s", "camera"),
     c.Areas: ("parent", "SELECT path, '', '' FROM areas WHERE code = %s", "area"),
 }
 """Query → (field, SQL of the thing's area, unit, worker, word)."""
 
-_CITY_WIDE: Final = frozenset({c.Ledger, c.DeadLetters, c.Held, c.AuditLog, c.Feeds})
+_CITY_WIDE: Final = frozenset(
+    {c.Ledger, c.DeadLetters, c.Held, c.Quarantine, c.AuditLog, c.Feeds, c.TestFeed}
+)
 """Queries about the whole city's streams and log: only who is entitled to the city may ask."""
 
 
@@ -44,11 +60,13 @@ class StoreQuestions:
         place_of: Callable[[float, float], Place],
         facts: Callable[[], dict[str, Any]],
         city_path: Callable[[], str],
+        try_feed: Callable[[str, str], dict[str, Any]] | None = None,
     ) -> None:
         self._database = database
         self._place_of = place_of
         self._facts = facts
         self._city_path = city_path
+        self._try_feed = try_feed
 
     def thing(self, query: object) -> Thing | None:
         """See Questions."""
@@ -79,5 +97,5 @@ class StoreQuestions:
 
     def answer(self, query: object, actor: Actor, now: datetime) -> Any:
         """See Questions."""
-        ask = Ask(self._database, actor, now, self._place_of, self._facts)
+        ask = Ask(self._database, actor, now, self._place_of, self._facts, self._try_feed)
         return ANSWERS[type(query)](ask, query)

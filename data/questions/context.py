@@ -20,6 +20,8 @@ class Ask:
     now: datetime
     place_of: Callable[[float, float], Place]
     facts: Callable[[], dict[str, Any]]
+    try_feed: Callable[[str, str], dict[str, Any]] | None = None
+    """(feed, sample) → what TestFeed answers; None where no adapters are at hand."""
 
 
 Answer = Callable[[Ask, Any], Any]

@@ -10,10 +10,11 @@ from typing import Any, Final
 from data.database import dicts
 from data.incident_rows import COLUMNS, live_item, to_incident
 from data.questions.context import Answer, Ask, bounded, contains
+from data.questions.video import cameras_seeing
 from data.scope import incident_scope
 from gis.cells import haversine_m
 from incidents import commands as c
-from incidents.access import Thing, may
+from incidents.access import ANYWHERE, Thing, may
 from incidents.indicators import WINDOW_DAYS
 from incidents.lifecycle import allowed_actions, is_overdue
 from incidents.model import Actor, Incident, Rejected, Stage
@@ -64,6 +65,10 @@ def _item(row: tuple[Any, ...], now: datetime) -> dict[str, Any]:
     item["id"] = found.id
     item["overdue"] = is_overdue(found, now)
     return item
+
+
+CAMERAS_SHOWN: Final = 5
+"""Cameras that an incident names."""
 
 
 def pressable(incident: Incident, actor: Actor) -> list[str]:
@@ -146,7 +151,17 @@ def incident(ask: Ask, query: c.IncidentDetail) -> dict[str, Any]:
     detail["actions"] = pressable(found, ask.actor)
     thing = Thing(found.place.area_path, found.unit, found.worker)
     detail["may_unmask"] = bool(may(ask.actor, "person.unmask", thing))
+    detail["cameras"] = _seeing(ask, found)
     return detail
+
+
+def _seeing(ask: Ask, found: Incident) -> list[dict[str, Any]]:
+    """The nearest cameras that can see the place, as far as this actor may know of cameras."""
+    lon, lat = found.place.lon, found.place.lat
+    if lon is None or lat is None or not may(ask.actor, "camera.see", ANYWHERE):
+        return []
+    rows: list[dict[str, Any]] = cameras_seeing(ask, c.CamerasSeeing(lon, lat, CAMERAS_SHOWN))["rows"]
+    return rows
 
 
 def _source(source: dict[str, Any], unmask: bool) -> dict[str, Any]:

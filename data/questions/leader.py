@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from data.feed_states import feed_facts
 from data.indicators import stale
 from data.questions.context import Answer, Ask
 from data.questions.devices import silent_devices
@@ -11,6 +12,7 @@ from data.questions.incidents import OPEN, OVERDUE, incident_rows
 from data.scope import incident_scope, named
 from incidents import commands as c
 from incidents.access import ANYWHERE, Thing, may
+from incidents.feeds import live_status
 
 MOST: Final = 50
 WAITING: Final = (
@@ -67,14 +69,13 @@ def unknown(ask: Ask) -> dict[str, Any]:
 
 
 def _silent_feeds(ask: Ask) -> list[str]:
-    rows = ask.database.query(
+    rows = ask.database.dicts(
         # One that was never heard is not a worry of the duty: it stands on the page of the feeds.
-        "SELECT name FROM feeds WHERE NOT disabled"
-        " AND last_message_at < %s - make_interval(secs => greatest(3 * coalesce(expected_period_s, 300), 60))"
-        " ORDER BY last_message_at",
-        (ask.now,),
+        "SELECT f.name, f.disabled, f.last_message_at, f.expected_period_s, coalesce(s.failure, '') AS failure"
+        " FROM feeds f LEFT JOIN feed_states s ON s.feed = f.id"
+        " WHERE NOT f.disabled AND f.last_message_at IS NOT NULL ORDER BY f.last_message_at"
     )
-    return [name for (name,) in rows]
+    return [row["name"] for row in rows if live_status(feed_facts(row), ask.now) == "silent"]
 
 
 ANSWERS: Final[dict[type, Answer]] = {c.LeaderBoard: leader_board}

@@ -2,40 +2,59 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Final
 
 from data.audit import Audit
+from data.backlog import backlog
+from data.device_credentials import STANDS
+from data.feed_states import feed_facts
+from data.incident_rows import ms
 from data.indicators import latest_values
 from data.questions.context import Answer, Ask, bounded, contains
-from data.scope import area_scope
+from data.scope import area_scope, named
+from data.storage import storage
 from data.store_counts import store_counts
-from data.timeseries import edition
+from data.timeseries import continuous, edition
 from incidents import commands as c
+from incidents.access import ANYWHERE, may
+from incidents.feeds import live_status
 from incidents.model import Rejected
+from incidents.ports import TopicPartition
 
 SHOWN_BYTES: Final = 20_000
 """Of a dead letter; a longer one goes back as it is."""
 
-FEED_STATUS: Final = (
-    "CASE WHEN f.disabled THEN 'disabled' WHEN f.last_message_at IS NULL THEN 'never'"
-    " WHEN f.last_message_at < %(now)s - make_interval(secs => greatest(3 * coalesce(f.expected_period_s, 300), 60))"
-    " THEN 'silent' WHEN f.last_message_at < %(now)s"
-    " - make_interval(secs => greatest(coalesce(f.expected_period_s, 300), 20)) THEN 'late' ELSE 'normal' END"
-)
-
 
 def feeds(ask: Ask, query: c.Feeds) -> dict[str, Any]:
-    """See Feeds; counts are of the last 24 hours."""
+    """See Feeds; counts are of the last 24 hours. Of secrets only the names."""
     rows = ask.database.dicts(
         "SELECT f.id, f.name, f.owner, f.protocol, f.topics, f.expected_period_s, f.demo, f.disabled,"
-        f" f.last_message_at, {FEED_STATUS} AS status, coalesce(sum(l.stored), 0)::bigint AS stored,"
+        " f.last_message_at, f.kind, f.config, f.mapping, f.version, f.note,"
+        " ARRAY(SELECT jsonb_object_keys(f.secrets) ORDER BY 1) AS secrets, s.attempt_at, s.success_at,"
+        " coalesce(s.failure, '') AS failure, coalesce(s.reason, '') AS reason, s.records, s.set_aside, s.lost,"
+        " l.stored, l.rejected, l.duplicate, l.held FROM feeds f LEFT JOIN feed_states s ON s.feed = f.id"
+        " CROSS JOIN LATERAL (SELECT coalesce(sum(l.stored), 0)::bigint AS stored,"
         " coalesce(sum(l.rejected), 0)::bigint AS rejected, coalesce(sum(l.duplicate), 0)::bigint AS duplicate,"
-        " coalesce(sum(l.held), 0)::bigint AS held FROM feeds f LEFT JOIN ledger l ON l.feed = f.id"
-        " AND l.minute > %(now)s - interval '24 hours' GROUP BY f.id ORDER BY f.id",
+        " coalesce(sum(l.held), 0)::bigint AS held FROM ledger l WHERE l.feed = f.id"
+        " AND l.minute > %(now)s - interval '24 hours') l ORDER BY f.id",
         {"now": ask.now},
     )
+    keeper = bool(may(ask.actor, "feed.manage", ANYWHERE))
+    for row in rows:
+        row["status"] = live_status(feed_facts(row), ask.now)
+        if not keeper:  # how a source is reached is for those who keep it
+            for name in ("config", "mapping", "secrets", "version"):
+                del row[name]
     return {"rows": rows, "total": len(rows)}
+
+
+def test_feed(ask: Ask, query: c.TestFeed) -> dict[str, Any]:
+    """See TestFeed."""
+    if ask.try_feed is None:
+        raise Rejected("rule", "feeds cannot be tried here", field="feed")
+    return ask.try_feed(query.feed, query.sample)
 
 
 def ledger(ask: Ask, query: c.Ledger) -> dict[str, Any]:
@@ -63,8 +82,10 @@ def ledger(ask: Ask, query: c.Ledger) -> dict[str, Any]:
         end = ends.get(f"{part['topic']}/{part['partition']}")
         part["in_flight"] = None if end is None else max(0, end - part["position"])
     mismatches = ask.database.dicts(
-        "SELECT id, found_at, kind, topic, partition, feed, minute, expected, found, resolved_at"
-        " FROM ledger_mismatches ORDER BY resolved_at IS NOT NULL, found_at DESC LIMIT 200"
+        "SELECT m.id, m.found_at, m.kind, m.topic, m.partition, m.feed, m.minute, m.expected, m.found, m.resolved_at,"
+        " i.incident_id AS incident, coalesce(n.number, '') AS incident_number FROM ledger_mismatches m"
+        " LEFT JOIN intake i ON i.id = m.intake_id LEFT JOIN incidents n ON n.id = i.incident_id"
+        " ORDER BY m.resolved_at IS NOT NULL, m.found_at DESC LIMIT 200"
     )
     return {"rows": rows, "partitions": partitions, "mismatches": mismatches, "total": len(rows)}
 
@@ -72,7 +93,8 @@ def ledger(ask: Ask, query: c.Ledger) -> dict[str, Any]:
 def dead_letters(ask: Ask, query: c.DeadLetters) -> dict[str, Any]:
     """See DeadLetters; `value` as text, bytes that are no UTF-8 as \\x escapes, cut after SHOWN_BYTES.
 
-    `whole` is true when that text is the very message, so that it may be edited.
+    `whole` is true when that text is the very message, so that it may be edited. `unkept`: messages of the last 24
+    hours that were rejected beyond the limit of dead letters a minute, and so only counted.
     """
     if query.state not in ("open", "replayed", "dropped", "all"):
         raise Rejected("field", f"state={query.state!r}: open, replayed, dropped or all", field="state")
@@ -101,7 +123,16 @@ def dead_letters(ask: Ask, query: c.DeadLetters) -> dict[str, Any]:
     reasons = ask.database.query(
         f"SELECT reason, count(*) FROM dead_letters WHERE {where} GROUP BY reason ORDER BY 2 DESC", params
     )
-    return {"rows": rows, "total": sum(n for _, n in reasons), "reasons": dict(reasons)}
+    unkept = ask.database.query(
+        "SELECT coalesce(sum(rejected_unkept), 0)::bigint FROM ledger WHERE minute > %s - interval '24 hours'",
+        (ask.now,),
+    )[0][0]
+    return {
+        "rows": rows,
+        "total": sum(n for _, n in reasons),
+        "reasons": dict(reasons),
+        "unkept": unkept,
+    }
 
 
 def held(ask: Ask, query: c.Held) -> dict[str, Any]:
@@ -147,25 +178,85 @@ def indicators(ask: Ask, query: c.Indicators) -> dict[str, Any]:
     return {"rows": latest_values(ask.database, area.rstrip("/").rsplit("/", 1)[-1], ask.now), "area": area}
 
 
+def _rollup(ask: Ask) -> dict[str, Any]:
+    """How far readings are rolled up (ms; None: never yet), since when raw ones are kept, ledger rows that wait."""
+    with ask.database.transaction() as cursor:
+        aggregates = continuous(cursor)
+        cursor.execute("SELECT count(DISTINCT ledger_id) FROM rollup_dirty")
+        (waiting,) = cursor.fetchone() or (0,)
+        cursor.execute("SELECT settled, hours_until, days_until, raw_from FROM rollup_state")
+        reached = cursor.fetchone() or (None, None, None, None)
+    names = ("minutes_until", "hours_until", "days_until", "raw_from")
+    return {
+        "by": "continuous aggregates" if aggregates else "relay",
+        "waiting": waiting,
+        **{name: ms(at) for name, at in zip(names, reached, strict=True)},
+    }
+
+
+def _partition(name: str) -> TopicPartition:
+    topic, _, number = name.rpartition("/")
+    return TopicPartition(topic, int(number))
+
+
+def _ingest(ask: Ask, ends: Mapping[str, int] | None) -> dict[str, Any]:
+    """What came in within the last whole minute of the broker, a second; and what waits on the bus (None: unknown)."""
+    minute = ask.now.replace(second=0, microsecond=0) - timedelta(minutes=1)
+    ((messages, records),) = ask.database.query(
+        "SELECT coalesce(sum(stored + rejected + duplicate + held), 0)::bigint,"
+        " coalesce(sum(records_stored), 0)::bigint FROM ledger WHERE minute = %s",
+        (minute,),
+    )
+    lag = None
+    if ends is not None:
+        lag = backlog(ask.database, {_partition(name): end for name, end in ends.items()})
+    return {"lag": lag, "messages_per_s": round(messages / 60, 1), "records_per_s": round(records / 60, 1)}
+
+
 def status(ask: Ask, query: c.Status) -> dict[str, Any]:
     """See Status."""
     version = ask.database.query("SHOW server_version")[0][0]
     sizes = ask.database.query("SELECT pg_database_size(current_database())")[0][0]
     newest = ask.database.query("SELECT max(number) FROM schema_migrations")[0][0]
     demo = ask.database.query("SELECT count(*) FROM feeds WHERE demo AND NOT disabled")[0][0] > 0
+    facts = dict(ask.facts())
     return {
         "store": edition(ask.database),
         "postgresql": version,
         "database_bytes": sizes,
         "migration": newest,
         "demo": demo,
+        "rollup": _rollup(ask),
         "counted": {f"{kind}_{state}": int(n) for (kind, state), n in store_counts(ask.database).items()},
-        **ask.facts(),
+        "ingest": _ingest(ask, facts.pop("bus_ends", None)),
+        "storage": storage(ask.database, ask.now),
+        **facts,
     }
+
+
+def device_credentials(ask: Ask, query: c.DeviceCredentials) -> dict[str, Any]:
+    """See DeviceCredentials; one row a credential, the newest of a device first."""
+    scope, params = named(area_scope(ask.actor, "d.area_path"))
+    where = f"{scope} AND c.device ILIKE %(device)s AND (NOT %(standing)s OR ({STANDS} AND NOT d.disabled))"
+    params |= {"now": ask.now, "device": contains(query.device), "standing": query.standing}
+    rows = ask.database.dicts(
+        "SELECT c.device, d.name, c.number, c.login, c.issued_at, c.issued_by, c.ends_at, c.revoked_at, c.revoked_by,"
+        f" ({STANDS} AND NOT d.disabled) AS stands, k.online, k.at AS link_since, l.per_s, l.burst, coalesce((SELECT"
+        " jsonb_object_agg(r.door || ':' || r.reason, r.n) FROM gateway_refusals r WHERE r.device = c.device),"
+        " '{}'::jsonb) AS refused FROM device_credentials c JOIN devices d ON d.id = c.device"
+        " LEFT JOIN device_links k ON k.device = c.device LEFT JOIN device_limits l ON l.device = c.device"
+        f" WHERE {where} ORDER BY c.device, c.number DESC LIMIT %(limit)s",
+        {**params, "limit": bounded(query.limit, 1, 1000)},
+    )
+    total = ask.database.query(
+        f"SELECT count(*) FROM device_credentials c JOIN devices d ON d.id = c.device WHERE {where}", params
+    )[0][0]
+    return {"rows": rows, "total": total}
 
 
 ANSWERS: Final[dict[type, Answer]] = {
     c.Feeds: feeds,
+    c.TestFeed: test_feed,
     c.Ledger: ledger,
     c.DeadLetters: dead_letters,
     c.Held: held,
@@ -173,4 +264,5 @@ ANSWERS: Final[dict[type, Answer]] = {
     c.AuditLog: audit_log,
     c.Indicators: indicators,
     c.Status: status,
+    c.DeviceCredentials: device_credentials,
 }

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any, Final
 
 from data.incident_rows import ms
+from data.questions.composites import composite_of
 from data.questions.context import Answer, Ask, bounded, contains
 from data.scope import area_scope
 from incidents import commands as c
@@ -13,8 +13,6 @@ from incidents.access import ANYWHERE, may
 from incidents.model import Rejected
 
 _COUNTED: Final = ("devices", "cameras", "components")
-MAX_POINTS: Final = 1500
-"""Points of a chart: wider than any chart here has pixels for."""
 
 
 def classes(ask: Ask, query: c.Classes) -> dict[str, Any]:
@@ -100,7 +98,7 @@ def layer_counts(ask: Ask, query: c.LayerCounts) -> dict[str, int]:
 
 
 def device(ask: Ask, query: c.DeviceDetail) -> dict[str, Any]:
-    """See DeviceDetail."""
+    """See DeviceDetail; `pole`: what it is a part of, or None."""
     rows = ask.database.dicts(
         "SELECT d.no, d.id, d.type, t.name AS type_name, t.name_en AS type_name_en, t.icon, d.name, d.unit,"
         " u.name AS unit_name, d.area_path AS area, d.cell, d.lon, d.lat, d.expected_period_s, d.critical,"
@@ -119,6 +117,7 @@ def device(ask: Ask, query: c.DeviceDetail) -> dict[str, Any]:
         (number, found["type"]),
     )
     found["metrics"] = [{**m, "time": ms(m["time"])} for m in metrics]
+    found["pole"] = composite_of(ask.database, device=query.device)
     found["warnings"] = ask.database.dicts(
         "SELECT id, metric, value, threshold, level, message, time, cleared_at FROM warnings WHERE device = %s"
         " ORDER BY created_at DESC LIMIT 10",
@@ -130,52 +129,6 @@ def device(ask: Ask, query: c.DeviceDetail) -> dict[str, Any]:
         (found["type"],),
     )
     return found
-
-
-def device_series(ask: Ask, query: c.DeviceSeries) -> dict[str, Any]:
-    """See DeviceSeries; beyond MAX_POINTS each bucket gives its lowest and highest value."""
-    hours = min(max(query.hours, 0.1), 24 * 31)
-    rows = ask.database.query(
-        "SELECT r.time, r.value FROM readings r JOIN devices d ON d.no = r.device_no"
-        " JOIN metrics m ON m.no = r.metric_no WHERE d.id = %s AND m.id = %s AND r.time > %s ORDER BY r.time",
-        (query.device, query.metric, ask.now - timedelta(hours=hours)),
-    )
-    if len(rows) > MAX_POINTS:
-        rows = _lows_and_highs(rows, MAX_POINTS // 2)
-    unit = ask.database.query("SELECT unit, name, name_en FROM metrics WHERE id = %s", (query.metric,))
-    if not unit:
-        raise Rejected("not_found", f"metric={query.metric!r}: no such metric", field="metric")
-    return {
-        "device": query.device,
-        "metric": query.metric,
-        "unit": unit[0][0],
-        "name": unit[0][1],
-        "name_en": unit[0][2],
-        "t": [ms(time) for time, _ in rows],
-        "v": [value for _, value in rows],
-    }
-
-
-def _lows_and_highs(rows: list[tuple[Any, ...]], buckets: int) -> list[tuple[Any, ...]]:
-    size = -(-len(rows) // buckets)
-    out: list[tuple[Any, ...]] = []
-    for begin in range(0, len(rows), size):
-        part = rows[begin : begin + size]
-        low, high = min(part, key=lambda r: r[1]), max(part, key=lambda r: r[1])
-        out.extend(sorted({low, high}))
-    return out
-
-
-def camera(ask: Ask, query: c.CameraDetail) -> dict[str, Any]:
-    """See CameraDetail."""
-    rows = ask.database.dicts(
-        "SELECT code, name, lon, lat, cell, area_path AS area, scene, sector, share_range, direction_deg,"
-        " view_deg, range_m FROM cameras WHERE code = %s",
-        (query.camera,),
-    )
-    if not rows:
-        raise Rejected("not_found", f"camera={query.camera!r}: no such camera", field="camera")
-    return rows[0]
 
 
 def units(ask: Ask, query: c.Units) -> dict[str, Any]:
@@ -250,8 +203,6 @@ ANSWERS: Final[dict[type, Answer]] = {
     c.FindPlace: find_place,
     c.LayerCounts: layer_counts,
     c.DeviceDetail: device,
-    c.DeviceSeries: device_series,
-    c.CameraDetail: camera,
     c.Units: units,
     c.Areas: areas,
     c.Workers: workers,

@@ -45,7 +45,7 @@ class Order:
     cells: int = 10_000
     devices: int = 5_000
     cameras: int = 1_500
-    units: int = 60
+    units: int = 61
     workers: int = 400
     components: int = 6_000
 

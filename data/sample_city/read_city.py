@@ -31,7 +31,7 @@ COLUMNS: Final[dict[str, tuple[str, ...]]] = {
     "units": ("code", "name", "name_en", "kind", "area_path", "lon", "lat", "phone"),
     "workers": ("login", "name", "unit", "area_paths", "lon", "lat"),
     "device_types": ("id", "name", "name_en", "icon", "period_s", "critical", "prefix"),
-    "metrics": ("id", "device_type", "name", "name_en", "unit", "low", "high", "typical"),
+    "metrics": ("id", "device_type", "name", "name_en", "unit", "low", "high", "typical", "stuck_periods"),
     "devices": (
         "id", "type", "name", "unit", "area_path", "cell", "lon", "lat", "expected_period_s", "critical",
         "installed_on",
@@ -151,7 +151,8 @@ class DeviceTypeRow:
 
 @dataclass(frozen=True, slots=True)
 class MetricRow:
-    """A measured quantity: unit, what a sound device can report (low..high), an ordinary value (typical)."""
+    """A measured quantity: unit, what a sound device can report (low..high), an ordinary value (typical), and after how
+    many periods with the very same value it is stuck (None: it may stand still)."""
 
     id: str
     device_type: str
@@ -161,6 +162,7 @@ class MetricRow:
     low: float
     high: float
     typical: float
+    stuck_periods: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -373,7 +375,7 @@ def read_metrics(files: Path = FILES) -> Iterator[MetricRow]:
     for r in rows("metrics", files):
         yield MetricRow(
             r["id"], r["device_type"], r["name"], r["name_en"], r["unit"], float(r["low"]), float(r["high"]),
-            float(r["typical"]),
+            float(r["typical"]), int(r["stuck_periods"]) if r["stuck_periods"] else None,
         )  # fmt: skip
 
 

@@ -230,6 +230,7 @@ def facts(view: View, incident: Row) -> Component:
                 else "",
             ),
             (view.t("word.place"), [x for x in where if x is not None]),
+            (view.t("desk.cameras"), cameras(view, incident)),
             (view.t("word.reporter"), reporter(view, incident)),
             (view.t("word.unit"), unit(view, incident)),
             (
@@ -253,6 +254,22 @@ def facts(view: View, incident: Row) -> Component:
             ),
         )
     )
+
+
+def cameras(view: View, incident: Row) -> list[Component]:
+    """The nearest cameras that can see the place; one that is set aside says so."""
+    return [
+        html.Div(
+            [
+                html.Span(str(one["name"])),
+                html.Span(f" {one['distance_m']:.0f} m", className="cy-faint cy-num"),
+                html.Span(view.t("desk.camera.aside"), className="lamp lamp--warn")
+                if one["shelved"]
+                else None,
+            ]
+        )
+        for one in incident.get("cameras", [])
+    ]
 
 
 def reporter(view: View, incident: Row) -> Component | str:
@@ -331,7 +348,7 @@ def sources(view: View, incident: Row) -> list[Component]:
     rows = incident.get("source_list") or []
     if not rows:
         return []
-    marks = {"warning": "device", "alarm": "camera", "report": "user"}
+    marks = {"warning": "device", "alarm": "camera", "report": "user", "check": "database"}
     items = [
         html.Div(
             [

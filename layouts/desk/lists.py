@@ -136,10 +136,13 @@ def devices(view: View, answer: Row) -> list[Component]:
 
 
 def feeds(view: View, rows: Sequence[Row]) -> list[Component]:
-    """The registered feeds: who sends, when last."""
-    heads = [
-        view.t(k) for k in ("ops.feed", "ops.feed.owner", "ops.feed.protocol", "ops.feed.last", "word.status")
-    ] + [view.t(f"ops.count.{k}") for k in ("stored", "rejected", "duplicate", "held")]
+    """The registered feeds: who sends, when last, how the last attempt went; each opens its form to who keeps them."""
+    keeper = view.may("feed.manage")
+    heads = (
+        [view.t(f"ops.{k}") for k in ("feed", "feed.owner", "feed.protocol", "feed.last", "feed.period")]
+        + [view.t("word.status")]
+        + [view.t(f"ops.count.{k}") for k in ("stored", "rejected", "duplicate", "held")]
+    )
     lines = [
         html.Tr(
             [
@@ -152,23 +155,43 @@ def feeds(view: View, rows: Sequence[Row]) -> list[Component]:
                 html.Td(str(r.get("owner") or "–")),
                 html.Td(str(r.get("protocol") or "–")),
                 html.Td(pieces.age_of(r.get("last_message_at"), r.get("expected_period_s"))),
-                html.Td(status(view, str(r.get("status") or "silent"))),
+                html.Td(_period(view, r.get("expected_period_s")), className="cy-num"),
+                html.Td(
+                    [
+                        status(view, str(r.get("status") or "silent")),
+                        *(
+                            [html.Div(str(r["reason"]), className="cy-faint reason")]
+                            if r.get("reason")
+                            else []
+                        ),
+                    ]
+                ),
                 *(
                     html.Td(f"{int(r.get(k) or 0):,}", className="cy-num is-right")
                     for k in ("stored", "rejected", "duplicate", "held")
                 ),
-            ]
+            ],
+            **(attrs({"data-feed": str(r.get("id")), "role": "button", "tabIndex": "0"}) if keeper else {}),
         )
         for r in rows
     ]
     return [pieces.table(heads, lines, nothing=view.t("ui.empty"))]
 
 
+def _period(view: View, seconds: float | None) -> str:
+    return "–" if seconds is None else view.span(seconds)
+
+
 def status(view: View, value: str) -> Component:
     """online | silent | warning in words, with its shape."""
-    shape = {"normal": "online", "online": "online", "late": "warning", "warning": "warning"}.get(
-        value, "silent"
-    )
+    shapes = {
+        "normal": "online",
+        "online": "online",
+        "late": "warning",
+        "warning": "warning",
+        "error": "warning",
+    }
+    shape = shapes.get(value, "silent")
     return html.Span(view.word("feed.status", value), className=f"cy-status cy-status--{shape}")
 
 
@@ -202,7 +225,48 @@ def device(view: View, answer: Row) -> list[Component]:
             (view.t("word.area"), str(answer.get("area_name") or "")),
         )
     )
-    return [known, html.Div(latest, className="cy-grid device__values")]
+    return [known, html.Div(latest, className="cy-grid device__values"), *pole(view, answer.get("pole"))]
+
+
+def pole(view: View, answer: Row | None) -> list[Component]:
+    """The smart lamp pole that a device or camera is a part of: one thing, each function with its own status."""
+    if not answer:
+        return []
+    lines = [
+        html.Tr(
+            [
+                html.Td(view.word("devices.function", m.get("function")), className="cy-strong"),
+                html.Td(_pole_value(view, m), className="cy-num"),
+                html.Td(
+                    html.Span(
+                        view.word("devices.state", m["state"]) if m.get("state") else "–",
+                        className={"faulty": "lamp lamp--wrong", "silent": "lamp lamp--warn"}.get(
+                            str(m.get("state")), "cy-dim"
+                        ),
+                    )
+                ),
+            ],
+            title=str(m.get("name") or ""),
+            **attrs({"data-function": str(m.get("function"))}),
+        )
+        for m in answer.get("members", [])
+    ]
+    title = html.H3([pieces.icon("lamp"), f" {answer.get('name')} "], className="cy-h3")
+    heads = [view.t("devices.function"), view.t("word.reading"), view.t("word.status")]
+    return [
+        html.Div([title, html.Span(str(answer.get("id")), className="cy-faint cy-num")]),
+        pieces.table(heads, lines, nothing=""),
+    ]
+
+
+def _pole_value(view: View, m: Row) -> list[Component]:
+    if m.get("value") is None:
+        return []
+    return [
+        html.Span(f"{figures.number(m['value'])} {m.get('unit') or ''}", title=view.named(dict(m), "metric")),
+        html.Span(" "),
+        pieces.age_of(m.get("time")),
+    ]
 
 
 def series(view: View, answer: Row) -> list[Component]:
@@ -216,22 +280,5 @@ def series(view: View, answer: Row) -> list[Component]:
             className="chart",
             style={"height": "190px"},
             responsive=True,
-        )
-    ]
-
-
-def camera(view: View, answer: Row) -> list[Component]:
-    """A camera of the registry."""
-    return [
-        pieces.facts(
-            (
-                (view.t("word.name"), str(answer.get("name") or "")),
-                (view.t("word.number"), html.Span(str(answer.get("code")), className="cy-num")),
-                (view.t("desk.camera.scene"), str(answer.get("scene") or "")),
-                (
-                    view.t("desk.camera.direction"),
-                    f"{answer.get('direction_deg'):.0f}°" if answer.get("direction_deg") is not None else "",
-                ),
-            )
         )
     ]

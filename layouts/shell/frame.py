@@ -43,6 +43,15 @@ TERMINALS: Final = (
         "ops", "/ops", "status.see", "theme-desk", "desk/ops.mjs", ("desk/ops.css",), ("desk/cells.js",)
     ),
     Terminal(
+        "devices",
+        "/devices",
+        "feed.see",
+        "theme-desk",
+        "desk/devices.mjs",
+        ("desk/ops.css",),
+        ("desk/cells.js",),
+    ),
+    Terminal(
         "admin",
         "/admin",
         "account.see",

@@ -47,7 +47,7 @@ class FeedDeps:
 def add_arguments(
     subparsers: argparse._SubParsersAction[argparse.ArgumentParser],
 ) -> argparse.ArgumentParser:
-    """Add `feed` with its `simulate` and `replay` to the command line of the product; return its parser."""
+    """Add `feed` with its `simulate`, `replay` and `run` to the command line of the product; return its parser."""
     feed = subparsers.add_parser("feed", help="send simulated or recorded data to the bus")
     kinds = feed.add_subparsers(dest="feed_command", required=True)
 
@@ -72,6 +72,9 @@ def add_arguments(
     rep.add_argument("--channel", default="", help="channel of reports (default: grid, or hotline)")
     rep.add_argument("--feed", default="", help="id of the feed (default: replay-<file>)")
     rep.add_argument("--batch", type=_whole, default=500, help="most messages per batch (default 500)")
+
+    adapters = kinds.add_parser("run", help="fetch the configured feeds (docs/feeds.md)")
+    adapters.add_argument("ids", nargs="*", metavar="ID", help="only these (default: all that are enabled)")
 
     for parser in (sim, rep):
         parser.add_argument("--record", type=Path, metavar="FILE", help="write what was sent, as JSON lines")

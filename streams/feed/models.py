@@ -187,6 +187,36 @@ def _elevator(d: Instrument, now: Moment, rng: Random) -> Values:
     return max(1.0, (9 + 8 * d.u if busy else 2.5) + rng.gauss(0, 1.3)), 0.0
 
 
+def _pole_weather(d: Instrument, now: Moment, rng: Random) -> Values:
+    wet = min(1.0, now.rain_at(d.x, d.y) / 15)
+    warm = 22 + 6 * now.season + 5 * max(0.0, now.sun) - 3 * wet + 0.6 * d.wander(rng, 1)
+    return warm + rng.gauss(0, 0.1), max(
+        25.0, min(99.0, 88 - 22 * max(0.0, now.sun) + 9 * wet + rng.gauss(0, 0.8))
+    )
+
+
+def _pole_broadcast(d: Instrument, now: Moment, rng: Random) -> Values:
+    speaks = 7 <= now.hour < 21 and rng.random() < 0.05
+    return (78 + rng.gauss(0, 2) if speaks else 0.0,)
+
+
+def _pole_screen(d: Instrument, now: Moment, rng: Random) -> Values:
+    return (max(350.0, 350 + 4200 * max(0.0, now.sun) + rng.gauss(0, 25)),)
+
+
+def _charging_pile(d: Instrument, now: Moment, rng: Random) -> Values:
+    """`store`: hours that the car at it still wants."""
+    gone = d.hours_since(now)
+    d.store = max(0.0, d.store - gone)
+    if d.store == 0.0 and rng.random() < 0.03 + 0.05 * now.rush:
+        d.store = rng.uniform(0.5, 3.0)
+    return (rng.gauss(6.8, 0.15) if d.store > 0 else 0.0,)
+
+
+def _emergency_call(d: Instrument, now: Moment, rng: Random) -> Values:
+    return (0.0,)
+
+
 MODELS: Mapping[str, Model] = {
     "water_level": Model(("water_level_m", "river_flow_m3_s"), (2, 1), _water_level, True),
     "rain_gauge": Model(("rain_mm_h",), (1,), _rain_gauge),
@@ -209,6 +239,11 @@ MODELS: Mapping[str, Model] = {
     "bridge_strain": Model(("bridge_strain_ue", "bridge_vibration_mm_s"), (1, 2), _bridge, True),
     "slope_tilt": Model(("slope_tilt_deg", "slope_move_mm"), (3, 1), _slope),
     "elevator": Model(("elevator_vibration_mg", "elevator_stall_min"), (1, 0), _elevator),
+    "pole_weather": Model(("pole_temperature_c", "pole_humidity_pct"), (1, 1), _pole_weather),
+    "pole_broadcast": Model(("broadcast_volume_db",), (1,), _pole_broadcast),
+    "pole_screen": Model(("screen_brightness_cd_m2",), (0,), _pole_screen),
+    "charging_pile": Model(("charging_power_kw",), (2,), _charging_pile),
+    "emergency_call": Model(("emergency_press",), (0,), _emergency_call),
 }
 """Ordinary values per kind of device."""
 

@@ -10,6 +10,7 @@ import csv
 import gzip
 import io
 import re
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
@@ -56,7 +57,8 @@ class Format:
     header: tuple[str, ...]
 
 
-def _open(path: Path) -> BinaryIO:
+def unpacked(path: Path) -> BinaryIO:
+    """The file's bytes, unpacked when it is gzipped."""
     with path.open("rb") as file:
         zipped = file.read(2) == b"\x1f\x8b"
     return cast(BinaryIO, gzip.open(path, "rb")) if zipped else path.open("rb")
@@ -73,7 +75,7 @@ def _wrong(path: Path, encoding: str) -> tuple[int, int]:
     """(bytes that `encoding` cannot decode, bytes beyond ASCII) of the whole file."""
     wrong = beyond = 0
     decoder = codecs.getincrementaldecoder(encoding)("surrogateescape")
-    with _open(path) as file:
+    with unpacked(path) as file:
         while chunk := file.read(_CHUNK):
             beyond += len(chunk) - len(chunk.translate(None, _BEYOND_ASCII))
             wrong += _escaped(decoder.decode(chunk))
@@ -97,7 +99,7 @@ def detect_encoding(path: Path) -> str:
     UTF-8 text is hardly ever valid by accident, so a file in which only a twentieth of the bytes beyond ASCII
     is wrong counts as damaged UTF-8. Raises RecordingError for UTF-16.
     """
-    with _open(path) as file:
+    with unpacked(path) as file:
         head = file.read(4)
     if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
         raise RecordingError(f"{path.name}: UTF-16 found; save it as UTF-8 (or pass --encoding utf-16)")
@@ -115,10 +117,10 @@ def detect(path: Path, encoding: str = "") -> Format:
     """
     try:
         encoding = encoding or detect_encoding(path)
-        with _open(path) as file:
+        with unpacked(path) as file:
             text = io.TextIOWrapper(file, encoding, errors="surrogateescape", newline="")
             first = text.readline(65536)
-    except (OSError, EOFError, LookupError) as error:
+    except (OSError, EOFError, LookupError, zlib.error) as error:
         raise RecordingError(f"{path}: cannot be read: {error}") from None
     if not first.strip():
         raise RecordingError(f"{path.name}: the first line is empty; a header with column names is needed")
@@ -132,7 +134,7 @@ def detect(path: Path, encoding: str = "") -> Format:
 def rows(path: Path, form: Format) -> Iterator[Row | BadRow]:
     """The rows after the header, in file order. Blank lines are no rows."""
     width = len(form.header)
-    with _open(path) as file:
+    with unpacked(path) as file:
         text = io.TextIOWrapper(file, form.encoding, errors=form.errors, newline="")
         reader = csv.reader(text, delimiter=form.delimiter)
         line = 1
@@ -143,7 +145,7 @@ def rows(path: Path, form: Format) -> Iterator[Row | BadRow]:
                 yield BadRow(line, f"not CSV: {error}")
                 line = reader.line_num + 1
                 continue
-            except (EOFError, OSError) as error:
+            except (EOFError, OSError, zlib.error) as error:
                 yield BadRow(line, f"the file ends early: {error}")
                 return
             if cells is None:

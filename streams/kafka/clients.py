@@ -15,14 +15,13 @@ from kafka import (  # type: ignore[import-untyped,unused-ignore]
 )
 from kafka import TopicPartition as _KafkaPartition
 from kafka import errors as _errors
-from kafka.coordinator.assignors.cooperative_sticky import (  # type: ignore[import-untyped,unused-ignore]
-    CooperativeStickyAssignor,
-)
 from kafka.net.compat import KafkaNetClient  # type: ignore[import-untyped,unused-ignore]
 from kafka.structs import OffsetAndMetadata  # type: ignore[import-untyped,unused-ignore]
 
 from incidents.ports import BusRefused, BusUnavailable, MessageRefused, TopicPartition
+from streams.kafka.assignor import PerTopicAssignor
 from streams.kafka.group_join import repair_joining
+from streams.kafka.record_batches import read_batches_quickly
 
 CONNECT_S: Final = 3.0
 """How long a client looks for a broker before the bus counts as away."""
@@ -161,7 +160,7 @@ def consumer(bootstrap: str, group: str) -> Any:
         enable_auto_commit=False,
         auto_offset_reset="none",
         allow_auto_create_topics=False,
-        partition_assignment_strategy=[CooperativeStickyAssignor],
+        partition_assignment_strategy=[PerTopicAssignor],
         session_timeout_ms=int(SESSION_S * 1000),
         heartbeat_interval_ms=int(SESSION_S * 1000 / 6),
         fetch_max_wait_ms=100,
@@ -169,6 +168,7 @@ def consumer(bootstrap: str, group: str) -> Any:
         max_partition_fetch_bytes=4 * 1024 * 1024,
     )
     repair_joining(made)
+    read_batches_quickly(made)
     return made
 
 

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from incidents.ports import BusRefused, BusUnavailable, TopicPartition
+from incidents.ports import BusRefused, BusUnavailable, TopicPartition, Usage
 from streams.kafka.clients import TOPIC_EXISTS, UNKNOWN_TOPIC, Shared, admin, ours, port_errors, theirs
 from streams.message_size import refuse_topic_name
 
@@ -71,6 +71,19 @@ class KafkaInspector:
             return {}
         answer = self._ask(lambda client: client.list_group_offsets({group: wanted}))
         return {ours(p): at.offset for p, at in answer.get(group, {}).items() if at.offset >= 0}
+
+    def usage(self) -> Usage:
+        """See incidents.ports.BusInspector: logs of every replica on every broker."""
+        brokers = self._ask(lambda client: client.describe_log_dirs())
+        return Usage(
+            sum(
+                int(partition["partition_size"])
+                for broker in brokers
+                for folder in broker["log_dirs"]
+                for topic in folder["topics"]
+                for partition in topic["partitions"]
+            )
+        )
 
     def close(self) -> None:
         """See incidents.ports.BusInspector."""

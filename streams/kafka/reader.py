@@ -82,7 +82,7 @@ class KafkaReader:
                 continue
             with self._lock:
                 waiting = frozenset(self._unplaced)
-            records = [_record(r) for p, batch in batches.items() if ours(p) not in waiting for r in batch]
+            records = [r for p, batch in batches.items() if ours(p) not in waiting for r in batch]
             if records or (not waiting and left == 0.0):
                 return records
 
@@ -202,15 +202,3 @@ class KafkaReader:
                     self._unplaced.discard(partition)
                     if partition not in self._paused:
                         client.resume(theirs(partition))
-
-
-def _record(record: Any) -> Record:
-    return Record(
-        topic=record.topic,
-        partition=record.partition,
-        offset=record.offset,
-        key=(record.key or b"").decode(errors="replace"),
-        value=record.value or b"",
-        headers=tuple((name, content or b"") for name, content in record.headers or ()),
-        timestamp_ms=record.timestamp,
-    )

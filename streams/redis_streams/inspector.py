@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import redis
 
-from incidents.ports import BusRefused, TopicPartition
+from incidents.ports import BusRefused, TopicPartition, Usage
 from streams.redis_streams.connection import call, call_all, port_errors
 from streams.redis_streams.layout import committed_offset, head_key, log_key
 from streams.redis_streams.scripts import OFFSETS_AT
@@ -113,10 +113,14 @@ class RedisInspector:
 
     def memory_used(self) -> float:
         """Used share of the server's memory limit; 0 when it has none."""
+        usage = self.usage()
+        return usage.used / usage.capacity if usage.capacity else 0.0
+
+    def usage(self) -> Usage:
+        """See incidents.ports.BusInspector: the server's memory."""
         with port_errors():
             memory: Any = self._client.info("memory")
-        limit = int(memory.get("maxmemory") or 0)
-        return int(memory["used_memory"]) / limit if limit else 0.0
+        return Usage(int(memory["used_memory"]), int(memory.get("maxmemory") or 0) or None)
 
     def close(self) -> None:
         """See incidents.ports.BusInspector."""

@@ -20,7 +20,21 @@ from typing import Any
 
 from tests.product import ROOT, real_services_possible
 
-BENCHES: tuple[str, ...] = ("start", "spine", "replays", "drills")
+BENCHES: tuple[str, ...] = (
+    "start",
+    "spine",
+    "replays",
+    "drills",
+    "ingest",
+    "kill-drill",
+    "flood",
+    "registry-scale",
+    "vectors",
+    "rollup",
+    "queries",
+    "gateway",
+    "fuzz",
+)
 
 Figures = dict[str, Any]
 
@@ -72,7 +86,7 @@ def commit() -> str:
 
 def module_of(name: str) -> ModuleType:
     """The module of a bench."""
-    return importlib.import_module(f"tests.bench.bench_{name}")
+    return importlib.import_module(f"tests.bench.bench_{name.replace('-', '_')}")
 
 
 def choose_profile(wanted: str) -> str:

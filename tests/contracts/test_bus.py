@@ -516,6 +516,16 @@ def test_offsets_at_of_an_empty_partition(inspector: BusInspector, topic: str) -
     assert inspector.offsets_at(TopicPartition(topic, 0), [0, 10**12]) == [0, 0]
 
 
+def test_usage_is_what_the_messages_take(producer: Producer, inspector: BusInspector, topic: str) -> None:
+    before = inspector.usage()
+    dice = random.Random(2)
+    for n in range(40):
+        producer.publish([Outgoing(topic, f"k{n}-{i}", dice.randbytes(10_000)) for i in range(10)])
+    after = inspector.usage()
+    assert 3_900_000 < after.used - before.used < 12_000_000
+    assert after.capacity is None or after.capacity > after.used
+
+
 def test_publishing_from_several_threads(producer: Producer, join: Callable[..., Reader], topic: str) -> None:
     positions: list[Position] = []
 

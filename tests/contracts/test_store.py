@@ -25,14 +25,16 @@ from data import migrate as migrations
 from data.audit import Audit
 from data.database import Database, StoreUnavailable
 from data.flush import FlushStore
-from data.incident_rows import COLUMNS, live_item, to_incident, to_row
+from data.health import keep_skews
+from data.incident_rows import COLUMNS, live_item, ms, to_incident, to_row
 from data.indicators import completeness_values, device_values, incident_values, keep, told_areas
 from data.outbox import Outbox
 from data.questions.answers import StoreQuestions
 from data.questions.incidents import INDICATOR_RECORDS
-from data.reconcile import Reconciler
+from data.reconcile import Reconciler, recount
 from data.registry import load_registry
 from data.scope import area_scope, incident_scope
+from data.storage import bus_usage, files_usage, measure, storage, store_usage
 from data.timeseries import TABLES, edition, enable
 from incidents.access import ROLES, Thing, covers, may
 from incidents.commands import (
@@ -41,6 +43,7 @@ from incidents.commands import (
     Devices,
     IncidentList,
     LeaderBoard,
+    Ledger,
     NoteIncident,
     ReplayDeadLetter,
     ReportIncident,
@@ -50,7 +53,8 @@ from incidents.indicators import count, share
 from incidents.ingest import Fenced, Flush
 from incidents.lifecycle import Step, advance, escalation_due, file_report
 from incidents.model import Actor, ClockKind, Incident, Place, Policy, Rejected, Stage
-from incidents.ports import Outgoing, Record, TopicPartition
+from incidents.ports import BusUnavailable, Outgoing, Record, TopicPartition, Usage
+from incidents.selfcheck import LEDGER_CLASS, file_mismatches
 from incidents.service import City, CityService
 from incidents.triage import SYSTEM, escalate_due, triage
 from streams import topics
@@ -235,6 +239,31 @@ def test_duplicates_and_conflicts_are_told_apart(db: Database) -> None:
     assert ledger == [(1, 2, 3, 0, 2, 2, 7)]
     found = db.query('SELECT field, found, rule FROM dead_letters ORDER BY "offset"')
     assert found[0] == ("data.readings.value", "1.5", "2026-11-21T08:00:00+00:00 is stored with 1")
+
+
+def test_a_source_gone_wild_is_counted_and_does_not_fill_the_disk(db: Database) -> None:
+    """The limit holds for the minute, whatever process stores it; the next minute begins anew."""
+    wild = [Outgoing(topics.READING, "k", b"{") for _ in range(5)]
+    intaker = Intaker(db)
+    for _ in range(2):
+        intaker.store = FlushStore(db, dead_letters_kept=3)
+        assert intaker.take(wild) == ["malformed"] * 5
+    intaker.take(wild, NOW + timedelta(minutes=1))
+    assert db.query("SELECT rejected, rejected_unkept FROM ledger ORDER BY minute") == [(10, 7), (5, 2)]
+    assert db.query("SELECT count(*) FROM dead_letters") == [(6,)]
+    assert db.query("SELECT count(*) FROM outbox WHERE topic LIKE '%%.dead'") == [(6,)]
+    with db.transaction() as cursor:
+        assert recount(cursor, 0, 10**6) == [], "what is only counted is not missed"
+
+
+def test_how_far_clocks_are_off_is_kept_beside_the_health(db: Database) -> None:
+    first, second = (row[0] for row in db.query("SELECT no FROM devices ORDER BY no LIMIT 2"))
+    keep_skews(db, lambda: NOW, {first: 2.5, second: -40.0, 999_999: 1.0})
+    keep_skews(db, lambda: NOW + timedelta(minutes=1), {second: -39.0})
+    assert db.query("SELECT device_no, state, clock_skew_s, clock_skew_at FROM device_health ORDER BY 1") == [
+        (first, "unknown", 2.5, NOW),
+        (second, "unknown", -39.0, NOW + timedelta(minutes=1)),
+    ]
 
 
 def test_a_conflict_keeps_the_other_readings_of_its_message(db: Database) -> None:
@@ -427,6 +456,74 @@ def test_an_old_mismatch_stays_until_it_agrees_again(db: Database) -> None:
         cursor.executemany("INSERT INTO readings VALUES (%s, %s, %s, %s, %s)", gone)
     reconciler.run(days_later)
     assert db.query(still_open) == [(0,)]
+
+
+def test_a_mismatch_that_stands_becomes_one_incident_of_the_platform(db: Database) -> None:
+    """Filed at the second look, once; further ones join it while it is open; what comes back is filed anew."""
+    intaker, reconciler, units = Intaker(db), Reconciler(db, NoBus), units_of_work(db)
+
+    def look(at: datetime) -> int:
+        """What the relay's timers and the ingest's triage do at that moment; sources filed."""
+        reconciler.run(at)
+        with units() as uow:
+            filed = file_mismatches(uow, CITY, at)
+            triage(uow, at, PATTERN, ZONE)
+        return filed
+
+    later = [NOW + timedelta(seconds=30 * n) for n in range(8)]
+    intaker.take([reading("WL-1", {"level": 1.0}, NOW + timedelta(seconds=n), f"m{n}") for n in range(4)])
+    gone = db.query("DELETE FROM readings WHERE time = %s RETURNING *", (NOW,))
+    assert [look(later[0]), look(later[1]), look(later[2])] == [0, 1, 0]
+    [(number, class_code, text, area, stage)] = db.query(
+        "SELECT id, class_code, text, area_path, stage FROM incidents"
+    )
+    assert (area, stage) == (CITY, "reported") and "应有 4 条，实有 3 条" in text and topics.READING in text
+    assert class_code in ("", LEDGER_CLASS)
+    answer = StoreQuestions(db, place_of, dict, lambda: CITY).answer(
+        Ledger(60), actor("administrator", CITY), later[2]
+    )
+    [shown] = answer["mismatches"]
+    assert shown["incident"] == number and shown["incident_number"]
+
+    with db.transaction() as cursor:
+        cursor.executemany("INSERT INTO readings VALUES (%s, %s, %s, %s, %s)", gone)
+    assert look(later[3]) == 0
+    assert db.query("SELECT count(*) FROM ledger_mismatches WHERE resolved_at IS NULL") == [(0,)]
+    db.query("DELETE FROM readings WHERE time = %s", (NOW,))
+    assert [look(later[4]), look(later[5])] == [0, 1]
+    assert db.query("SELECT id, sources FROM incidents") == [(number, 2)]
+
+
+def test_room_is_measured_and_forecast(db: Database, tmp_path: Path) -> None:
+    grown = iter(range(1_000_000, 10_000_000, 1_000_000))
+
+    def away() -> Usage:
+        raise BusUnavailable("the bus is away")
+
+    minutes = [NOW + timedelta(minutes=5 * n) for n in range(5)]
+    for at in minutes:
+        rooms = {
+            "store": lambda: store_usage(db, "", 0),
+            "live": lambda: Usage(next(grown), 6_000_000),
+            "files": lambda: files_usage(tmp_path),
+            "bus": away,
+        }
+        measure(db, rooms, at)
+    found = {row["what"]: row for row in storage(db, minutes[-1])}
+    assert "bus" not in found
+    assert found["store"]["used"] > 1_000_000 and found["store"]["capacity"] is None
+    assert found["live"] | {"per_day": None} == {
+        "what": "live", "unit": "bytes", "used": 5_000_000, "capacity": 6_000_000, "at": ms(minutes[-1]),
+        "per_day": None, "full_at": ms(minutes[-1] + timedelta(minutes=5)),
+    }  # fmt: skip
+    assert found["live"]["per_day"] == pytest.approx(12 * 24 * 1_000_000)
+    assert found["files"]["capacity"] > found["files"]["used"] > 0
+    assert found["held"]["used"] == 0 and found["held"]["per_day"] == 0
+    measure(db, {}, minutes[-1] + timedelta(days=8))
+    assert db.query("SELECT count(DISTINCT at) FROM storage_samples") == [(1,)]
+    assert bus_usage(lambda: Usage(3), 2).capacity == 2 * 10**9
+    assert bus_usage(lambda: Usage(3, 7), 2).capacity == 7
+    assert store_usage(db, str(tmp_path), 0).capacity > shutil.disk_usage(tmp_path).free
 
 
 def test_what_the_bus_said_of_an_old_minute_is_not_taken_back(db: Database) -> None:

@@ -23,7 +23,7 @@ LEVELS = ("city", "district", "town", "village", "duty_grid", "cell")
 COUNTS = (1, 4, 20, 200, 2_000, 10_000)
 SMALL = {
     "districts": 3, "towns": 8, "villages": 24, "duty-grids": 120, "cells": 480, "devices": 300, "cameras": 90,
-    "units": 60, "workers": 48, "components": 260, "seed": 20261121,
+    "units": 61, "workers": 48, "components": 260, "seed": 20261121,
 }  # fmt: skip
 WGS84 = Geod(ellps="GRS80")
 CENTRE = (113.900, 21.900)
@@ -130,7 +130,7 @@ def test_counts_are_arguments_and_the_law_holds_for_them(tmp_path: Path) -> None
     assert sum(1 for _ in read_city.read_devices(tmp_path)) == 300
     assert sum(1 for _ in read_city.read_cameras(tmp_path)) == 90
     assert sum(1 for _ in read_city.read_components(tmp_path)) == 260
-    assert sum(1 for _ in read_city.read_units(tmp_path)) == 60
+    assert sum(1 for _ in read_city.read_units(tmp_path)) == 61
     assert sum(1 for _ in read_city.read_workers(tmp_path)) == 48
     assert _components([(e.from_node, e.to_node) for e in read_city.read_road_edges(tmp_path)]) == 1
 
@@ -304,7 +304,7 @@ def test_roads_cross_water_only_on_bridges(edges: list[RoadEdgeRow]) -> None:
 def test_workers_serve_every_duty_grid_once(levels: dict[str, list[AreaRow]]) -> None:
     workers = list(read_city.read_workers())
     units = {u.code: u for u in read_city.read_units()}
-    assert len(workers) == 400 and len(units) == 60
+    assert len(workers) == 400 and len(units) == 61
     served = Counter(path for w in workers for path in w.area_paths)
     assert set(served) == {g.path for g in levels["duty_grid"]} and set(served.values()) == {1}
     shape = {g.path: g.geometry for g in levels["duty_grid"]}

@@ -17,6 +17,7 @@ import pytest
 import yaml
 
 from deploy.bare.kafka_broker import Kafka
+from deploy.mosquitto.config import GATEWAY
 from deploy.place import Place
 from deploy.supervisor import CHILDREN, STEPS
 from settings import SETTINGS
@@ -90,9 +91,24 @@ def test_compose_is_valid_and_the_schema_is_the_official_one() -> None:
 def test_compose_starts_the_sub_commands_of_make_run() -> None:
     ours = _ours(_compose())
     started = {name: tuple(service["command"]) for name, service in ours.items()}
-    assert started == {command.name: command.words for command in (*STEPS, *CHILDREN)}
+    demo = {command.name: command.words for command in (*STEPS, *CHILDREN)}
+    # `make run` has no Mosquitto to put a gateway behind; its devices come by HTTPS.
+    assert started == demo | {"gateway": ("gateway",), "mosquitto": ("run", "--host", "0.0.0.0")}
     assert {n for n, s in ours.items() if "demo" in s.get("profiles", [])} == {"init", "feed"}
     assert {n for n, s in ours.items() if not s["healthcheck"].get("disable")} == {"web"}
+
+
+def test_the_gateways_account_is_the_one_that_mosquitto_knows() -> None:
+    services = _compose()["services"]
+    address = services["gateway"]["environment"]["CHENGYUN_MQTT"]
+    assert address == services["mosquitto"]["environment"]["CHENGYUN_MQTT"]
+    assert address.startswith(f"mqtt://{GATEWAY}:") and address.endswith("@mosquitto:1883")
+    assert services["mosquitto"]["entrypoint"] == ["python", "-m", "deploy.mosquitto"]
+    assert services["mosquitto"]["volumes"] == services["gateway"]["volumes"], (
+        "who may connect is told by files"
+    )
+    (installed,) = [rest for name, rest in _dockerfile() if name == "RUN" and "apt-get" in rest]
+    assert " mosquitto " in installed
 
 
 def test_every_service_that_is_waited_for_exists_and_can_be_waited_for() -> None:

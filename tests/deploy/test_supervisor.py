@@ -21,7 +21,8 @@ from deploy.processes import Identity, descendants, free_ports, identify, wait_g
 
 ROOT = Path(__file__).resolve().parents[2]
 FAKE = Path(__file__).with_name("fake_app.py")
-NAMES = ("ingest", "relay", "web", "feed")
+NAMES = ("ingest", "relay", "web", "feed", "feed")
+"""First word of each child: `feed run` and `feed simulate`."""
 
 
 class Run:
@@ -102,20 +103,26 @@ def test_start_and_stop_in_order_leaving_nothing(var: Path, port: int, runs: lis
         assert last == f"ready http://127.0.0.1:{port}/"
         assert str(var / "accounts.txt") in run.lines[-2]
         family = run.family()
-        assert len(family) >= 7
+        assert len(family) >= 8
         run.until_all_begun()
         assert run.end(number) == 0
         assert not wait_gone(family, 2)
         assert "Traceback" not in "\n".join(run.lines)
     words = [n["words"][0] for n in run.notes() if "signal" not in n]
     assert words[:2] == ["migrate", "init"]
-    assert sorted(words[2:6]) == sorted(NAMES)
-    assert words[6:8] == ["migrate", "init"]
-    assert [n["words"][0] for n in run.notes() if "signal" in n][:4] == ["feed", "web", "ingest", "relay"]
+    assert sorted(words[2:7]) == sorted(NAMES)
+    assert words[7:9] == ["migrate", "init"]
+    assert [n["words"][0] for n in run.notes() if "signal" in n][:5] == [
+        "feed",
+        "feed",
+        "web",
+        "ingest",
+        "relay",
+    ]
     assert len({(n["dsn"], n["bus"]) for n in run.notes() if "dsn" in n}) == 1, (
         "same servers on the second start"
     )
-    for name in (*NAMES, "postgres", "redis-bus", "redis-live"):
+    for name in (*NAMES, "feeds", "postgres", "redis-bus", "redis-live"):
         lines = (var / "log" / f"{name}.log").read_text().splitlines()
         assert lines and all(isinstance(json.loads(line), dict) for line in lines)
 

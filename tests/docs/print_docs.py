@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final, TypeVar, get_args, get_origin
+from typing import Any, Final, Literal, TypeVar, get_args, get_origin
 
 import msgspec
 
@@ -18,6 +19,10 @@ from incidents.model import FINAL_STAGES, Stage
 from settings import SETTINGS
 from streams import topics
 from streams.envelope import DATA_OF_TOPIC, Message, Point, Reading, Reporter
+from streams.feeds import mapping
+from streams.feeds.http_pull import Paging, Since
+from streams.feeds.kinds import SHAPES
+from streams.feeds.sample_feeds import sample_feeds
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 DOCS: Final = ROOT / "docs"
@@ -113,6 +118,10 @@ def _type_name(kind: Any) -> str:
     origin = get_origin(kind)
     if origin is list:
         return f"list of {_type_name(get_args(kind)[0])}"
+    if origin is Literal:
+        return " or ".join(f"`{word}`" if word != "" else "—" for word in get_args(kind))
+    if origin is dict:
+        return f"object of {_type_name(get_args(kind)[1])}"
     if origin is not None:
         return " or ".join(_type_name(part) for part in get_args(kind) if part is not type(None))
     if isinstance(kind, TypeVar):
@@ -231,12 +240,106 @@ def indicators() -> str:
     )
 
 
+def feeds() -> str:
+    """How to connect a source: kinds, configuration, mapping, one sample of each."""
+    parts = [
+        f"# Feeds: how to connect a source\n\n{NOTICE}\n{FEEDS_INTRODUCTION}",
+        "## Mapping\n\n" + _docstring(mapping.__doc__),
+        table(("rule", "example", "gives"), MAPPING_RULES),
+    ]
+    for sample in sample_feeds():
+        config, secrets, _ = SHAPES[sample["kind"]]
+        parts.append(f"## `{sample['kind']}`\n\n" + _docstring(config.__doc__))
+        parts.append(table(("config", "type", "default"), _fields(config)))
+        for inner in (Paging, Since) if sample["kind"] == "http" else ():
+            parts.append(
+                _docstring(inner.__doc__)
+                + "\n"
+                + table((f"[{inner.__name__}]", "type", "default"), _fields(inner))
+            )
+        if rows := _fields(secrets):
+            parts.append(_docstring(secrets.__doc__) + "\n" + table(("secrets", "type", "default"), rows))
+        shown = {k: sample[k] for k in ("name", "owner", "kind", "expected_period_s", "config", "mapping")}
+        given = sample["sample"]
+        text = given if isinstance(given, str) else json.dumps(given, ensure_ascii=False, indent=2)
+        parts.append(
+            f"Sample (`streams/feeds/samples/{sample['kind']}.json`):\n\n```json\n{_json(shown)}\n```\n"
+        )
+        parts.append(f"From its source:\n\n```\n{text.strip()}\n```\n")
+        made = "\n".join(json.dumps(g, ensure_ascii=False) for g in sample["gives"])
+        parts.append(f"On the bus:\n\n```json\n{made}\n```\n")
+    return "\n".join(parts)
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, indent=2)
+
+
+def _docstring(text: str | None) -> str:
+    return inspect.cleandoc(text or "") + "\n"
+
+
+MAPPING_RULES: Final[list[tuple[Any, ...]]] = [
+    ("a constant", '`"hotline"` or `{"const": 3}`', "itself"),
+    (
+        "a path",
+        '`{"path": "a.b[0]"}`',
+        'what JMESPath finds; names that are no words in quotes: `\\"水位\\"`',
+    ),
+    ("a template", '`{"template": "WL-{code}"}`', "text with values in it"),
+    (
+        "the record's own",
+        '`{"record": "time"}`, `{"record": "id"}`',
+        "Kafka's timestamp, time of arrival; offset, row",
+    ),
+    ("a look-up", '`{"path": "k", "table": {"A": "WL-1"}, "otherwise": "?"}`', "what stands there"),
+    ("a unit", '`{"path": "t_f", "times": 0.5555555556, "plus": -17.7777777778}`', "value × times + plus"),
+    (
+        "a time",
+        '`{"path": "t", "format": "%d.%m.%Y %H:%M", "zone": "Asia/Shanghai"}`',
+        "also `epoch_s`, `epoch_ms`; without a format found by itself",
+    ),
+    ("may be absent", '`{"path": "q", "optional": true}`', "the field, or its reading, is left out"),
+    ("coordinates", '`"point": {"lon": …, "lat": …, "crs": "GCJ-02"}`', "converted at ingest"),
+]
+
+FEEDS_INTRODUCTION: Final = """\
+A source that can send CloudEvents itself posts them to `/api/v1/messages/<topic>` with its token (topics.md) and needs
+nothing of this page. Any other is connected by data: one of seven kinds of adapters fetches or takes its records, and a
+mapping turns their fields into our envelope.
+
+1. 运行监控 → 数据源 → 新建数据源 (the right `feed.manage`), or `POST /api/v1/commands/save_feed` with the fields below.
+2. 试读 (`GET /api/v1/queries/test_feed?feed=ID`) shows ten records as the mapping makes them, or field, value and rule of
+   what is wrong. Nothing is stored, published or acknowledged. `sample=` tries a record that is given.
+3. `python app.py feed run` (the process `feeds` of `make run` and of the compose file) fetches every enabled feed, a
+   thread each (`feed run ID …`: only these). Several processes share the feeds out among themselves. Webhooks are taken by the web process: `POST /api/v1/feeds/ID/records`.
+
+**Law.** Read → map → on the bus → position kept in the store → acknowledged (MQTT), moved (files). A crash anywhere
+repeats records; their message ids follow from the records, so the repetition is counted as duplicate and stored once. A
+feed whose records carry neither an id nor a time of their own cannot be told from its repetition. A record that cannot be
+read or mapped becomes a dead letter of the reason `mapping`, with field, value and rule: counted in the ledger, seen and
+replayed on the page of dead letters (after a crash it may lie there twice).
+
+**Status.** 正常; 迟到 after 1.5 expected periods without a message; 静默 after 3; 错误 when the last attempt failed. A
+source that cannot be reached is in error until it is silent; a wrong password, a broken answer or an adapter that died
+stays in error until it is mended. The reason stands beside it. Attempts that fail are repeated after 1, 2, 4 … 300 s, with
+jitter, and not before a `Retry-After`.
+
+**Secrets** are kept apart from the configuration, are in no answer and in no audit line; a backup holds them.
+
+**Addresses.** Feeds may be fetched from `CHENGYUN_FEED_ADDRESSES` (settings.md): public and private ones, unless you say
+otherwise; this machine and link-local ones (metadata of clouds) are refused. HTTP connects to the address that was looked
+at, and follows no redirect. Files lie below `CHENGYUN_DROP_DIR`.
+"""
+
+
 PAGES: Final[dict[str, Callable[[], str]]] = {
     "lifecycle.md": lifecycle,
     "settings.md": settings,
     "topics.md": topic_page,
     "access.md": access,
     "indicators.md": indicators,
+    "feeds.md": feeds,
 }
 
 __all__ = ["DOCS", "PAGES", "ROOT"]

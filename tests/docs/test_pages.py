@@ -10,8 +10,8 @@ import pytest
 from tests.docs.print_docs import DOCS, PAGES, ROOT
 
 MARKDOWN = sorted([*DOCS.rglob("*.md"), *ROOT.glob("README*.md"), *ROOT.glob("deploy/**/*.md")])
-PAGE_LIMIT = {"0007-phone-is-a-light-page.md": 40}
-"""Decisions that may be longer than 25 lines, by name: 0007 describes a program of its own."""
+PAGE_LIMIT = {"0007-phone-is-a-light-page.md": 40, "0015-rollups.md": 60}
+"""Decisions that may be longer than 25 lines, by name: 0007 describes a program of its own, 0013 carries a measurement."""
 
 
 @pytest.mark.parametrize("name", sorted(PAGES))

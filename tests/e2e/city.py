@@ -36,7 +36,7 @@ def envelope(
         "source": f"urn:feed:{feed}",
         "type": topic,
         "time": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-        "subject": subject,
+        **({"subject": subject} if subject else {}),  # CloudEvents: if present, not empty
         "data": data,
     }
 

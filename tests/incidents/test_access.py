@@ -21,28 +21,39 @@ NAMES = {**COMMANDS, **QUERIES}
 # What everybody who looks at the city's picture may ask.
 LOOK = (
     "incident incidents my_tasks my_reports leader_board classes suggest_class units locate find_place areas"
-    " layer_counts devices device device_series camera indicators status"
+    " layer_counts devices device device_series device_registry device_types camera indicators"
+    " status device_statistics device_gaps latest_readings metric_history cameras"
+    " cameras_seeing shelves alarm_precision view_requests"
 )
+VIEW = "request_view open_view"
+SHELVE = "shelve_camera unshelve_camera"
 CALLS = "similar_incidents search_incident workers feeds ledger"
 
 MATRIX: dict[str, str] = {
     "operator": f"{LOOK} {CALLS} report_incident accept_incident refuse_incident acknowledge_incident"
-    " check_incident close_incident note_incident",
+    f" check_incident close_incident note_incident {VIEW} {SHELVE}",
     "dispatcher": f"{LOOK} {CALLS} report_incident accept_incident refuse_incident dispatch_incident"
-    " void_incident acknowledge_incident note_incident route_incident",
+    f" void_incident acknowledge_incident note_incident route_incident {VIEW} {SHELVE}",
     "duty_leader": f"{LOOK} {CALLS} acknowledge_incident dispatch_incident void_incident note_incident"
-    " route_incident dead_letters held",
+    f" route_incident dead_letters held quarantine {VIEW} {SHELVE} answer_view",
     "unit_handler": f"{LOOK} take_incident arrive_incident finish_incident return_incident note_incident"
-    " route_incident search_incident workers",
+    f" route_incident search_incident workers {VIEW}",
     "grid_worker": LOOK.replace(" indicators", "")
     + " report_incident take_incident arrive_incident finish_incident return_incident note_incident",
     "evaluator": f"{LOOK} search_incident ledger",
     "theme_owner": f"{LOOK} search_incident feeds ledger",
     "administrator": "classes suggest_class units locate find_place areas layer_counts devices device device_series"
-    " indicators status feeds ledger dead_letters held accounts create_account change_account reset_password"
-    " save_unit save_area replay_dead_letter drop_dead_letter",
-    "auditor": "incident incidents my_tasks my_reports leader_board status ledger dead_letters held accounts"
-    " audit_log",
+    " device_registry device_types indicators status feeds ledger dead_letters held quarantine"
+    " accounts create_account change_account reset_password save_unit save_area"
+    " replay_dead_letter drop_dead_letter issue_device_credential rotate_device_credential"
+    " revoke_device_credential limit_device settle_gateway_loss device_credentials save_device"
+    " retire_device save_device_type save_metric import_devices adopt_device release_held"
+    " reject_held device_statistics device_gaps latest_readings metric_history camera cameras"
+    " cameras_seeing shelves alarm_precision view_requests answer_view save_camera"
+    " save_alarm_window save_alarm_map save_camera_channel save_feed switch_feed test_feed"
+    " save_alarm_kind",
+    "auditor": "incident incidents my_tasks my_reports leader_board status ledger dead_letters held"
+    " quarantine accounts audit_log",
     "wall": f"{LOOK} workers",
 }
 

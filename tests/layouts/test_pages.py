@@ -19,6 +19,7 @@ from callbacks.dash_view import DashDeps
 from callbacks.desk_press import COMMAND_OF, command_of, report_of
 from incidents.access import RIGHTS, ROLES
 from incidents.model import Actor, Rejected
+from layouts import figures
 from layouts import leader as leader_layout
 from layouts import ops as ops_layout
 from layouts.desk import detail, intake, lists
@@ -29,11 +30,16 @@ from layouts.text import LANGUAGES, catalogue, slots
 
 ROOT = Path(__file__).resolve().parents[2]
 CALLBACK_FILES = sorted(
-    p for p in (ROOT / "callbacks").glob("*.py") if re.match(r"dash|desk|leader|wall|ops|admin", p.name)
+    p
+    for p in (ROOT / "callbacks").glob("*.py")
+    if re.match(r"dash|desk|leader|wall|ops|devices|admin", p.name)
 )
 LAYOUT_FILES = sorted(
     p for folder in ("layouts/shell", "layouts/desk") for p in (ROOT / folder).glob("*.py")
-) + [ROOT / "layouts" / f"{name}.py" for name in ("leader", "wall", "ops", "admin", "figures")]
+) + [
+    ROOT / "layouts" / f"{name}.py"
+    for name in ("leader", "wall", "ops", "ops_feeds", "devices", "admin", "figures")
+]
 SCRIPTS = sorted(
     [*(ROOT / "layouts/assets/desk").glob("*.*js"), *(ROOT / "layouts/assets/wall").glob("*.*js")]
 )
@@ -226,9 +232,9 @@ def links(page: Any) -> list[str]:
 
 
 def test_navigation_shows_only_what_the_role_may_open() -> None:
-    assert links(PAGES["desk"](view(role="operator"))) == ["/desk", "/wall", "/ops"]
+    assert links(PAGES["desk"](view(role="operator"))) == ["/desk", "/wall", "/ops", "/devices"]
     assert "/leader" in links(PAGES["leader"](view(role="duty_leader")))
-    assert links(PAGES["admin"](view(role="administrator"))) == ["/wall", "/ops", "/admin"]
+    assert links(PAGES["admin"](view(role="administrator"))) == ["/wall", "/ops", "/devices", "/admin"]
 
 
 def test_every_terminal_asks_for_a_right_that_some_role_has() -> None:
@@ -591,3 +597,32 @@ def test_moments_are_shown_in_city_time() -> None:
     assert view().moment("2026-11-21T08:00:00Z", "%H:%M") == "16:00"
     assert epoch_ms("2026-11-21T08:00:00Z") == epoch_ms(1795248000000)
     assert view().moment(None) == ""
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_storage_says_when_it_is_full_and_what_it_does_not_know(lang: str) -> None:
+    def row(what: str, **given: Any) -> dict[str, Any]:
+        return {"what": what, "unit": "bytes", "used": 1, "capacity": None, "at": 1, "per_day": None,
+                "full_at": None, **given}  # fmt: skip
+
+    rows = [
+        row("store", used=1_250_000_000, capacity=5 * 10**9, per_day=86.4e6, full_at=1_795_672_800_000),
+        row("bus", used=999, per_day=12.0),
+        row("live", capacity=100, per_day=-3.2),
+        row("files"),
+        row("held", unit="rows", used=12, per_day=24.0),
+    ]
+    t = view(lang).t
+    shown = text_of(ops_layout.status(view(lang), {"storage": rows}))
+    for words in (
+        "1.2 GB", "5.0 GB", "25 %", "+86.4 MB", view(lang).moment(1_795_672_800_000, "%Y-%m-%d %H:%M"), "999 B",
+        t("ops.storage.unknown"), t("ops.storage.never"), "-3 B", t("ops.storage.short"), t("ops.storage.held"), "+24",
+    ):  # fmt: skip
+        assert words in shown, words
+
+
+def test_sizes_are_read_at_a_glance() -> None:
+    sizes = (0, 999, 1000, 99_949, 99_951, 999_499, 999_501, 1.5e12, -2_000_000, None)
+    assert [figures.size(n) for n in sizes] == [
+        "0 B", "999 B", "1.0 kB", "99.9 kB", "100 kB", "999 kB", "1.0 MB", "1.5 TB", "-2.0 MB", "–"
+    ]  # fmt: skip

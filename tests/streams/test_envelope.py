@@ -229,3 +229,19 @@ def test_no_json_breaks_it(topic: str, outer: dict[str, Any], inner: dict[str, A
         return
     assert found.type == topic and found.specversion == "1.0" and found.time.tzinfo is not None
     assert key_of(topic, found)
+
+
+@pytest.mark.parametrize("head", [b"", b'{"x":', b'{"data":{"y":', b'{"id":"\\u0000","x":'])
+def test_thousands_of_levels(head: bytes) -> None:
+    """A nest too deep to be read is malformed; it does not stop the reader."""
+    assert bad(topics.READING, head + b"[" * 30_000).reason in ("malformed", "envelope")
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [({"datacontenttype": ""}, "datacontenttype"), ({"data_base64": "5LiA"}, "data_base64")],
+)
+def test_attributes_that_are_given_must_say_something(changes: dict[str, Any], field: str) -> None:
+    """CloudEvents 1.0: an optional attribute may be absent, not empty; our data are JSON, never base64."""
+    found = bad(topics.READING, envelope(**changes))
+    assert (found.reason, found.field) == ("envelope", field)

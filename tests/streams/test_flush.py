@@ -16,7 +16,7 @@ from incidents.warning import Rule, RuleState
 from streams import topics
 from streams.flush import STEPS, UNKNOWN_FEED, Memory, Work, feed_of, minute_of, next_positions, remember
 from tests.small_city import CAMERA, CELL, EAST, FAR, LIMITS, NEXT_CELL, NO_CELL, WEST, locate
-from tests.streams.city_messages import alarm, position, reading, report
+from tests.streams.city_messages import alarm, message, position, reading, report
 
 NOW = datetime(2026, 11, 21, 8, 0, 30, 250_000, tzinfo=UTC)
 HIGH = Rule("high-water", 1, "water", "level", ">", 3.0, 2.5, 0.0, 2, "0101", "水位超限")
@@ -264,6 +264,58 @@ def test_late_doubled_and_historical_readings_raise_nothing() -> None:
     )
     for work in (late, same, history):
         assert work.flush.detections == [] and len(work.flush.readings) == 1, "stored, not judged"
+
+
+def batch(device: str, found: Sequence[tuple[str, int]], id: str) -> Outgoing:
+    """A message with several readings, each with a time of its own (seconds after NOW)."""
+    rows = [
+        {"metric": metric, "value": 1.0, "time": (NOW + timedelta(seconds=second)).isoformat()}
+        for metric, second in found
+    ]
+    return message(topics.READING, device, {"device": device, "readings": rows}, NOW, id)
+
+
+batches = st.lists(
+    st.tuples(
+        st.sampled_from(["WL-1", "WL-2"]),
+        st.lists(st.tuples(st.sampled_from(["level", "flow"]), st.integers(-9, 9)), min_size=1, max_size=5),
+    ),
+    max_size=12,
+)
+
+
+@given(batches, st.integers(1, 6))
+def test_what_is_not_doubtful_is_nowhere_yet(
+    found: list[tuple[str, list[tuple[str, int]]]], size: int
+) -> None:
+    """The store copies these without looking: no two of them may be the same device, metric and time, and none may be
+    a doubtful one of before."""
+    memory, stored = Memory(), set[tuple[object, ...]]()
+    for n in range(0, len(found), size):
+        flush = flushed([batch(d, rows, f"m{n}") for d, rows in found[n : n + size]], memory).flush
+        doubtful = set(flush.doubtful)
+        assert len(doubtful) == len(flush.doubtful)
+        for row, reading_row in enumerate(flush.readings):
+            if row not in doubtful:
+                assert reading_row[1:4] not in stored
+                stored.add(reading_row[1:4])
+        stored |= {flush.readings[row][1:4] for row in doubtful}
+
+
+def test_a_batch_in_any_order_is_not_doubtful() -> None:
+    memory = Memory()
+    first = flushed([batch("WL-1", [("level", 3), ("level", 1), ("level", 2), ("flow", 1)], "a")], memory)
+    assert first.flush.doubtful == []
+    second = flushed(
+        [
+            batch("WL-1", [("level", 6), ("level", 5), ("level", 3), ("level", 5)], "b"),
+            batch("WL-1", [("level", 4)], "c"),
+        ],
+        memory,
+    )
+    assert second.flush.doubtful == [2, 3, 4], (
+        "known before, twice in its message, older than a message before"
+    )
 
 
 readings = st.lists(

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from streams import live_feed
 from streams.live_feed import LiveFeed
 
 pytestmark = pytest.mark.timeout(30, func_only=True)
@@ -66,3 +67,40 @@ def test_what_could_not_be_shown_is_shown_later_unless_newer_came() -> None:
     state.during_failure = [lambda: feed.put([device("b", 2), device("d", 2)], [("device", "c")])]
     run_until(feed, lambda: state.calls > 1)
     assert state.items == {("device", k): device(k, t) for k, t in (("a", 1), ("b", 2), ("d", 2))}
+
+
+def test_values_of_devices_rest_and_warnings_do_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live_feed, "REST", 1e9)
+    monkeypatch.setattr(live_feed, "REST_S", 1e9)
+    state = State()
+    feed = LiveFeed(state, (Away,))
+    stop = threading.Event()
+    warning = {"kind": "warning", "key": "w"}
+
+    def often() -> None:
+        if state.calls == 1:  # the first values have gone: now they rest
+            feed.put([device("a", 2), warning])
+        elif state.calls == 2:
+            stop.set()
+
+    feed.put([device("a", 1)])
+    feed.run(stop, often)
+    assert state.items == {("device", "a"): device("a", 1), ("warning", "w"): warning}
+
+
+def test_a_rest_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live_feed, "REST", 1e9)
+    monkeypatch.setattr(live_feed, "REST_S", 0.02)
+    state = State()
+    feed = LiveFeed(state, (Away,))
+    stop = threading.Event()
+
+    def often() -> None:
+        if state.calls < 3:
+            feed.put([device("a", state.calls)])
+        else:
+            stop.set()
+
+    feed.put([device("a", 0)])
+    feed.run(stop, often)
+    assert state.items == {("device", "a"): device("a", 2)}

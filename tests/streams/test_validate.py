@@ -44,20 +44,26 @@ def reason(check: Any, *args: Any, **more: Any) -> tuple[str, str]:
     ],
 )
 def test_times(time: datetime, expected: str) -> None:
-    assert reason(check_time, "time", time, NOW, LIMITS) == (expected, "time" if expected else "")
+    assert reason(check_time, "time", time, NOW.timestamp(), LIMITS) == (expected, "time" if expected else "")
 
 
 def test_a_history_import_may_be_old_but_not_absurd() -> None:
-    assert reason(check_time, "t", datetime(2000, 1, 1, tzinfo=UTC), NOW, LIMITS, history=True) == ("", "")
+    assert reason(
+        check_time, "t", datetime(2000, 1, 1, tzinfo=UTC), NOW.timestamp(), LIMITS, history=True
+    ) == ("", "")
     assert (
-        reason(check_time, "t", datetime(1999, 1, 1, tzinfo=UTC), NOW, LIMITS, history=True)[0] == "bad_time"
+        reason(check_time, "t", datetime(1999, 1, 1, tzinfo=UTC), NOW.timestamp(), LIMITS, history=True)[0]
+        == "bad_time"
     )
-    assert reason(check_time, "t", NOW + timedelta(days=1), NOW, LIMITS, history=True)[0] == "in_future"
+    assert (
+        reason(check_time, "t", NOW + timedelta(days=1), NOW.timestamp(), LIMITS, history=True)[0]
+        == "in_future"
+    )
 
 
 @given(st.datetimes(timezones=st.timezones()), st.booleans())
 def test_any_time_is_taken_or_refused(time: datetime, history: bool) -> None:
-    found, _ = reason(check_time, "t", time, NOW, LIMITS, history=history)
+    found, _ = reason(check_time, "t", time, NOW.timestamp(), LIMITS, history=history)
     assert found in ("", "bad_time", "in_future", "too_old")
 
 

@@ -27,11 +27,16 @@ from callbacks.http.deps import Deps
 from callbacks.http.login import actor_of
 from callbacks.http.phone import phone_router
 from callbacks.http.text import text_router
+from callbacks.http.video import video_router
+from callbacks.http.webhook import webhook_router
 from callbacks.server import WebServer, make_server
 from data.accounts import Accounts
 from data.administration import Administration
+from data.alarm_sources import alarm_maps, camera_channels
 from data.audit import Audit
 from data.database import Busy, Database, StoreUnavailable
+from data.device_access import DeviceAccess
+from data.feed_states import FeedStates, stored_feed
 from data.feed_tokens import FeedTokens
 from data.live import LiveState
 from data.migrate import migrate, pending
@@ -39,13 +44,21 @@ from data.photos import Photos
 from data.questions.answers import StoreQuestions
 from data.sessions import Sessions, token_hash
 from data.uow import UnitsOfWork
+from data.view_links import SAMPLE_FILES, ViewLinks, sample_file
 from deploy import embedded
 from incidents.access import ROLES
 from incidents.model import Place, Rejected
+from incidents.ports import Bus
 from incidents.service import City, CityService
-from streams import topics
+from streams import cloudevents, topics
+from streams.adapters.alarm import Quiet, Source, message, shipped_kinds
+from streams.adapters.table import ADAPTERS
 from streams.bus import open_bus
+from streams.device_payload import message_of
 from streams.envelope import Bad, decode, key_of
+from streams.feeds.checking import checked
+from streams.feeds.runner import StoredFeed
+from streams.feeds.webhook_intake import WebhookIntake
 
 CITY = "990100/"
 DISTRICT = CITY + "990101/"
@@ -190,7 +203,19 @@ def place_of(lon: float, lat: float) -> Place:
 
 def check(topic: str, value: bytes) -> str:
     """As app.py joins it."""
-    return key_of(topic, decode(topic, value, 1024 * 1024))
+    key = key_of(topic, decode(topic, value, 1024 * 1024))
+    cloudevents.check(value)
+    return key
+
+
+def adapt(db: Database, feed: str, system: str, edition: str, payload: bytes) -> tuple[str, bytes] | str:
+    """As app.py joins it."""
+    if system not in ADAPTERS:
+        raise Bad("unknown_system", field="system", found=system, rule="one of the adapters")
+    kinds = shipped_kinds({system: alarm_maps(db, system)})[system]
+    of = Source(feed, kinds, camera_channels(db, feed), edition=edition)  # type: ignore[arg-type]
+    found = ADAPTERS[system](payload, of, datetime.now(UTC))
+    return found.why if isinstance(found, Quiet) else (found.camera, message(of, found))
 
 
 def a_dash() -> Flask:
@@ -250,17 +275,42 @@ def stage(servers: embedded.Embedded) -> Iterator[Stage]:
         bad_message=Bad,
         topics=frozenset(topics.INPUT_TOPICS),
         position_topic=topics.POSITION,
+        devices=DeviceAccess(db),
+        device_message=lambda sender, value, cause: message_of(sender, value, 1024 * 1024, cause).outgoing,
         migrations_current=partial(_fault, db),
+        alarm_topic=topics.VIDEO_ALARM,
+        adapt_alarm=partial(adapt, db),
         now=clock,
         store_away=(StoreUnavailable, Busy),
         dash_server=a_dash(),
-        routers=(phone_router(actor_of), text_router()),
+        routers=(
+            phone_router(actor_of),
+            text_router(),
+            video_router(
+                ViewLinks(db),
+                audit,
+                clock,
+                {name: (sample_file(name), kind) for name, kind in SAMPLE_FILES.items()},
+                "Asia/Shanghai",
+            ),
+            webhook_router(webhooks(db, bus, clock).take, (StoreUnavailable, Busy)),
+        ),
         ingest_groups=dict.fromkeys(topics.INPUT_TOPICS, "chengyun-ingest"),
     )
     app = make_server(deps)
     with served(app) as url:
         yield Stage(url, app, deps, db, live, accounts, audit, clock, servers.bus_url, servers)
     db.close()
+
+
+def webhooks(db: Database, bus: Bus, clock: Clock) -> WebhookIntake:
+    """As app.py joins it."""
+
+    def lookup(feed: str) -> tuple[StoredFeed, bool] | None:
+        row = stored_feed(db, feed)
+        return (StoredFeed(*row[:6]), row[6]) if row else None
+
+    return WebhookIntake(lookup, checked, bus.producer(), FeedStates(db), clock, 1024 * 1024)
 
 
 @contextmanager

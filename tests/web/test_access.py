@@ -23,17 +23,26 @@ OPEN = {
     ("GET", "/assets/text/zh.json"),
     ("GET", "/assets/tokens.css"),
     ("POST", "/api/v1/messages/city.reading.v1"),
+    ("POST", "/api/v1/messages/city.reading.v1/dahua"),
+    ("POST", "/api/v1/devices/WL-1/readings"),
+    ("POST", "/api/v1/feeds/hook/records"),
 }
-"""The only doors without a session; the last asks for a feed's token, /metrics for loopback or its token."""
+"""The only doors without a session. POST below /api/v1 asks for a feed's token, a device's credential or a feed's
+signature itself; /metrics for loopback or its token."""
 
 DASH = (
-    "/desk", "/leader", "/wall", "/admin", "/ops", "/_dash-layout", "/_dash-dependencies", "/_reload-hash",
+    "/desk", "/leader", "/wall", "/admin", "/ops", "/devices", "/_dash-layout", "/_dash-dependencies", "/_reload-hash",
     "/_dash-component-suites/dash/deps/react.js", "/_favicon.ico", "/anything/else", "/assets", "/assetsx/a",
 )  # fmt: skip
 FILLED = {
     "lang": "zh",
     "topic": "city.reading.v1",
+    "device": "WL-1",
+    "feed": "hook",
     "sha256": "0" * 64,
+    "token": "x" * 43,
+    "file": "loop.mp4",
+    "system": "dahua",
     "layer": "land",
     "z": "1",
     "x": "1",
@@ -119,6 +128,12 @@ def test_paths_cannot_be_bent(stage: Stage, path: str) -> None:
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
 def test_only_post_of_messages_is_open(method: str) -> None:
     assert not is_open("/api/v1/messages/city.reading.v1", method)
+    assert not is_open("/api/v1/devices/WL-1/readings", method)
+
+
+@pytest.mark.parametrize("path", ["/api/v1/devices/WL-1", "/api/v1/devices/WL-1/other", "/api/v1/devices/"])
+def test_of_devices_only_readings_are_open(path: str) -> None:
+    assert not is_open(path, "POST") and is_open("/api/v1/devices/WL-1/readings", "POST")
 
 
 @pytest.mark.parametrize("path", ["/login", "/healthz", "/desk", "/api/v1/me", "/api/nothing"])

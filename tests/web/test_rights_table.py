@@ -69,6 +69,47 @@ CASES: dict[str, Body] = {
     },
     "replay_dead_letter": always(**LETTER),
     "drop_dead_letter": always(**LETTER, reason="r"),
+    "issue_device_credential": lambda place: {"device": f"dev-{place}", "days": 0},
+    "rotate_device_credential": lambda place: {"device": f"dev-{place}", "overlap_h": -1},
+    "revoke_device_credential": lambda place: {"device": f"dev-{place}"},
+    "limit_device": lambda place: {"device": f"dev-{place}", "per_s": 1},
+    "settle_gateway_loss": always(mismatch=0, reason="r"),
+    "save_device": lambda place: {"id": f"dev-{place}", "status": "no-such"},
+    "retire_device": lambda place: {"id": f"dev-{place}", "reason": ""},
+    "save_device_type": always(id="", name="n"),
+    "save_metric": always(id="", device_type="gauge", name="n", unit="m"),
+    "import_devices": always(content=""),
+    "adopt_device": lambda place: {
+        "id": "no id!",
+        "type": "gauge",
+        "lon": 113.85 if place in ("own", "parent") else 113.95,
+        "lat": 21.9,
+    },
+    "release_held": always(thing="nothing"),
+    "reject_held": always(thing="nothing", reason="r"),
+    "save_feed": always(id="!", name="n", kind="http", config={}, mapping={}),
+    "switch_feed": always(id="!", disabled=False),
+    "save_camera": lambda place: {
+        "code": "99010100001320000042",
+        "name": "n",
+        "lon": 113.85 if place in ("own", "parent") else 113.95,
+        "lat": 21.9,
+        "share_units": ["no such unit"],
+    },
+    "shelve_camera": lambda place: {"camera": f"cam-{place}", "minutes": 0, "reason": "r"},
+    "unshelve_camera": lambda place: {"camera": f"cam-{place}"},
+    "save_alarm_window": lambda place: {"camera": f"cam-{place}", "kind": "ufo", "window_s": 60},
+    "save_alarm_kind": always(kind="!", name="n"),
+    "save_alarm_map": always(source="acme", code="1", kind="-"),
+    "save_camera_channel": always(feed="nobody", channel="1", camera=""),
+    "request_view": always(camera="cam-own", reason=""),
+    "answer_view": always(request=123_456_789, approve=True),
+    "open_view": always(request=123_456_789),
+    "cameras": always(),
+    "cameras_seeing": always(lon=113.85, lat=21.9),
+    "shelves": always(),
+    "alarm_precision": always(),
+    "view_requests": always(),
     "incident": on_incident(),
     "incidents": always(),
     "my_tasks": always(),
@@ -84,10 +125,18 @@ CASES: dict[str, Body] = {
     "devices": always(),
     "device": lambda place: {"device": f"dev-{place}"},
     "device_series": lambda place: {"device": f"dev-{place}", "metric": "level"},
+    "device_registry": always(),
+    "device_types": always(),
+    "quarantine": always(),
+    "device_statistics": lambda place: {"device": f"dev-{place}", "metric": "level"},
+    "device_gaps": lambda place: {"device": f"dev-{place}", "metric": "level"},
+    "latest_readings": always(metric="level"),
+    "metric_history": always(metric="level"),
     "camera": lambda place: {"camera": f"cam-{place}"},
     "indicators": lambda place: {"area": AREA[place]},
     "leader_board": always(),
     "feeds": always(),
+    "test_feed": always(feed="!"),
     "ledger": always(),
     "dead_letters": always(),
     "held": always(),
@@ -97,8 +146,14 @@ CASES: dict[str, Body] = {
     "workers": always(),
     "audit_log": always(),
     "status": always(),
+    "device_credentials": always(),
 }
-CITY_WIDE = {"feeds", "ledger", "dead_letters", "held", "audit_log", "replay_dead_letter", "drop_dead_letter"}
+CITY_WIDE = {
+    "feeds", "ledger", "dead_letters", "held", "quarantine", "audit_log", "replay_dead_letter",
+    "drop_dead_letter", "save_device_type", "save_metric", "release_held", "reject_held",
+    "settle_gateway_loss", "test_feed", "save_feed", "switch_feed", "save_alarm_map", "save_camera_channel",
+    "save_alarm_kind",
+}  # fmt: skip
 PLACED = {name for name, body in CASES.items() if body("own") != body("sibling")}
 
 
@@ -109,9 +164,13 @@ def thing(name: str, actor: Actor, place: str) -> Thing:
     if name not in PLACED:
         return ANYWHERE
     area = AREA[place]
+    if name == "adopt_device":
+        return Thing(GRID if place in ("own", "parent") else NEXT_GRID)
     if name == "report_incident":
         # A grid worker reports from where he stands, and it stays his village's.
         return Thing(actor.areas[0] if actor.role == "grid_worker" else GRID if place == "parent" else area)
+    if name == "save_camera":
+        return Thing(GRID if place == "parent" else area)
     if "id" in CASES[name](place) and place == "assigned":
         return Thing(area, "U1", "grid-worker")
     return Thing(area)
@@ -135,7 +194,7 @@ def things(stage: Stage) -> Iterator[None]:
                 (f"dev-{place}", AREA[place]),
             )
             cursor.execute(
-                "INSERT INTO cameras (code, name, area_path) VALUES (%s, 'c', %s)",
+                "INSERT INTO cameras (code, name, area_path, share_range) VALUES (%s, 'c', %s, 'government')",
                 (f"cam-{place}", AREA[place]),
             )
             make(stage.accounts, cursor, f"target-{place}", "operator", AREA[place], "", stage.clock())
@@ -209,6 +268,9 @@ def test_lists_hold_nothing_of_the_next_village(stage: Stage, things: None) -> N
             ("find_place", {"text": "dev-"}),
             ("devices", {"limit": 1000}),
             ("devices", {"area": NEXT_GRID}),
+            ("device_registry", {"limit": 1000}),
+            ("device_registry", {"area": NEXT_GRID}),
+            ("cameras", {"limit": 1000}),
         ):
             reply = client.get(f"/api/v1/queries/{name}", params=given)
             if reply.status_code == 403:
@@ -217,6 +279,7 @@ def test_lists_hold_nothing_of_the_next_village(stage: Stage, things: None) -> N
             assert "TABLE-sibling" not in reply.text, (role, name)
             assert "TABLE-parent" not in reply.text, (role, name)
             assert "dev-sibling" not in reply.text and "dev-parent" not in reply.text, (role, name)
+            assert "cam-sibling" not in reply.text and "cam-parent" not in reply.text, (role, name)
             assert "neighbour" not in reply.text and "target-sibling" not in reply.text, (role, name)
             if role not in ("grid_worker", "unit_handler"):
                 assert "TABLE-assigned" not in reply.text, (role, name)

@@ -109,6 +109,7 @@ function press(request) {
 }
 
 function onAct(request) {
+  if (request.camera) return tell('device-ask', request); // a button on a camera's card: done, and the card anew
   if (request.action === 'unmask') return tell('desk-selected', {id: selected, unmask: true});
   const needs = request.needs ?? [];
   if (needs.length) return act(request.action, needs);

@@ -1,0 +1,175 @@
+"""Callbacks of the devices page: one asked tab, one form filled, one change, one looked-at table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from dash import Dash, Input, Output, State, no_update
+from dash.exceptions import PreventUpdate
+
+from callbacks.dash_view import DashDeps, view_of
+from incidents import commands as c
+from incidents.model import Rejected
+from layouts import devices as layout
+from layouts import ids
+from layouts.shell import pieces
+from layouts.shell.rejection import rejection
+from layouts.shell.view import View
+
+Data = dict[str, Any]
+
+QUESTION: Final[dict[str, Callable[[Data], object]]] = {
+    "registry": lambda a: c.DeviceRegistry(
+        str(a.get("text") or ""),
+        str(a.get("type") or ""),
+        str(a.get("status") or ""),
+        str(a.get("health") or ""),
+    ),
+    "quarantine": lambda a: c.Quarantine(str(a.get("state") or "waiting")),
+    "import": lambda a: c.DeviceTypes(),
+}
+PICTURE: Final[dict[str, Callable[[View, Any, Data], list[Any]]]] = {
+    "registry": layout.registry,
+    "quarantine": layout.quarantine,
+    "import": lambda view, answer, _: layout.import_(
+        view, [view.t(f"devices.column.{f}") for f in layout.SHEET]
+    ),
+}
+FIELDS: Final = tuple(f"device-{name}" for name in layout.SHEET)
+NUMBERS: Final = ("lon", "lat", "expected_period_s")
+
+
+def register(app: Dash, deps: DashDeps) -> None:
+    """Add the devices page's callbacks to `app`."""
+
+    @app.callback(
+        Output(ids.DEVICES_BODY, "children"),
+        Output(ids.DEVICES_TYPE, "options"),
+        Input(ids.DEVICES_ASK, "data"),
+        Input(ids.DEVICES_SEARCH, "value"),
+        Input(ids.DEVICES_TYPE, "value"),
+        Input(ids.DEVICES_STATUS, "value"),
+        prevent_initial_call=True,
+    )
+    def show_tab(asked: Data | None, text: str | None, kind: str | None, status: str | None) -> Any:
+        if not asked or asked.get("tab") not in QUESTION:
+            raise PreventUpdate
+        view, tab = view_of(deps), asked["tab"]
+        wanted = {**asked, "text": text, "type": kind, "status": status}
+        types = type_choices(view, deps.service.ask(c.DeviceTypes(), view.actor)["rows"])
+        try:
+            return PICTURE[tab](view, deps.service.ask(QUESTION[tab](wanted), view.actor), asked), types
+        except Rejected as refusal:
+            return pieces.fault(rejection(view, refusal)), types
+
+    @app.callback(
+        Output(ids.DEVICES_SIDE, "children"),
+        Output("device-type", "options"),
+        Output("device-unit", "options"),
+        *(Output(f, "value") for f in FIELDS),
+        Input(ids.DEVICES_EDIT, "data"),
+        prevent_initial_call=True,
+    )
+    def fill_form(row: Data | None) -> Any:
+        if not row:
+            raise PreventUpdate
+        view = view_of(deps)
+        types = type_choices(view, deps.service.ask(c.DeviceTypes(), view.actor)["rows"])
+        units = [
+            {"label": u["name"], "value": u["code"]} for u in deps.service.ask(c.Units(), view.actor)["rows"]
+        ]
+        return told(view, row), types, units, *values_of(row)
+
+    @app.callback(
+        Output(ids.TOASTS, "children", allow_duplicate=True),
+        Output(ids.DEVICES_ASK, "data"),
+        Input(ids.DEVICES_PRESS, "data"),
+        *(State(f, "value") for f in FIELDS),
+        State(ids.DEVICES_REASON, "value"),
+        State(ids.DEVICES_ASK, "data"),
+        prevent_initial_call=True,
+    )
+    def press(pressed: Data | None, *values: Any) -> Any:
+        if not pressed:
+            raise PreventUpdate
+        view = view_of(deps)
+        form = dict(zip(layout.SHEET, values, strict=False))
+        answer = deps.service.handle(change_of(pressed, form, str(values[-2] or "")), view.actor, "desk")
+        said = view.t(
+            f"devices.done.{pressed['save']}", n=answer.get("released") or answer.get("rejected") or 0
+        )
+        return [pieces.toast(said)], {**values[-1], "after": pressed["at"]}
+
+    @app.callback(
+        Output(ids.DEVICES_PREVIEW, "children"),
+        Input(ids.DEVICES_UPLOAD, "contents"),
+        Input(ids.DEVICES_CONFIRM, "data"),
+        State(ids.DEVICES_UPLOAD, "filename"),
+        prevent_initial_call=True,
+    )
+    def look(contents: str | None, confirmed: Data | None, filename: str | None) -> Any:
+        if not contents:
+            return no_update
+        view, name = view_of(deps), str(filename or "")
+        confirm = bool(confirmed) and confirmed_is_of(confirmed, contents)
+        try:
+            command = c.ImportDevices(contents.partition(",")[2], name, confirm)
+            return layout.preview(view, deps.service.handle(command, view.actor, "desk"), name)
+        except Rejected as refusal:
+            own = refusal.facts.get("text_zh") if view.lang == "zh" else None
+            return pieces.fault(str(own or rejection(view, refusal)))
+
+
+def confirmed_is_of(confirmed: Data | None, contents: str) -> bool:
+    """Whether a confirmation was given for this very file: another one is only looked at."""
+    return bool(confirmed) and confirmed is not None and confirmed.get("size") == len(contents)
+
+
+def type_choices(view: View, rows: list[Data]) -> list[Data]:
+    """Device types as options (value = id)."""
+    return [{"label": view.named(row), "value": row["id"]} for row in rows]
+
+
+def told(view: View, row: Data) -> list[Any]:
+    """What stands above the form: why a device is not well, or what waits of an unknown one."""
+    if row.get("form") in ("unknown", "camera"):
+        return [pieces.facts([(view.t("ops.held.n"), f"{row.get('messages') or 0:,}")])]
+    return (
+        [pieces.facts([(view.t("devices.health"), row.get("reasons") or "")])] if row.get("reasons") else []
+    )
+
+
+def values_of(row: Data) -> tuple[Any, ...]:
+    """A row's values in the order of FIELDS; a new one is in service."""
+    filled = {"status": "in_service", **row}
+    return tuple("" if filled.get(name) is None else filled[name] for name in layout.SHEET)
+
+
+def number_of(name: str, value: Any) -> float | None:
+    """A typed number; None when nothing was typed. Raises Rejected."""
+    text = str(value if value is not None else "").strip()
+    try:
+        return float(text) if text else None
+    except ValueError:
+        raise Rejected("field", f"{name}={text!r}: must be a number", field=name) from None
+
+
+def change_of(pressed: Data, form: Data, reason: str) -> object:
+    """The command of a pressed button. Raises Rejected('field') for one that does not exist."""
+    texts = {name: str(form.get(name) or "").strip() for name in layout.SHEET}
+    numbers = {name: number_of(name, form.get(name)) for name in NUMBERS}
+    match pressed.get("save"):
+        case "save":
+            return c.SaveDevice(**{**texts, **numbers})  # type: ignore[arg-type]
+        case "adopt":
+            adopted = {name: texts[name] for name in ("id", "type", "name", "unit", "owner")}
+            return c.AdoptDevice(**adopted, **numbers, rejected=bool(pressed.get("rejected")))  # type: ignore[arg-type]
+        case "retire":
+            return c.RetireDevice(str(pressed.get("id") or ""), reason)
+        case "reject":
+            return c.RejectHeld(str(pressed.get("id") or ""), reason, str(pressed.get("kind") or "device"))
+        case "release":
+            return c.ReleaseHeld(str(pressed.get("id") or ""), str(pressed.get("kind") or "device"))
+        case other:
+            raise Rejected("field", f"save={other!r}: no such button", field="save")

@@ -1,0 +1,1 @@
+"""The loop that cameras of the demo show."""

@@ -1,0 +1,1 @@
+"""Sources of others: seven kinds of adapter behind one port, and the mapping that makes their records ours."""

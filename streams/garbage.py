@@ -1,0 +1,24 @@
+"""Python's search for garbage in cycles, taken off the hot path.
+
+A flush makes some ten thousand objects that all live until it is stored. The collector counts them, searches them again
+and again, and finds nothing: without it the pure steps of a flush take half of their time (4,000 messages of three
+readings: 9.6 µs a message against 26.9). What does hang together in cycles (errors with their tracebacks, the
+client's tasks) is swept up now and then instead.
+"""
+
+from __future__ import annotations
+
+import gc
+import threading
+
+SWEEP_S = 30.0
+
+
+def sweep_garbage(stop: threading.Event) -> None:
+    """Until `stop` is set: no automatic collection, a full one every SWEEP_S seconds."""
+    gc.disable()
+    try:
+        while not stop.wait(SWEEP_S):
+            gc.collect()
+    finally:
+        gc.enable()

@@ -1,0 +1,137 @@
+"""The devices page: an unknown device reports, is registered by a click and stored; a table is looked at and taken.
+
+On the embedded profile: what the page needs of the services is held by tests/contracts on every store.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from streams import topics
+from tests.e2e.browser import DESK_SIZE, HAN, Terminal, at_terminal
+from tests.e2e.city import envelope
+from tests.e2e.conftest import Running
+from tests.e2e.test_screens import UI_HAN
+
+PROFILES: Final = ("embedded",)
+UNKNOWN: Final = "NEW-WL-7"
+LON, LAT = 113.9101, 21.9531
+
+
+@pytest.fixture
+def admin(running: Running, chrome: Browser) -> Iterator[Terminal]:
+    with at_terminal(chrome, running.url, "administrator", DESK_SIZE) as terminal:
+        running.log_in(terminal, "admin", "devices")
+        yield terminal
+
+
+def send(running: Running, n: int) -> None:
+    """Readings of a device that nobody has registered."""
+    now = datetime.now(UTC)
+    messages = []
+    for k in range(n):
+        at = (now - timedelta(seconds=60 * (n - k))).isoformat()
+        reading = {"metric": "water_level_m", "value": 2.0 + k / 100, "time": at}
+        messages.append(envelope(topics.READING, UNKNOWN, {"device": UNKNOWN, "readings": [reading]}))
+    assert running.product.post(topics.READING, messages) == 202
+
+
+def row(page: Page, key: str) -> Any:
+    return page.locator(f"#devices-grid .ag-row[row-id='{key}']").first
+
+
+def until(what: Any, seconds: float = 60.0) -> Any:
+    deadline = time.monotonic() + seconds
+    while not (found := what()):
+        assert time.monotonic() < deadline, "not within the time"
+        time.sleep(0.3)
+    return found
+
+
+def test_an_unknown_device_is_registered_and_a_table_is_taken(
+    running: Running, admin: Terminal, tmp_path: Path
+) -> None:
+    send(running, 3)
+    page = admin.page
+    expect(page.locator("#devices-grid .ag-row").first).to_be_visible()
+    expect(page.locator(".cy-chip.is-button").first).to_contain_text("5,072")
+    running.artifacts.joinpath("devices-registry.png").write_bytes(page.screenshot())
+
+    person = running.person("admin")
+    until(lambda: any(r["thing"] == UNKNOWN for r in person.ask("quarantine").json()["rows"]))
+    page.locator("[data-tab='quarantine']").click()
+    expect(row(page, f"device:{UNKNOWN}")).to_contain_text("water_level_m=2.02")
+    row(page, f"device:{UNKNOWN}").click()
+    expect(page.locator("#device-id")).to_have_value(UNKNOWN)
+    page.locator("#device-name").fill("新水位计")
+    page.locator("#device-lon").fill(str(LON))
+    page.locator("#device-lat").fill(str(LAT))
+    running.artifacts.joinpath("devices-quarantine.png").write_bytes(page.screenshot())
+    page.locator("[data-save='adopt']").click()
+    expect(page.locator(".cy-toast").last).to_contain_text("释放 3 条消息")
+    expect(row(page, f"device:{UNKNOWN}")).to_have_count(0)
+
+    def stored() -> bool:
+        answer = person.ask("device_series", device=UNKNOWN, metric="water_level_m").json()
+        return bool(answer["v"] == [2.0, 2.01, 2.02])
+
+    until(stored)
+
+    wrong, good = tmp_path / "错.csv", tmp_path / "好.csv"
+    head = "设备编号,设备类型,设备名称,经度,纬度\n"
+    wrong.write_bytes((head + f"IMP-1,水位计,甲,{LON},{LAT}\nIMP 2,没有,乙,x,{LAT}\n").encode("gbk"))
+    good.write_bytes((head + f"IMP-1,水位计,甲,{LON},{LAT}\nIMP-2,水位计,乙,{LON},{LAT}\n").encode("gbk"))
+    page.locator("[data-tab='import']").click()
+    page.locator("#devices-upload input[type=file]").set_input_files(str(wrong))
+    preview = page.locator("#devices-preview")
+    expect(preview.locator("tbody tr")).to_have_count(3)
+    expect(preview).to_contain_text("已登记的设备类型")
+    expect(preview.locator("[data-confirm]")).to_have_count(0)
+    running.artifacts.joinpath("devices-import.png").write_bytes(page.screenshot())
+    page.locator("#devices-upload input[type=file]").set_input_files(str(good))
+    preview.locator("[data-confirm]").click()
+    expect(preview).to_contain_text("已全部入库")
+    page.locator("[data-tab='registry']").click()
+    page.locator("#devices-search").fill("IMP-")
+    page.locator("#devices-search").press("Enter")
+    expect(row(page, "IMP-2")).to_be_visible()
+    row(page, "IMP-2").click()
+    expect(page.locator("#device-name")).to_have_value("乙")
+    page.locator("#devices-reason").fill("误登记")
+    page.locator("[data-save='retire']").click()
+    expect(row(page, "IMP-2")).to_contain_text("退役")
+
+    until(lambda: person.ask("device_registry", health="online", limit=1).json()["total"] > 0, 120.0)
+    admin.in_english()
+    expect(page.locator(".cy-chip.is-button").first).to_contain_text("All")
+    expect(page.locator("#devices-grid .ag-row").first).to_be_visible()
+    han = page.evaluate(
+        UI_HAN, "#devices-grid, .brand, .user__name, [data-language], .Select, #devices-type, .cy-demo-tag"
+    )
+    assert [text for text in han if HAN.search(text)] == []
+    running.artifacts.joinpath("devices-english.png").write_bytes(page.screenshot())
+    person.close()
+
+
+def test_a_pole_is_one_card(running: Running, chrome: Browser) -> None:
+    """What a click on the pole's lamp asks for: eight functions, each with its own status."""
+    with at_terminal(chrome, running.url, "operator", DESK_SIZE) as terminal:
+        running.log_in(terminal, "operator", "desk")
+        page = terminal.page
+        page.evaluate("""() => {
+          document.getElementById('records').showModal();
+          window.dash_clientside.set_props('device-ask', {data: {device: 'EC-000001', at: Date.now()}});
+        }""")
+        card = page.locator("#device-body")
+        expect(card.locator("tr[data-function]")).to_have_count(8)
+        expect(card.locator("tr[data-function='lighting']")).to_contain_text(re.compile("在线|待观察"))
+        expect(card.locator("tr[data-function='emergency_call']")).to_contain_text("一键求助")
+        running.artifacts.joinpath("devices-pole.png").write_bytes(page.screenshot())
