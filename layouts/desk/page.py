@@ -212,7 +212,7 @@ def _grid(view: View) -> Component:
             "rowClassRules": {
                 "is-ringing": "params.data && params.data.level <= 2 && !params.data.acknowledged"
             },
-            "localeText": {"noRowsToShow": view.t("desk.list.empty")},
+            "localeText": dict.fromkeys(("noRowsToShow", "noMatchingRows"), view.t("desk.list.empty")),
         },
         style={"height": "100%", "width": "100%"},
     )
