@@ -878,7 +878,8 @@ class Ledger:
 
 @dataclass(frozen=True, slots=True)
 class DeadLetters:
-    """Dead letters, newest first; `state` open | replayed | dropped | all; topic, partition and offset name one."""
+    """Dead letters, newest first; `state` open | replayed | dropped | all; topic, partition and offset name one;
+    `ledger`: those of one row (feed and minute) of the ledger."""
 
     state: str = "open"
     topic: str = ""
@@ -886,11 +887,14 @@ class DeadLetters:
     limit: int = 100
     partition: int | None = None
     offset: int | None = None
+    ledger: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """Quarantined messages of unknown devices and cameras, grouped by key."""
+    """Quarantined messages of unknown devices and cameras, grouped by key; `ledger` as in DeadLetters."""
+
+    ledger: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
