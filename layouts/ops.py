@@ -246,7 +246,7 @@ def _minutes(view: View, rows: Sequence[Row]) -> Component:
             "minute": view.moment(r.get("minute")),
             "feed": str(r.get("feed")),
             "partition": f"{r.get('topic')} · {r.get('partition')}",
-            **{k: r.get(k) for k in (*MINUTE_COUNTS, "records_stored", "records_missing")},
+            **{k: r.get(k) for k in (*MINUTE_COUNTS, "records_stored", "records_late", "records_missing")},
             "reasons": _drills(view, r),
         }
         for r in rows
@@ -260,6 +260,7 @@ def _minutes(view: View, rows: Sequence[Row]) -> Component:
         column("partition", view.t("ops.partition"), width=240, cellClass="cy-num cy-dim"),
         *counts,
         number_column("records_stored", view.t("ops.count.records")),
+        number_column("records_late", view.t("ops.count.late")),
         number_column("records_missing", view.t("ops.count.missing")),
         column("reasons", view.t("ops.reasons"), cellRenderer="CyReasons", minWidth=160, sortable=False),
     ]

@@ -67,7 +67,7 @@ def ledger(ask: Ask, query: c.Ledger) -> dict[str, Any]:
     since = ask.now - timedelta(minutes=bounded(query.minutes, 1, 24 * 60))
     rows = ask.database.dicts(
         "SELECT l.id AS ledger, l.minute, l.feed, l.topic, l.partition, l.stored, l.rejected, l.duplicate, l.held,"
-        " l.records_stored, l.records_rejected, l.records_duplicate, l.records_held, l.records_missing,"
+        " l.records_stored, l.records_rejected, l.records_duplicate, l.records_held, l.records_late, l.records_missing,"
         " coalesce((SELECT jsonb_object_agg(r.reason, r.n) FROM ledger_reasons r WHERE r.ledger_id = l.id),"
         " '{}'::jsonb) AS reasons FROM ledger l WHERE l.minute >= %s ORDER BY l.minute DESC, l.feed, l.topic,"
         " l.partition LIMIT %s",
