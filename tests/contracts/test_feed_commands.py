@@ -187,6 +187,58 @@ def test_a_trial_shows_ten_mapped_records_and_stores_nothing(desk: Desk) -> None
     assert desk.db.query("SELECT count(*) FROM dead_letters") == [(0,)]
 
 
+def test_a_draft_is_tried_as_it_stands_and_not_as_it_is_saved(desk: Desk) -> None:
+    asked: list[str] = []
+
+    def answer(path: str, headers: Any) -> tuple[int, dict[str, str], bytes]:
+        asked.append(str(headers.get("authorization")))
+        return 200, {}, json.dumps(RECORDS).encode()
+
+    server, stranger = HttpServer(answer), HttpServer(answer)
+    server.start()
+    stranger.start()
+    given: dict[str, Any] = {
+        "id": "water",
+        "name": "水位",
+        "kind": "http",
+        "config": {"url": f"{server.url}/levels"},
+    }
+    other: dict[str, Any] = {**MAPPING, "data": {**MAPPING["data"], "device": {"template": "{d}-new"}}}
+
+    def tried(who: Any = KEEPER, **changes: Any) -> list[str]:
+        draft = c.SaveFeed(**{**given, "mapping": other, **changes})
+        rows = desk.service.ask(c.TestFeed(draft.id, "", draft), who)["rows"]
+        return [json.loads(r["message"])["data"]["device"] for r in rows[:1]]
+
+    try:
+        assert tried() == ["WL-1-new"] and asked == ["None"], "a feed that was never saved"
+        desk.save(config=given["config"])
+        asked.clear()
+        assert tried() == ["WL-1-new"] and asked == ["Bearer hunter2-token"], "with what is kept"
+        assert tried(config={"url": f"{server.url}/other"}) == ["WL-1-new"]
+        asked.clear()
+        with pytest.raises(Rejected, match="enter its secrets"):
+            tried(config={"url": stranger.url})
+        assert asked == [], "a kept secret goes nowhere else"
+        assert tried(config={"url": stranger.url}, secrets={"token": "another"}) == ["WL-1-new"]
+        assert asked == ["Bearer another"]
+        for change, words in (
+            ({"id": ""}, "small letters"), ({"config": {"url": "http://x/\x00"}}, "NUL"), ({"kind": ""}, "must be one of"),
+            ({"mapping": {**MAPPING, "time": {"path": "]"}}}, "mapping.time"),
+        ):  # fmt: skip
+            with pytest.raises(Rejected, match=words):
+                tried(**change)
+        for who in (actor("operator"), actor("administrator", area=CITY + "990101/")):
+            with pytest.raises(Rejected) as caught:
+                tried(who)
+            assert caught.value.code == "forbidden"
+    finally:
+        server.stop()
+        stranger.stop()
+    assert desk.row()["mapping"] == MAPPING and desk.row()["version"] == 1
+    assert desk.db.query("SELECT count(*) FROM feed_states") == [(0,)], "no trace"
+
+
 def test_a_trial_of_a_folder_moves_nothing(desk: Desk) -> None:
     folder = desk.world.drop_dir / "in"
     folder.mkdir()
