@@ -862,11 +862,13 @@ class Feeds:
 class TestFeed:
     """Ten records of a feed as its mapping makes them, or what is wrong with them; nothing is stored or published.
 
-    `sample`: text of a record to take instead of asking the source (a webhook has nothing to be asked).
+    `sample`: text of a record to take instead of asking the source (a webhook has nothing to be asked). `draft`: the
+    feed as it stands in a form, instead of the saved one; only from our own pages, as a URL is no place for secrets.
     """
 
     feed: str
     sample: str = ""
+    draft: SaveFeed | None = field(default=None, metadata={"inside": True})
 
 
 @dataclass(frozen=True, slots=True)

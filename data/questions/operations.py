@@ -9,6 +9,7 @@ from typing import Any, Final
 from data.audit import Audit
 from data.backlog import backlog
 from data.device_credentials import STANDS
+from data.feed_commands import require_storable
 from data.feed_states import feed_facts
 from data.incident_rows import ms
 from data.indicators import latest_values
@@ -58,7 +59,9 @@ def test_feed(ask: Ask, query: c.TestFeed) -> dict[str, Any]:
     """See TestFeed."""
     if ask.try_feed is None:
         raise Rejected("rule", "feeds cannot be tried here", field="feed")
-    return ask.try_feed(query.feed, query.sample)
+    if query.draft is not None:
+        require_storable(query.draft)
+    return ask.try_feed(query.feed, query.sample, query.draft)
 
 
 def ledger(ask: Ask, query: c.Ledger) -> dict[str, Any]:
