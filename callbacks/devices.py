@@ -145,8 +145,11 @@ def type_choices(view: View, rows: list[Data]) -> list[Data]:
     return [{"label": view.named(row), "value": row["id"]} for row in rows]
 
 
-def told(view: View, row: Data) -> list[Any]:
-    """What stands above the form: why a device is not well, or what waits of an unknown one."""
+def told(view: View, row: Data, deps: DashDeps) -> list[Any]:
+    """What stands above the form: why a device is not well, or what waits of an unknown one; of a camera its card,
+    after what was pressed on it was done."""
+    if row.get("form") == "card":
+        return camera_of({"camera": row["id"], **(row.get("act") or {})}, deps, view)
     if row.get("form") in ("unknown", "camera"):
         return [pieces.facts([(view.t("ops.held.n"), f"{row.get('messages') or 0:,}")])]
     return (

@@ -246,9 +246,8 @@ def test_late_readings_are_stored_and_counted(db: Database) -> None:
     intaker = Intaker(db)
     times = [NOW - timedelta(seconds=s) for s in (40, 10, 30, 20, 5)]
     sent = [reading("WL-1", {"level": 1.0}, at, f"m{n}") for n, at in enumerate(times)]
-    assert intaker.take(sent) == ["stored"] * 5
     late = reading("WL-1", {"level": 1.0, "flow": 1.0}, NOW - timedelta(seconds=35), "z")
-    assert intaker.take([late, sent[2], late]) == ["stored", "duplicate", "duplicate"]
+    assert intaker.take([*sent, late, sent[2], late]) == ["stored"] * 6 + ["duplicate"] * 2
     # The flow was the first of its kind, and so not late.
     assert db.query("SELECT records_stored, records_late, records_duplicate FROM ledger") == [(7, 3, 3)]
 

@@ -527,6 +527,7 @@ def test_cameras_on_the_devices_page(lang: str) -> None:
     }
     asked = {
         "id": 4,
+        "name": "c",
         "camera": code,
         "who": "w",
         "reason": "r",
