@@ -86,14 +86,7 @@ def register(app: Dash, deps: DashDeps) -> None:
         units = [
             {"label": u["name"], "value": u["code"]} for u in deps.service.ask(c.Units(), view.actor)["rows"]
         ]
-        # A card's button: what was pressed is done first, then the card is made anew.
-        card = row.get("form") == "card"
-        above = (
-            camera_of({"camera": row["id"], **(row.get("act") or {})}, deps, view)
-            if card
-            else told(view, row)
-        )
-        return above, types, units, *values_of(row)
+        return told(view, row, deps), types, units, *values_of(row)
 
     @app.callback(
         Output(ids.TOASTS, "children", allow_duplicate=True),

@@ -158,6 +158,7 @@ def test_cameras_their_precision_and_who_asked(running: Running, chrome: Browser
         card.get_by_role("button", name="恢复").click()
         expect(card).not_to_contain_text("已搁置至")
         page.locator("[data-tab='precision']").click()
+        expect(page.locator(".ops__body h1")).to_have_text("告警准确率")
         expect(page.locator("#devices-grid .ag-row").first).to_be_visible()
         running.artifacts.joinpath("devices-precision.png").write_bytes(page.screenshot())
         page.locator("[data-tab='views']").click()
