@@ -62,14 +62,10 @@ class Database:
             )
         except psycopg2.OperationalError as error:
             raise StoreUnavailable(str(error).strip()) from None
-        try:
-            connection.set_session(autocommit=False)
-            with connection.cursor() as cursor:
-                cursor.execute("SET TIME ZONE 'UTC'")
-            connection.commit()
-        except _AWAY as error:
-            connection.close()
-            raise StoreUnavailable(str(error).strip()) from None
+        connection.set_session(autocommit=False)
+        with connection.cursor() as cursor:
+            cursor.execute("SET TIME ZONE 'UTC'")
+        connection.commit()
         return connection
 
     @contextmanager
