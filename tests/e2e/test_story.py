@@ -141,7 +141,7 @@ def a_new_incident_appears(running: Running, operator: Desk, dispatcher: Desk, l
     for desk in (operator, dispatcher):
         desk.narrow(lift.name)
         expect(desk.row(lift.name)).to_have_count(0)
-        expect(desk.page.get_by_text("没有符合条件的在办事件")).to_be_visible()
+        expect(desk.page.get_by_role("grid").get_by_text("没有符合条件的在办事件")).to_be_visible()
     for _ in range(4):
         # The simulated city speaks for this lift too: after a newer reading of its own this one would be late.
         lift_says(running, lift, 7.0)
