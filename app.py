@@ -123,7 +123,7 @@ class Parts:
             clock, self.settings.drop_dir, policy, sql_opener(ForeignTable, SqlAway, SqlWrong)
         )
 
-    def try_feed(self) -> Callable[[str, str], dict[str, Any]]:
+    def try_feed(self) -> Any:
         """The look at a feed that leaves no trace."""
         from data.feed_states import FeedStates, stored_feed
         from streams.feeds.runner import StoredFeed

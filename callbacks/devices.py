@@ -9,10 +9,11 @@ from dash import Dash, Input, Output, State, no_update
 from dash.exceptions import PreventUpdate
 
 from callbacks.dash_view import DashDeps, view_of
+from callbacks.desk_camera import camera_of
 from incidents import commands as c
 from incidents.model import Rejected
+from layouts import cameras, ids
 from layouts import devices as layout
-from layouts import ids
 from layouts.shell import pieces
 from layouts.shell.rejection import rejection
 from layouts.shell.view import View
@@ -28,6 +29,9 @@ QUESTION: Final[dict[str, Callable[[Data], object]]] = {
     ),
     "quarantine": lambda a: c.Quarantine(str(a.get("state") or "waiting")),
     "import": lambda a: c.DeviceTypes(),
+    "cameras": lambda a: c.Cameras(str(a.get("text") or ""), limit=1000),
+    "precision": lambda a: c.AlarmPrecision(limit=1000),
+    "views": lambda a: c.ViewRequests(limit=500),
 }
 PICTURE: Final[dict[str, Callable[[View, Any, Data], list[Any]]]] = {
     "registry": layout.registry,
@@ -35,6 +39,9 @@ PICTURE: Final[dict[str, Callable[[View, Any, Data], list[Any]]]] = {
     "import": lambda view, answer, _: layout.import_(
         view, [view.t(f"devices.column.{f}") for f in layout.SHEET]
     ),
+    "cameras": cameras.cameras,
+    "precision": cameras.precision,
+    "views": cameras.views,
 }
 FIELDS: Final = tuple(f"device-{name}" for name in layout.SHEET)
 NUMBERS: Final = ("lon", "lat", "expected_period_s")
@@ -79,7 +86,7 @@ def register(app: Dash, deps: DashDeps) -> None:
         units = [
             {"label": u["name"], "value": u["code"]} for u in deps.service.ask(c.Units(), view.actor)["rows"]
         ]
-        return told(view, row), types, units, *values_of(row)
+        return told(view, row, deps), types, units, *values_of(row)
 
     @app.callback(
         Output(ids.TOASTS, "children", allow_duplicate=True),
@@ -131,8 +138,11 @@ def type_choices(view: View, rows: list[Data]) -> list[Data]:
     return [{"label": view.named(row), "value": row["id"]} for row in rows]
 
 
-def told(view: View, row: Data) -> list[Any]:
-    """What stands above the form: why a device is not well, or what waits of an unknown one."""
+def told(view: View, row: Data, deps: DashDeps) -> list[Any]:
+    """What stands above the form: why a device is not well, or what waits of an unknown one; of a camera its card,
+    after what was pressed on it was done."""
+    if row.get("form") == "card":
+        return camera_of({"camera": row["id"], **(row.get("act") or {})}, deps, view)
     if row.get("form") in ("unknown", "camera"):
         return [pieces.facts([(view.t("ops.held.n"), f"{row.get('messages') or 0:,}")])]
     return (
@@ -165,6 +175,11 @@ def change_of(pressed: Data, form: Data, reason: str) -> object:
         case "adopt":
             adopted = {name: texts[name] for name in ("id", "type", "name", "unit", "owner")}
             return c.AdoptDevice(**adopted, **numbers, rejected=bool(pressed.get("rejected")))  # type: ignore[arg-type]
+        case "camera":
+            code, name, unit = str(pressed.get("id") or ""), texts["name"], texts["unit"]
+            if numbers["lon"] is None or numbers["lat"] is None:
+                raise Rejected("field", "lon, lat: a camera needs its place", field="lon")
+            return c.SaveCamera(code, name, numbers["lon"], numbers["lat"], unit=unit)
         case "retire":
             return c.RetireDevice(str(pressed.get("id") or ""), reason)
         case "reject":

@@ -19,10 +19,18 @@ from layouts.shell.view import View
 
 Data = dict[str, Any]
 
+
+def ledger_of(asked: Data) -> int | None:
+    """The row of the ledger that was drilled into, if any."""
+    return int(asked["ledger"]) if asked.get("ledger") else None
+
+
 QUESTION: Final[dict[str, Callable[[Data], object]]] = {
     "ledger": lambda a: c.Ledger(int(a.get("minutes") or 60)),
-    "dead": lambda a: c.DeadLetters(str(a.get("state") or "open"), "", str(a.get("reason") or ""), 200),
-    "held": lambda a: c.Held(),
+    "dead": lambda a: c.DeadLetters(
+        str(a.get("state") or "open"), "", str(a.get("reason") or ""), 200, ledger=ledger_of(a)
+    ),
+    "held": lambda a: c.Held(ledger_of(a)),
     "feeds": lambda a: c.Feeds(),
     "status": lambda a: c.Status(),
     "audit": lambda a: c.AuditLog(),
@@ -30,7 +38,7 @@ QUESTION: Final[dict[str, Callable[[Data], object]]] = {
 PICTURE: Final[dict[str, Callable[[View, Any, Data], list[Any]]]] = {
     "ledger": layout.ledger,
     "dead": layout.dead,
-    "held": lambda view, answer, _: layout.held(view, answer),
+    "held": layout.held,
     "feeds": lambda view, answer, _: layout.feeds(view, answer),
     "status": lambda view, answer, _: layout.status(view, answer),
     "audit": lambda view, answer, _: layout.audit(view, answer),

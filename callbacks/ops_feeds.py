@@ -82,9 +82,10 @@ def given(row: Data | None) -> tuple[Any, ...]:
 
 
 def tried(deps: DashDeps, view: View, form: Data) -> Any:
-    """The picture of a trial of the feed as it is saved, or why there is none."""
+    """The picture of a trial of the feed as it stands in the form, saved or not, or why there is none."""
     try:
-        question = c.TestFeed(str(form[ids.FEED_ID] or ""), str(form[ids.FEED_SAMPLE] or ""))
+        draft = draft_of(view, form)
+        question = c.TestFeed(draft.id, str(form[ids.FEED_SAMPLE] or ""), draft)
         return layout.trial(view, deps.service.ask(question, view.actor))
     except Rejected as refusal:
         return pieces.fault(rejection(view, refusal))
@@ -92,11 +93,16 @@ def tried(deps: DashDeps, view: View, form: Data) -> Any:
 
 def command_of(view: View, how: str, form: Data) -> object:
     """The command of a pressed button. Raises Rejected for a text that is no JSON."""
-    id = str(form[ids.FEED_ID] or "").strip()
     if how in ("enable", "disable"):
+        id = str(form[ids.FEED_ID] or "").strip()
         return c.SwitchFeed(id, how == "disable", str(form[ids.FEED_REASON] or ""))
+    return draft_of(view, form)
+
+
+def draft_of(view: View, form: Data) -> c.SaveFeed:
+    """The feed that stands in the form. Raises Rejected for a text that is no JSON."""
     return c.SaveFeed(
-        id=id,
+        id=str(form[ids.FEED_ID] or "").strip(),
         name=str(form[ids.FEED_NAME] or ""),
         kind=str(form[ids.FEED_KIND] or ""),
         config=_object(view, "config", form[ids.FEED_CONFIG]),

@@ -107,7 +107,8 @@ def read_table(name: str, content: bytes) -> list[tuple[int, dict[str, str]]]:
     fields = _fields(name, header[1])
     found = []
     for number, cells in lines:
-        row = {fields[n]: cell.strip() for n, cell in enumerate(cells) if n in fields}
+        # A line that ends early has its last cells empty: each is then a fault of its own.
+        row = {title: cells[n].strip() if n < len(cells) else "" for n, title in fields.items()}
         if any(row.values()):
             found.append((number, row))
         if len(found) > MOST_ROWS:

@@ -62,10 +62,14 @@ class Database:
             )
         except psycopg2.OperationalError as error:
             raise StoreUnavailable(str(error).strip()) from None
-        connection.set_session(autocommit=False)
-        with connection.cursor() as cursor:
-            cursor.execute("SET TIME ZONE 'UTC'")
-        connection.commit()
+        try:
+            connection.set_session(autocommit=False)
+            with connection.cursor() as cursor:
+                cursor.execute("SET TIME ZONE 'UTC'")
+            connection.commit()
+        except _AWAY as error:
+            connection.close()
+            raise StoreUnavailable(str(error).strip()) from None
         return connection
 
     @contextmanager

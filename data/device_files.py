@@ -15,7 +15,9 @@ from __future__ import annotations
 import csv
 import io
 import re
+import struct
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time
@@ -177,7 +179,7 @@ def _of_xlsx(content: bytes) -> tuple[Lines, Sequence[str]]:
 
 _BROKEN: Final = (
     zipfile.BadZipFile, InvalidFileException, ParseError, KeyError, IndexError, AttributeError, TypeError, ValueError,
-    EOFError, NotImplementedError,
+    EOFError, OSError, ArithmeticError, AssertionError, RuntimeError, struct.error, zlib.error,
 )  # fmt: skip
 """What openpyxl and zipfile raise over a file that is damaged or no workbook."""
 

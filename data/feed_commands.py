@@ -13,6 +13,7 @@ from data.database import Cursor, json
 from data.registry import bump
 from incidents import commands as c
 from incidents.access import Thing, may
+from incidents.feeds import with_changes
 from incidents.model import Actor, Rejected
 
 _ID: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
@@ -38,8 +39,7 @@ def save_feed(cursor: Cursor, command: c.SaveFeed, actor: Actor, check: CheckFee
     _require_city(cursor, actor)
     if check is None:
         raise Rejected("rule", "feeds cannot be configured here", field="kind")
-    if not _ID.fullmatch(command.id):
-        raise Rejected("field", f"id={command.id!r}: small letters, digits and . _ -, at most 64", field="id")
+    require_storable(command)
     if not command.name.strip():
         raise Rejected("field", "name='': must not be empty", field="name")
     if not (math.isfinite(command.expected_period_s) and 1 <= command.expected_period_s <= 86_400 * 366):
@@ -47,8 +47,6 @@ def save_feed(cursor: Cursor, command: c.SaveFeed, actor: Actor, check: CheckFee
         raise Rejected(
             "field", f"expected_period_s={command.expected_period_s}: {rule}", field="expected_period_s"
         )
-    for name in ("config", "mapping", "secrets"):
-        _require_storable(name, getattr(command, name))
     cursor.execute("SELECT kind, secrets, version FROM feeds WHERE id = %s FOR UPDATE", (command.id,))
     row = cursor.fetchone()
     if row is not None and not row[0]:
@@ -58,7 +56,7 @@ def save_feed(cursor: Cursor, command: c.SaveFeed, actor: Actor, check: CheckFee
             "stale", f"version={command.version}: somebody else changed this feed", field="version"
         )
     kept = dict(row[1]) if row is not None and row[0] == command.kind else {}
-    secrets = {k: v for k, v in {**kept, **command.secrets}.items() if v != ""}
+    secrets = with_changes(kept, command.secrets)
     for secret, value in secrets.items():
         if not isinstance(value, str):
             raise Rejected("field", f"secrets.{secret}: must be a text", field=f"secrets.{secret}")
@@ -108,7 +106,15 @@ def _require_city(cursor: Cursor, actor: Actor) -> None:
         raise Rejected("forbidden", f"feed.manage: {decision.reason}", field="actor")
 
 
-def _require_storable(name: str, value: Any) -> None:
+def require_storable(command: c.SaveFeed) -> None:
+    """What the store can hold at all: of a feed that is saved, and of one that is only tried. Raises Rejected."""
+    if not _ID.fullmatch(command.id):
+        raise Rejected("field", f"id={command.id!r}: small letters, digits and . _ -, at most 64", field="id")
+    for name in ("config", "mapping", "secrets"):
+        _require_json(name, getattr(command, name))
+
+
+def _require_json(name: str, value: Any) -> None:
     """JSON that PostgreSQL can hold: no NaN, no NUL, no half characters; and not endless."""
     try:
         text = text_json.dumps(value, allow_nan=False, ensure_ascii=False)

@@ -31,10 +31,11 @@ class SqlWrong(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A row: watermark and key as the database writes them, and the row as JSON."""
+    """A row: watermark and key as the database writes them, whether it is the greatest yet, and the row as JSON."""
 
     watermark: str
     key: str
+    beyond: bool
     body: dict[str, Any]
 
 
@@ -80,15 +81,28 @@ class ForeignTable:
         self._connection.set_session(readonly=True, autocommit=True)
         self._where = f"{host}:{port}"
 
-    def after(self, watermark: str | None, seen: Sequence[str], limit: int) -> Sequence[Row]:
+    def after(
+        self, floor: str | None, high: str | None, had: Sequence[tuple[str, str]], limit: int
+    ) -> Sequence[Row]:
         """See SqlTable. The literals take the column's own type: no type is named here."""
-        rule: sql.Composable = sql.SQL("t.{w} IS NOT NULL").format(w=self._watermark)
+        names = {"w": self._watermark, "k": self._key}
+        rule: sql.Composable = sql.SQL("t.{w} IS NOT NULL").format(**names)
+        beyond: sql.Composable = sql.SQL("true")
+        asked: list[Any] = []
         params: list[Any] = []
-        if watermark is not None:
-            rule = sql.SQL("{rule} AND (t.{w} > %s OR (t.{w} = %s AND NOT t.{k}::text = ANY(%s)))").format(
-                rule=rule, w=self._watermark, k=self._key
-            )
-            params += [watermark, watermark, list(seen)]
+        if high is not None:
+            beyond = sql.SQL("t.{w} > %s").format(**names)
+            asked.append(high)
+        if floor is not None:
+            rule = sql.SQL("{rule} AND t.{w} >= %s").format(rule=rule, **names)
+            params.append(floor)
+        if had:
+            # NOT IN is hashed: a window of thousands costs no more than one look at each.
+            rule = sql.SQL(
+                "{rule} AND (t.{w}::text, coalesce(t.{k}::text, '')) NOT IN"
+                " (SELECT h.w, h.k FROM unnest(%s::text[], %s::text[]) AS h (w, k))"
+            ).format(rule=rule, **names)
+            params += [[w for w, _ in had], [k for _, k in had]]
         if self._settle_s:
             rule = sql.SQL("{rule} AND t.{w} <= now() - make_interval(secs => %s)").format(
                 rule=rule, w=self._watermark
@@ -99,11 +113,12 @@ class ForeignTable:
             pairs = [sql.SQL("{}, t.{}").format(sql.Literal(c), sql.Identifier(c)) for c in self._columns]
             whole = sql.SQL("jsonb_build_object({})").format(sql.SQL(", ").join(pairs))
         query = sql.SQL(
-            "SELECT t.{w}::text, t.{k}::text, {whole} FROM {table} t WHERE {rule} ORDER BY t.{w}, t.{k} LIMIT %s"
-        ).format(w=self._watermark, k=self._key, whole=whole, table=self._table, rule=rule)
+            "SELECT t.{w}::text, coalesce(t.{k}::text, ''), {beyond}, {whole} FROM {table} t WHERE {rule}"
+            " ORDER BY t.{w}, t.{k} LIMIT %s"
+        ).format(beyond=beyond, whole=whole, table=self._table, rule=rule, **names)
         try:
             with self._connection.cursor() as cursor:
-                cursor.execute(query, [*params, limit])
+                cursor.execute(query, [*asked, *params, limit])
                 return [Row(*found) for found in cursor.fetchall()]
         except (psycopg2.OperationalError, psycopg2.InterfaceError) as error:
             raise SqlAway(f"{self._where}: {str(error).strip()}") from None

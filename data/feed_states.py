@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import psycopg2
+import psycopg2.extensions
 
-from data.database import Database, json
+from data.database import Database, StoreUnavailable, json
 from incidents.feeds import FeedFacts
 
 _LONGEST_REASON = 500
+_GONE: Final = (psycopg2.OperationalError, psycopg2.InterfaceError)
 
 
 class Counted(Protocol):
@@ -86,24 +88,47 @@ def stored_feed(database: Database, feed: str) -> tuple[Any, ...] | None:
     return rows[0] if rows else None
 
 
+class FeedClaim:
+    """A feed that this process may run, as long as the connection lives that holds its lock."""
+
+    def __init__(self, connection: psycopg2.extensions.connection) -> None:
+        self._connection = connection
+
+    def held(self) -> bool:
+        """Whether it is ours still: asked of the server, for a restart there gives the lock away unheard."""
+        try:
+            with self._connection.cursor() as cursor:
+                cursor.execute("SELECT 1")
+        except _GONE:
+            self._connection.close()
+            return False
+        return True
+
+    def release(self) -> None:
+        """Give the feed back."""
+        self._connection.close()
+
+
 class FeedClaims:
     """One process runs a feed: an advisory lock of a connection of its own, gone with the process."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def claim(self, feed: str) -> Callable[[], None] | None:
-        """What gives the feed back; None when another has it."""
+    def claim(self, feed: str) -> FeedClaim | None:
+        """The claim; None when another has the feed. Raises StoreUnavailable."""
         connection = self._database.connect()
         try:
             connection.autocommit = True
             with connection.cursor() as cursor:
                 cursor.execute("SELECT pg_try_advisory_lock(hashtextextended('feed:' || %s, 0))", (feed,))
                 row = cursor.fetchone()
-        except psycopg2.Error:
+        except BaseException as error:
             connection.close()
+            if isinstance(error, _GONE):
+                raise StoreUnavailable(str(error).strip()) from None
             raise
         if row is None or not row[0]:
             connection.close()
             return None
-        return connection.close
+        return FeedClaim(connection)

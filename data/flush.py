@@ -228,6 +228,8 @@ def _store_doubtful(cursor: Cursor, flush: Flush, ledger: Sequence[int], numbers
         " ON s.n = f.n WHERE f.n IS NULL"
     )
     refused = [row[0] for row in cursor.fetchall()]
+    for n in set(flush.doubtful).difference(refused):
+        flush.messages[rows[n][0]].records_late += 1
     if not refused:
         return
     cursor.execute(
@@ -464,7 +466,7 @@ def _store_held(cursor: Cursor, flush: Flush, ledger: Sequence[int]) -> None:
 
 def _count(cursor: Cursor, flush: Flush, ledger: Sequence[int]) -> None:
     """Messages and records counted apart, per ledger row; reasons beside them."""
-    totals: dict[int, list[int]] = defaultdict(lambda: [0] * 9)
+    totals: dict[int, list[int]] = defaultdict(lambda: [0] * 10)
     reasons: dict[tuple[int, str], int] = defaultdict(int)
     for number, message in zip(ledger, flush.messages, strict=True):
         total = totals[number]
@@ -472,8 +474,9 @@ def _count(cursor: Cursor, flush: Flush, ledger: Sequence[int]) -> None:
         total[_COLUMN[outcome]] += 1
         total[4] += message.records_stored
         total[8] += message.missing
-        if outcome == "stored" and not message.records_duplicate:
+        if outcome == "stored" and not message.records_duplicate and not message.records_late:
             continue  # what nearly every message comes to
+        total[9] += message.records_late
         total[6] += message.records_duplicate
         left = message.records - message.records_stored - message.records_duplicate
         if outcome == "held":
@@ -488,8 +491,9 @@ def _count(cursor: Cursor, flush: Flush, ledger: Sequence[int]) -> None:
         "UPDATE ledger l SET stored = l.stored + v.a, rejected = l.rejected + v.b,"
         " duplicate = l.duplicate + v.c, held = l.held + v.d, records_stored = l.records_stored + v.e,"
         " records_rejected = l.records_rejected + v.f, records_duplicate = l.records_duplicate + v.g,"
-        " records_held = l.records_held + v.h, records_missing = l.records_missing + v.i"
-        " FROM (VALUES %s) AS v(id, a, b, c, d, e, f, g, h, i) WHERE l.id = v.id",
+        " records_held = l.records_held + v.h, records_missing = l.records_missing + v.i,"
+        " records_late = l.records_late + v.j"
+        " FROM (VALUES %s) AS v(id, a, b, c, d, e, f, g, h, i, j) WHERE l.id = v.id",
         [(number, *total) for number, total in sorted(totals.items())],
     )
     many(

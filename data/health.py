@@ -66,9 +66,11 @@ def hear(database: Database, now: datetime, after: int, limit: int = HEARD) -> i
     Looking at a device reads its whole day; hearing it is one step into an index.
     """
     rows = database.query(
-        "WITH slice AS (SELECT no, type, registered_at, make_interval(secs => %(periods)s * expected_period_s) AS patience"
-        " FROM devices WHERE status = 'in_service' AND no > %(after)s ORDER BY no LIMIT %(limit)s),"
-        " heard AS (SELECT s.no, coalesce(n.newest, s.registered_at) < %(now)s - s.patience AS silent,"
+        "WITH slice AS (SELECT no, type, registered_at, make_interval(secs => %(periods)s * expected_period_s)"
+        " AS patience, (SELECT k.at FROM device_links k WHERE k.device = d.id AND NOT k.online)"
+        " AS broke_off_at FROM devices d WHERE status = 'in_service' AND no > %(after)s ORDER BY no LIMIT %(limit)s),"
+        " heard AS (SELECT s.no, coalesce(n.newest, s.registered_at) < %(now)s - s.patience"
+        " OR (s.broke_off_at IS NOT NULL AND coalesce(n.newest, '-infinity') <= s.broke_off_at) AS silent,"
         " n.newest IS NOT NULL AS spoke FROM slice s CROSS JOIN LATERAL (SELECT max(r.time) AS newest FROM metrics m,"
         " LATERAL (SELECT time FROM readings WHERE device_no = s.no AND metric_no = m.no AND time > %(since)s"
         " ORDER BY time DESC LIMIT 1) r WHERE m.device_type = s.type) n),"
@@ -101,8 +103,9 @@ def look_around(database: Database, now: datetime, spent_s: float = SPENT_S) -> 
 def look_at(database: Database, now: datetime, limit: int = AT_ONCE) -> int:
     """Look at `limit` devices that were not seen for NOT_AGAIN; how many there were."""
     devices = database.query(
-        "SELECT d.no, d.expected_period_s, d.registered_at, d.status = 'maintenance' FROM devices d"
-        " LEFT JOIN device_health h ON h.device_no = d.no WHERE NOT d.disabled"
+        "SELECT d.no, d.expected_period_s, d.registered_at, d.status = 'maintenance', k.at FROM devices d"
+        " LEFT JOIN device_health h ON h.device_no = d.no LEFT JOIN device_links k ON k.device = d.id AND NOT k.online"
+        " WHERE NOT d.disabled"
         " AND (h.looked_at IS NULL OR h.looked_at <= %s) ORDER BY h.looked_at NULLS FIRST, d.no LIMIT %s",
         (now - NOT_AGAIN, limit),
     )
@@ -114,8 +117,10 @@ def look_at(database: Database, now: datetime, limit: int = AT_ONCE) -> int:
     keep(
         database,
         {
-            no: judge_health(Observed(period, registered, seen.get(no, ()), resting, before.get(no)), now)
-            for no, period, registered, resting in devices
+            no: judge_health(
+                Observed(period, registered, seen.get(no, ()), resting, before.get(no), broke_off_at), now
+            )
+            for no, period, registered, resting, broke_off_at in devices
         },
         now,
     )

@@ -44,8 +44,9 @@ def load_registry(database: Database) -> Registry:
             "SELECT no, id, type, name, area_path, lon, lat, expected_period_s FROM devices WHERE NOT disabled"
         )
         devices = {found[1]: DeviceEntry(*found) for found in cursor.fetchall()}
-        cursor.execute("SELECT id, no FROM metrics")
-        metrics = dict(cursor.fetchall())
+        cursor.execute("SELECT id, no, coalesce(device_type, '') FROM metrics")
+        declared = cursor.fetchall()
+        metrics, types = {name: no for name, no, _ in declared}, {name: kind for name, _, kind in declared}
         cursor.execute("SELECT code, name, area_path, cell, lon, lat FROM cameras")
         cameras = {found[0]: CameraEntry(*found) for found in cursor.fetchall()}
         cursor.execute("SELECT kind, name, class_code, level, files FROM camera_alarm_kinds")
@@ -57,4 +58,4 @@ def load_registry(database: Database) -> Registry:
         cursor.execute("SELECT id FROM feeds WHERE NOT disabled")
         feeds = frozenset(found[0] for found in cursor.fetchall())
         rules = load_rules(cursor)
-    return Registry(version, devices, metrics, cameras, kinds, workers, rules, classes, feeds)
+    return Registry(version, devices, metrics, cameras, kinds, workers, rules, classes, feeds, types)

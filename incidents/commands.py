@@ -862,11 +862,13 @@ class Feeds:
 class TestFeed:
     """Ten records of a feed as its mapping makes them, or what is wrong with them; nothing is stored or published.
 
-    `sample`: text of a record to take instead of asking the source (a webhook has nothing to be asked).
+    `sample`: text of a record to take instead of asking the source (a webhook has nothing to be asked). `draft`: the
+    feed as it stands in a form, instead of the saved one; only from our own pages, as a URL is no place for secrets.
     """
 
     feed: str
     sample: str = ""
+    draft: SaveFeed | None = field(default=None, metadata={"inside": True})
 
 
 @dataclass(frozen=True, slots=True)
@@ -878,7 +880,8 @@ class Ledger:
 
 @dataclass(frozen=True, slots=True)
 class DeadLetters:
-    """Dead letters, newest first; `state` open | replayed | dropped | all; topic, partition and offset name one."""
+    """Dead letters, newest first; `state` open | replayed | dropped | all; topic, partition and offset name one;
+    `ledger`: those of one row (feed and minute) of the ledger."""
 
     state: str = "open"
     topic: str = ""
@@ -886,11 +889,14 @@ class DeadLetters:
     limit: int = 100
     partition: int | None = None
     offset: int | None = None
+    ledger: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """Quarantined messages of unknown devices and cameras, grouped by key."""
+    """Quarantined messages of unknown devices and cameras, grouped by key; `ledger` as in DeadLetters."""
+
+    ledger: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

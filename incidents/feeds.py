@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Literal
@@ -54,3 +55,8 @@ def live_status(feed: FeedFacts, now: datetime) -> Status:
     if feed.failure:
         return "error"
     return "late" if age > timedelta(seconds=LATE_PERIODS * period) else "normal"
+
+
+def with_changes(kept: Mapping[str, str], given: Mapping[str, str]) -> dict[str, str]:
+    """A feed's secrets after a change: those not named stay, '' takes one away."""
+    return {name: value for name, value in {**kept, **given}.items() if value != ""}

@@ -3,7 +3,8 @@
  score = 100 − 40 · (share of the day lost in gaps)                    a gap: more than 3 expected periods without a reading
              − 60 · min(1, 10 · share of readings that cannot be)      of the metric that is worst
              − 50 when a metric is stuck                               the very same value for its `stuck_periods`
-             − 40 when it is silent now                                not heard for 3 expected periods
+             − 40 when it is silent now                                not heard for 3 expected periods, or its
+                                                                       connection broke and nothing came since
  and never below 0.
 
 A device is faulty when a metric is stuck, when its newest value cannot be, or when more than 5 % of the day's cannot.
@@ -64,6 +65,8 @@ class Observed:
     maintenance: bool = False
     last_before: datetime | None = None
     """Its newest reading before the day, when the day has none."""
+    broke_off_at: datetime | None = None
+    """Since when the gateway has no connection of it (MQTT last will); None = connected, or not at the gateway."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +95,16 @@ def judge_health(seen: Observed, now: datetime) -> Health:
     if seen.maintenance:
         return Health("maintenance", None, (), last)
     patience = timedelta(seconds=SILENT_AFTER_PERIODS * seen.period_s)
-    if last is None and now - seen.registered_at <= patience:
+    broken = seen.broke_off_at is not None and (last is None or last <= seen.broke_off_at)
+    if last is None and not broken and now - seen.registered_at <= patience:
         return Health("unknown", None)
-    silent = last is None or now - last > patience
+    silent = broken or last is None or now - last > patience
     reasons = [
-        *_silence(seen, last, now, silent),
+        *(
+            _broken(seen.broke_off_at, now)
+            if broken and seen.broke_off_at
+            else _silence(seen, last, now, silent)
+        ),
         *_gaps(seen, now, silent),
         *_ranges(seen),
         *(reason for m in seen.metrics for reason in _stuck(m, seen.period_s)[:1]),
@@ -124,6 +132,18 @@ def outside(metric: MetricDay, value: float) -> bool:
     return (metric.low is not None and value < metric.low) or (
         metric.high is not None and value > metric.high
     )
+
+
+def _broken(since: datetime, now: datetime) -> list[Reason]:
+    long = span(now - since)
+    return [
+        Reason(
+            "offline",
+            f"与网关的连接已断开 {long[0]}",
+            f"its connection to the gateway broke {long[1]} ago",
+            SILENT_COST,
+        )
+    ]
 
 
 def _silence(seen: Observed, last: datetime | None, now: datetime, silent: bool) -> list[Reason]:

@@ -72,6 +72,10 @@ class Registry:
     rules: Mapping[tuple[str, str], tuple[Rule, ...]]
     classes: Mapping[str, int] = field(default_factory=dict)
     feeds: frozenset[str] = frozenset()
+    metric_types: Mapping[str, str] = field(default_factory=dict)
+    """Metric → the device type that measures it; what is not named here any device may report."""
+    measured: Mapping[str, Mapping[str, int]] = field(init=False)
+    """Metric numbers once more: by device type, '' for types that have no metrics of their own."""
     watches: Mapping[str, Mapping[str, Watch]] = field(init=False)
     """The rules once more: by device type, then by metric."""
 
@@ -80,6 +84,12 @@ class Registry:
         for (kind, metric), rules in self.rules.items():
             watches.setdefault(kind, {})[metric] = (*quiet_band(rules), rules)
         object.__setattr__(self, "watches", watches)
+        common = {name: no for name, no in self.metrics.items() if not self.metric_types.get(name)}
+        measured: dict[str, dict[str, int]] = {"": common}
+        for name, kind in self.metric_types.items():
+            if kind:
+                measured.setdefault(kind, dict(common))[name] = self.metrics[name]
+        object.__setattr__(self, "measured", measured)
 
 
 class Message:
@@ -100,6 +110,7 @@ class Message:
     records: int = 1
     records_stored: int = 0
     records_duplicate: int = 0
+    records_late: int = 0
     missing: int = 0
     correlation_id: str = ""
 

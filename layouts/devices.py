@@ -23,9 +23,15 @@ TABS: Final = (
     ("registry", "device.see", "device"),
     ("quarantine", "deadletter.see", "inbox"),
     ("import", "device.manage", "upload"),
+    ("cameras", "camera.see", "camera"),
+    ("precision", "camera.see", "crosshair"),
+    ("views", "camera.ask", "eye"),
 )
 LAMPS: Final = {"online": "", "faulty": "wrong", "silent": "warn"}
 """Health → lamp; the others are said in words alone."""
+
+SKEW_WARNS_S: Final = 60
+"""A clock so far off mixes up what was first."""
 
 SHEET: Final = ("id", "type", "name", "unit", "owner", "address", "lon", "lat", "expected_period_s", "status",
                 "installed_on", "calibration_due")  # fmt: skip
@@ -131,7 +137,9 @@ def _form(view: View) -> Component:
                      className="devices__pair"),
             html.Div(view.t("devices.form.hint"), className="cy-hint"),
             html.Div(
-                [press("save", "save", "known new", "primary"), press("adopt", "check", "unknown", "primary")], className="cy-row"
+                [press("save", "save", "known new", "primary"), press("adopt", "check", "unknown", "primary"),
+                 *([press("camera", "check", "camera", "primary")] if view.may("camera.manage") else [])],
+                className="cy-row",
             ),
             pieces.field(
                 view.t("word.reason"),
@@ -185,6 +193,7 @@ def registry(view: View, answer: Row, asked: Row) -> list[Component]:
         number_column("score", view.t("devices.score"), width=80),
         column("why", view.t("word.reason"), cellClass="cy-dim", minWidth=200),
         column("reported_at", view.t("devices.heard"), width=110, cellRenderer="CyAge"),
+        column("skew", view.t("devices.skew"), width=110, cellRenderer="CyLamp"),
         column("due", view.t("devices.column.calibration_due"), width=120, cellRenderer="CyLamp"),
     ]
     new = {"form": "new"}
@@ -229,9 +238,20 @@ def _line(view: View, r: Row) -> dict[str, Any]:
         "score": r.get("score"),
         "why": reasons(view, r),
         "reported_at": r.get("last_reported_at"),
+        "skew": skew(view, r.get("clock_skew_s")),
         "due": [due, "warn" if r.get("due") else ""],
         "open": {"form": "known", "reasons": reasons(view, r), **{k: _plain(r.get(k)) for k in SHEET}},
     }
+
+
+def skew(view: View, behind_s: float | None) -> list[str]:
+    """[words, lamp] of a device's clock against the bus's: + is fast. What is below a second is the way of the message."""
+    if behind_s is None:
+        return ["–", ""]
+    if abs(behind_s) < 1:
+        return [view.t("devices.skew.none"), ""]
+    words = view.t("devices.skew.of", s=f"{-behind_s:+,.0f}".replace("-", "−"))
+    return [words, "warn" if abs(behind_s) >= SKEW_WARNS_S else ""]
 
 
 def reasons(view: View, r: Row) -> str:

@@ -128,8 +128,17 @@ def ledger(view: View, answer: Row, asked: Row) -> list[Component]:
         html.H2(view.t("ops.ledger.totals"), className="cy-h3"),
         _totals(view, answer.get("partitions", [])),
         html.H2(view.t("ops.ledger.minutes"), className="cy-h3"),
+        *_cut(view, answer),
         _minutes(view, answer.get("rows", [])),
     ]
+
+
+def _cut(view: View, answer: Row) -> list[Component]:
+    """Says so when there are more rows than are shown."""
+    shown, total = len(answer.get("rows", [])), int(answer.get("total") or 0)
+    if total <= shown:
+        return []
+    return [html.P(view.t("ops.ledger.cut", n=_n(shown), total=_n(total)), className="law")]
 
 
 def _title(view: View, name: str, *tools: Any) -> Component:
@@ -237,8 +246,8 @@ def _minutes(view: View, rows: Sequence[Row]) -> Component:
             "minute": view.moment(r.get("minute")),
             "feed": str(r.get("feed")),
             "partition": f"{r.get('topic')} · {r.get('partition')}",
-            **{k: r.get(k) for k in (*MINUTE_COUNTS, "records_stored", "records_missing")},
-            "reasons": [[why, view.word("ops.why", why), n] for why, n in (r.get("reasons") or {}).items()],
+            **{k: r.get(k) for k in (*MINUTE_COUNTS, "records_stored", "records_late", "records_missing")},
+            "reasons": _drills(view, r),
         }
         for r in rows
     ]
@@ -251,15 +260,47 @@ def _minutes(view: View, rows: Sequence[Row]) -> Component:
         column("partition", view.t("ops.partition"), width=240, cellClass="cy-num cy-dim"),
         *counts,
         number_column("records_stored", view.t("ops.count.records")),
+        number_column("records_late", view.t("ops.count.late")),
         number_column("records_missing", view.t("ops.count.missing")),
         column("reasons", view.t("ops.reasons"), cellRenderer="CyReasons", minWidth=160, sortable=False),
     ]
     return grid(view, ids.OPS_GRID, columns, lines, nothing=view.t("ops.ledger.none"), row_height=34)
 
 
+def _drills(view: View, r: Row) -> list[list[Any]]:
+    """What a row of the ledger opens, [[question, word, n]]: its dead letters by reason, its quarantined messages."""
+    ledger = r.get("ledger")
+    opened = [
+        [
+            json.dumps({"tab": "dead", "reason": why, "state": "all", "ledger": ledger}),
+            view.word("ops.why", why),
+            n,
+        ]
+        for why, n in (r.get("reasons") or {}).items()
+    ]
+    if r.get("held"):
+        opened.append([json.dumps({"tab": "held", "ledger": ledger}), view.t("ops.count.held"), r["held"]])
+    return opened
+
+
+def _of_row(view: View, asked: Row, **rest: Any) -> list[Component]:
+    """The chip that says that only one row of the ledger is shown, and takes that away."""
+    if not asked.get("ledger"):
+        return []
+    return [
+        html.Button(
+            [view.t("ops.ledger.one"), " ×"],
+            type="button",
+            className="cy-chip is-button",
+            **attrs({"data-ask": json.dumps(rest)}),
+        )
+    ]
+
+
 def dead(view: View, answer: Row, asked: Row) -> list[Component]:
     """Dead letters: reason, field, what was found, which rule."""
     rows = answer.get("rows", [])
+    one = {"ledger": asked["ledger"]} if asked.get("ledger") else {}
     state = str(asked.get("state") or "open")
     states = html.Div(
         [
@@ -268,7 +309,11 @@ def dead(view: View, answer: Row, asked: Row) -> list[Component]:
                 type="button",
                 className="is-on" if s == state else "",
                 **attrs(
-                    {"data-ask": json.dumps({"tab": "dead", "state": s, "reason": asked.get("reason") or ""})}
+                    {
+                        "data-ask": json.dumps(
+                            {"tab": "dead", "state": s, "reason": asked.get("reason") or "", **one}
+                        )
+                    }
                 ),
             )
             for s in ("open", "replayed", "dropped", "all")
@@ -281,7 +326,7 @@ def dead(view: View, answer: Row, asked: Row) -> list[Component]:
             [view.word("ops.why", reason), " ×"],
             type="button",
             className="cy-chip is-button",
-            **attrs({"data-ask": json.dumps({"tab": "dead", "state": state})}),
+            **attrs({"data-ask": json.dumps({"tab": "dead", "state": state, **one})}),
         )
         if reason
         else None
@@ -318,7 +363,8 @@ def dead(view: View, answer: Row, asked: Row) -> list[Component]:
         if answer.get("unkept")
         else None
     )
-    return [_title(view, "dead", chip, states), note, *([unkept] if unkept else []), table]
+    whole = _of_row(view, asked, tab="dead", state=state, reason=reason)
+    return [_title(view, "dead", *whole, chip, states), note, *([unkept] if unkept else []), table]
 
 
 def letter(view: View, r: Row) -> list[Component]:
@@ -388,7 +434,7 @@ def pretty(value: str) -> str:
         return value
 
 
-def held(view: View, answer: Row) -> list[Component]:
+def held(view: View, answer: Row, asked: Row) -> list[Component]:
     """Quarantine: messages of things that are not registered, by key."""
     lines = [
         html.Tr(
@@ -412,7 +458,7 @@ def held(view: View, answer: Row) -> list[Component]:
         view.t("ops.held.last"),
     ]
     return [
-        _title(view, "held"),
+        _title(view, "held", *_of_row(view, asked, tab="held")),
         html.P(view.t("ops.held.note"), className="law"),
         pieces.table(heads, lines, nothing=view.t("ops.held.none")),
     ]

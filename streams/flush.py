@@ -170,6 +170,8 @@ def _take_reading(work: Work, index: int, entry: Entry, message: Message[Any], a
     device = registry.devices.get(data.device)
     no = device.no if device is not None else 0
     number_of = registry.metrics
+    if device is not None:
+        number_of = registry.measured.get(device.type) or registry.measured[""]
     rows: list[ReadingRow] = []
     epochs: list[float] = []
     names: list[str] = []
@@ -191,7 +193,8 @@ def _take_reading(work: Work, index: int, entry: Entry, message: Message[Any], a
         metric = number_of.get(name)
         if metric is None:
             field = f"data.readings[{len(names) - 1}].metric"
-            raise Bad("unknown_metric", field=field, found=name, rule="must be a registered metric")
+            rule = f"must be a registered metric of the device's type ({device.type})"
+            raise Bad("unknown_metric", field=field, found=name, rule=rule)
         if time.tzinfo is not UTC:
             time = time.astimezone(UTC)
         rows.append((index, no, metric, time, value))

@@ -4,7 +4,8 @@ While the live state is slow or away, later items replace earlier ones instead o
 by the number of things, and ingest never waits. Best effort: what is lost is rebuilt from the store.
 
 In a flood every device has a new value in every flush, and showing them all would take the processor from ingest: values
-of devices are put at most a quarter of the time, REST_S apart at most. Everything else (warnings, places) goes at once.
+of devices are put at most a quarter of the time, AT_ONCE of them at most, those that wait longest first. Everything else
+(warnings, places) goes at once.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable
+from itertools import islice
 from typing import Any, Protocol
 
 import structlog
@@ -24,8 +26,8 @@ Key = tuple[str, str]
 REST: float = 3.0
 """Rest after putting values of devices, as a multiple of the time that it took."""
 
-REST_S: float = 0.5
-"""The longest such rest."""
+AT_ONCE: int = 2000
+"""Values of so many devices are put at once: what is urgent never waits for a city's worth of them."""
 
 BULK = "device"
 """The kind of item that waits for the end of a rest."""
@@ -66,8 +68,7 @@ class LiveFeed:
         """Apply what was put, in one delta at a time; `often` is called at least twice a second (heartbeats)."""
         rested = told = 0.0
         while not stop.is_set():
-            left = rested - time.monotonic()
-            self._bell.wait(left if self._bulk and left > 0 else 0.5)
+            self._bell.wait(min(0.5, max(0.0, rested - time.monotonic())) if self._bulk else 0.5)
             self._bell.clear()
             began = time.monotonic()
             with self._lock:
@@ -75,13 +76,13 @@ class LiveFeed:
                 gone, self._gone = self._gone, {}
                 bulk: dict[Key, Item] = {}
                 if began >= rested:
-                    bulk, self._bulk = self._bulk, {}
+                    bulk = self._oldest()
             try:
                 if items or gone or bulk:
                     self._live.apply([*items.values(), *bulk.values()], gone)
                     took = time.monotonic() - began
                     if bulk:
-                        rested = began + took + min(REST_S, REST * took)
+                        rested = began + took + REST * took
                 if items or gone or bulk or began - told >= 0.4:
                     told = began
                     often()
@@ -90,6 +91,14 @@ class LiveFeed:
                 self._put_back({**items, **bulk}, gone)
                 log.warning("live state away, tries again", error=str(error))
                 stop.wait(0.5)
+
+    def _oldest(self) -> dict[Key, Item]:
+        """Take out AT_ONCE values; a newer value keeps the place of the one it replaced."""
+        if len(self._bulk) <= AT_ONCE:
+            bulk, self._bulk = self._bulk, {}
+            return bulk
+        keys = list(islice(self._bulk, AT_ONCE))
+        return {key: self._bulk.pop(key) for key in keys}
 
     def _put_back(self, items: dict[Key, Item], gone: dict[Key, None]) -> None:
         with self._lock:

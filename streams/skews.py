@@ -14,6 +14,10 @@ import structlog
 log = structlog.get_logger()
 
 EVERY_S = 60.0
+MOVED_S = 0.5
+"""A skew that moved by less, and by less than a tenth, is not written again (but once an hour)."""
+
+WHOLE_EVERY = 60
 
 
 class Skews:
@@ -26,6 +30,7 @@ class Skews:
         self._away = away
         self._lock = threading.Lock()
         self._least: dict[int, float] = {}
+        self._written: dict[int, float] = {}
 
     def note(self, delays: Mapping[int, float]) -> None:
         """Least delays (s) of a flush by device number."""
@@ -37,12 +42,22 @@ class Skews:
                     least[device] = delay
 
     def run(self, stop: threading.Event, every_s: float = EVERY_S) -> None:
-        """Write what a minute has shown."""
+        """Write what a minute has shown that was not known."""
+        turns = 0
         while not stop.wait(every_s):
             with self._lock:
                 least, self._least = self._least, {}
+            turns += 1
+            if turns % WHOLE_EVERY == 0:
+                self._written.clear()
+            least = {device: delay for device, delay in least.items() if self._moved(device, delay)}
             try:
                 if least:
                     self._write(least)
+                    self._written.update(least)
             except self._away as error:
                 log.warning("clock skews not written", devices=len(least), error=str(error))
+
+    def _moved(self, device: int, delay: float) -> bool:
+        known = self._written.get(device)
+        return known is None or abs(delay - known) >= max(MOVED_S, 0.1 * abs(known))

@@ -50,10 +50,13 @@ _NARROWED: Final[dict[Any, Any]] = {str: Text, int: Whole, float: Number}
 
 
 def model_of(kind: type, *, strict: bool) -> type[BaseModel]:
-    """A pydantic model with the fields of a command or query. `strict`: "1" is no number (JSON bodies)."""
+    """A pydantic model with the fields of a command or query, but those that only our own pages give (`inside`).
+    `strict`: "1" is no number (JSON bodies)."""
     hints = get_type_hints(kind)
     members: dict[str, Any] = {}
     for member in fields(kind):
+        if member.metadata.get("inside"):
+            continue
         longest = member.metadata.get("longest")
         kept = _text(longest) if longest else _narrow(hints[member.name])
         members[member.name] = (kept, _default(member))

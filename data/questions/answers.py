@@ -17,7 +17,7 @@ from data.questions import (
     series,
     video,
 )
-from data.questions.context import Answer, Ask
+from data.questions.context import Answer, Ask, TryFeed
 from incidents import commands as c
 from incidents.access import Thing
 from incidents.model import Actor, Place, Rejected
@@ -60,7 +60,7 @@ class StoreQuestions:
         place_of: Callable[[float, float], Place],
         facts: Callable[[], dict[str, Any]],
         city_path: Callable[[], str],
-        try_feed: Callable[[str, str], dict[str, Any]] | None = None,
+        try_feed: TryFeed | None = None,
     ) -> None:
         self._database = database
         self._place_of = place_of

@@ -8,7 +8,11 @@ from datetime import datetime
 from typing import Any
 
 from data.database import Database
+from incidents.commands import SaveFeed
 from incidents.model import Actor, Place
+
+TryFeed = Callable[[str, str, SaveFeed | None], dict[str, Any]]
+"""(feed, sample, draft) → what TestFeed answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +24,8 @@ class Ask:
     now: datetime
     place_of: Callable[[float, float], Place]
     facts: Callable[[], dict[str, Any]]
-    try_feed: Callable[[str, str], dict[str, Any]] | None = None
-    """(feed, sample) → what TestFeed answers; None where no adapters are at hand."""
+    try_feed: TryFeed | None = None
+    """None where no adapters are at hand."""
 
 
 Answer = Callable[[Ask, Any], Any]

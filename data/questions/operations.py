@@ -9,6 +9,7 @@ from typing import Any, Final
 from data.audit import Audit
 from data.backlog import backlog
 from data.device_credentials import STANDS
+from data.feed_commands import require_storable
 from data.feed_states import feed_facts
 from data.incident_rows import ms
 from data.indicators import latest_values
@@ -24,6 +25,10 @@ from incidents.model import Rejected
 from incidents.ports import TopicPartition
 
 SHOWN_BYTES: Final = 20_000
+
+LEDGER_ROWS: Final = 5_000
+"""Rows of the ledger in one answer."""
+
 """Of a dead letter; a longer one goes back as it is."""
 
 
@@ -54,20 +59,24 @@ def test_feed(ask: Ask, query: c.TestFeed) -> dict[str, Any]:
     """See TestFeed."""
     if ask.try_feed is None:
         raise Rejected("rule", "feeds cannot be tried here", field="feed")
-    return ask.try_feed(query.feed, query.sample)
+    if query.draft is not None:
+        require_storable(query.draft)
+    return ask.try_feed(query.feed, query.sample, query.draft)
 
 
 def ledger(ask: Ask, query: c.Ledger) -> dict[str, Any]:
-    """See Ledger. A partition's `received` is what the bus handed out: position − start."""
+    """See Ledger. A partition's `received` is what the bus handed out: position − start. `total` is the number of rows
+    there are, of which the newest LEDGER_ROWS are answered."""
     since = ask.now - timedelta(minutes=bounded(query.minutes, 1, 24 * 60))
     rows = ask.database.dicts(
-        "SELECT l.minute, l.feed, l.topic, l.partition, l.stored, l.rejected, l.duplicate, l.held,"
-        " l.records_stored, l.records_rejected, l.records_duplicate, l.records_held, l.records_missing,"
+        "SELECT l.id AS ledger, l.minute, l.feed, l.topic, l.partition, l.stored, l.rejected, l.duplicate, l.held,"
+        " l.records_stored, l.records_rejected, l.records_duplicate, l.records_held, l.records_late, l.records_missing,"
         " coalesce((SELECT jsonb_object_agg(r.reason, r.n) FROM ledger_reasons r WHERE r.ledger_id = l.id),"
         " '{}'::jsonb) AS reasons FROM ledger l WHERE l.minute >= %s ORDER BY l.minute DESC, l.feed, l.topic,"
-        " l.partition LIMIT 5000",
-        (since,),
+        " l.partition LIMIT %s",
+        (since, LEDGER_ROWS),
     )
+    total = ask.database.query("SELECT count(*) FROM ledger WHERE minute >= %s", (since,))[0][0]
     partitions = ask.database.dicts(
         "SELECT p.topic, p.partition, p.start, p.position, p.position - p.start AS received,"
         " coalesce(sum(l.stored), 0)::bigint AS stored, coalesce(sum(l.rejected), 0)::bigint AS rejected,"
@@ -87,7 +96,7 @@ def ledger(ask: Ask, query: c.Ledger) -> dict[str, Any]:
         " LEFT JOIN intake i ON i.id = m.intake_id LEFT JOIN incidents n ON n.id = i.incident_id"
         " ORDER BY m.resolved_at IS NOT NULL, m.found_at DESC LIMIT 200"
     )
-    return {"rows": rows, "partitions": partitions, "mismatches": mismatches, "total": len(rows)}
+    return {"rows": rows, "partitions": partitions, "mismatches": mismatches, "total": total}
 
 
 def dead_letters(ask: Ask, query: c.DeadLetters) -> dict[str, Any]:
@@ -100,12 +109,14 @@ def dead_letters(ask: Ask, query: c.DeadLetters) -> dict[str, Any]:
         raise Rejected("field", f"state={query.state!r}: open, replayed, dropped or all", field="state")
     where = "(%(state)s = 'all' OR state = %(state)s) AND (%(topic)s = '' OR topic = %(topic)s)"
     where += " AND (%(reason)s = '' OR reason = %(reason)s)"
+    where += " AND (%(ledger)s::bigint IS NULL OR ledger_id = %(ledger)s)"
     where += " AND (%(partition)s::bigint IS NULL OR partition = %(partition)s)"
     where += ' AND (%(offset)s::bigint IS NULL OR "offset" = %(offset)s)'
     params = {
         "state": query.state,
         "topic": query.topic,
         "reason": query.reason,
+        "ledger": query.ledger,
         "partition": query.partition,
         "offset": query.offset,
     }
@@ -139,7 +150,8 @@ def held(ask: Ask, query: c.Held) -> dict[str, Any]:
     """See Held."""
     rows = ask.database.dicts(
         "SELECT topic, key, feed, count(*) AS messages, min(received_at) AS since, max(received_at) AS last"
-        " FROM held WHERE released_at IS NULL GROUP BY topic, key, feed ORDER BY messages DESC LIMIT 500"
+        " FROM held WHERE released_at IS NULL AND (%(ledger)s::bigint IS NULL OR ledger_id = %(ledger)s) GROUP BY topic, key, feed ORDER BY messages DESC LIMIT 500",
+        {"ledger": query.ledger},
     )
     return {"rows": rows, "total": sum(row["messages"] for row in rows)}
 

@@ -32,6 +32,7 @@ MODULES: Final = (
     "phone/me_page.mjs",
     "phone/my_reports.mjs",
     "phone/my_tasks.mjs",
+    "phone/one_at_a_time.mjs",
     "phone/parts.mjs",
     "phone/photos.mjs",
     "phone/queue.mjs",

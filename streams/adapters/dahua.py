@@ -36,6 +36,8 @@ HEARTBEAT: Final = "Heartbeat"
 ACTIONS: Final = ("Start", "Pulse", "Stop")
 _EARLIEST_MS: Final = 100_000_000_000
 """Above this a number of seconds would be of the year 5138: it is milliseconds."""
+_LATEST_MS: Final = 253_402_300_800_000
+"""The year 10000."""
 
 
 def events(body: bytes) -> Iterator[bytes]:
@@ -122,6 +124,8 @@ def _time(fields: Mapping[str, Any], name: str, source: Source, received: dateti
         return moment(value, source.zone, name), value
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise Bad("bad_time", field=name, found=value, rule="must be a time or a number")
+    if abs(value) > _LATEST_MS:  # a whole number may be too long for a division
+        raise Bad("bad_time", field=name, found=str(value)[:60], rule="must be seconds since 1970")
     return of_epoch(value / 1000 if value >= _EARLIEST_MS else value, UTC, name), str(value)
 
 

@@ -97,7 +97,7 @@ def open_source(feed: Feed, world: Surroundings) -> Source:
         case "folder":
             return folder.FolderSource(config, world.drop_dir, world.clock)
         case "sql":
-            return sql_pull.SqlSource(config, secrets, world.policy, world.open_sql)
+            return sql_pull.SqlSource(config, secrets, world.policy, world.open_sql, world.clock)
         case "replay":
             return replay_file.ReplaySource(config, world.drop_dir, world.clock)
     raise BadConfig("kind", feed.kind, "is sent to us: there is nothing to fetch")

@@ -63,6 +63,20 @@ class States(Protocol):
         """An attempt did not."""
 
 
+class Claim(Protocol):
+    """The right to run a feed (`data/feed_states.py`); it may be lost while the feed runs."""
+
+    def held(self) -> bool:
+        """Whether it is ours still."""
+
+    def release(self) -> None:
+        """Give it back."""
+
+
+def _always() -> bool:
+    return True
+
+
 def messages_of(
     feed: str, mapping: CompiledMapping, records: Sequence[RawRecord | BadRaw], now: datetime, max_bytes: int
 ) -> tuple[list[Outgoing], int]:
@@ -117,7 +131,8 @@ def pause_after(failures: int, jitter: float, asked_s: float | None = None) -> f
 
 @dataclass(slots=True)
 class FeedRunner:
-    """One feed. `step` is one attempt; `run` goes on until `stop`. Not thread-safe."""
+    """One feed. `step` is one attempt; `run` goes on until `stop`, or until the feed is no longer `held`: another
+    process may have it then, so nothing is written any more. Not thread-safe."""
 
     feed: Feed
     source: Source
@@ -128,6 +143,7 @@ class FeedRunner:
     store_away: tuple[type[Exception], ...] = ()
     max_bytes: int = 1024 * 1024
     jitter: Callable[[], float] = random.random
+    held: Callable[[], bool] = _always
     failures: int = 0
     _position: Position | None = None
     _asked_s: float | None = None
@@ -135,9 +151,12 @@ class FeedRunner:
     _told: float = 0.0
 
     def run(self) -> None:
-        """Until `stop` is set; the source is closed at the end."""
+        """Until `stop` is set or the claim is lost; the source is closed at the end."""
         try:
             while not self.stop.is_set():
+                if not self.held():
+                    log.warning("feed stops: its claim is lost", feed=self.feed.id)
+                    return
                 if self.step(WAIT_S):
                     if not self._more and self.feed.period_s:
                         self.stop.wait(self.feed.period_s)
@@ -157,6 +176,8 @@ class FeedRunner:
             if self._deliver(batch):
                 self.source.done(batch)
                 self._more = batch.more
+            else:
+                self._more = True  # told to stop, or no longer ours: nothing to wait for
             self.failures = 0
             return True
         except SourceAway as error:
@@ -173,13 +194,16 @@ class FeedRunner:
     def _fail(self, failure: Failure, reason: str) -> None:
         self.failures += 1
         log.warning("feed failed", feed=self.feed.id, failure=failure, reason=reason)
+        if not self.held():
+            return  # whoever runs it now says how it is
         try:
             self.states.failed(self.feed.id, failure, reason, self.clock())
         except self.store_away as error:
             log.warning("feed waits for the store", feed=self.feed.id, error=str(error))
 
     def _deliver(self, batch: Batch) -> bool:
-        """Bus first, then the store: tried until both have it. False when stopped before: then nothing is done."""
+        """Bus first, then the store: tried until both have it. False when stopped before, or when the claim is lost:
+        then the position stays, and whoever runs the feed reads the batch again."""
         if self._nothing_new(batch):
             return True
         now = self.clock()
@@ -196,7 +220,7 @@ class FeedRunner:
                 if self.stop.wait(min(10.0, pause_after(tries, self.jitter()))):
                     return False
         count = Count(len(batch.records), len(messages), aside, batch.lost)
-        while True:
+        while self.held():
             try:
                 self.states.keep(feed.id, batch.position, count, self.clock())
                 break
@@ -205,6 +229,8 @@ class FeedRunner:
                 log.warning("feed waits for the store", feed=feed.id, error=str(error))
                 if self.stop.wait(min(10.0, pause_after(tries, self.jitter()))):
                     return False
+        else:
+            return False
         self._told = time.monotonic()
         if batch.position is not None:
             self._position = batch.position
@@ -244,11 +270,12 @@ class _Worker:
 @dataclass(slots=True)
 class FeedHouse:
     """Keeps a thread for every feed that is to run: starts, stops and renews them as the store says; one that dies is
-    started again, and its state says why. `claim` makes sure that no other process runs the same feed."""
+    started again, and its state says why. `claim` makes sure that no other process runs the same feed; one whose claim
+    is lost ends, and is claimed anew."""
 
     stored: Callable[[], Sequence[StoredFeed]]
     check: Callable[[StoredFeed], Feed]
-    claim: Callable[[str], Callable[[], None] | None]
+    claim: Callable[[str], Claim | None]
     sink: Sink
     states: States
     world: Surroundings
@@ -310,15 +337,15 @@ class FeedHouse:
         except (BadConfig, BadMapping) as error:
             self.states.failed(stored.id, "fault", str(error), self.world.clock())
             return
-        release = self.claim(stored.id)
-        if release is None:
+        claim = self.claim(stored.id)
+        if claim is None:
             return  # another process has it
         stop = threading.Event()
-        thread = threading.Thread(target=self._live, args=(feed, stop, release), name=f"feed-{feed.id}")
+        thread = threading.Thread(target=self._live, args=(feed, stop, claim), name=f"feed-{feed.id}")
         self._workers[feed.id] = _Worker(feed.version, stop, thread, time.monotonic(), deaths)
         thread.start()
 
-    def _live(self, feed: Feed, stop: threading.Event, release: Callable[[], None]) -> None:
+    def _live(self, feed: Feed, stop: threading.Event, claim: Claim) -> None:
         """A feed's thread. What nobody foresaw ends it; `look` starts it again."""
         try:
             runner = FeedRunner(
@@ -330,12 +357,14 @@ class FeedHouse:
                 stop,
                 self.store_away,
                 self.max_bytes,
+                held=claim.held,
             )
             runner.run()
         except BaseException as error:
             reason = f"the adapter died and is started again: {type(error).__name__}: {error}"
             log.error("feed died", feed=feed.id, error=reason)
-            self.states.failed(feed.id, "fault", reason, self.world.clock())
+            if claim.held():
+                self.states.failed(feed.id, "fault", reason, self.world.clock())
             raise
         finally:
-            release()
+            claim.release()

@@ -1,19 +1,21 @@
 """Feeds that are a table or view of the source's own database, read by a watermark.
 
-Ties at the watermark: the rows that were had at the last watermark are remembered by key, and every reading begins
-*at* that watermark. So a row that comes later with an equal watermark is not lost, and none is had twice.
+Every reading begins behind the watermark (`sql_window`), and the rows had from there on are remembered: what comes later
+with an equal or a smaller watermark is not lost, and none is had twice.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Annotated, Any, Final, Protocol
 
 import msgspec
 
 from streams.feeds.addresses import AddressPolicy
 from streams.feeds.port import BadConfig, Batch, Position, RawRecord, SourceAway, SourceFault
+from streams.feeds.sql_window import Window
 
 Column = Annotated[str, msgspec.Meta(min_length=1, max_length=63)]
 
@@ -22,8 +24,11 @@ class SqlConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     """Configuration of the kind `sql` (PostgreSQL). `table`: a table or view, perhaps with its schema.
 
     `watermark`: a column that only grows (a time of change, a serial); `key`: a column that is unique.
-    `settle_s`: for a time with zone as watermark, rows younger than this wait: a transaction that began earlier may still
-    commit an older one.
+    `overlap_s`: how long a transaction of the source may stay open. A serial or a time is taken before it is committed,
+    so every poll reads again behind the watermark what came in these seconds, and sends of it only what it had not
+    (known by watermark and key). Lost remains a row that commits later than that, or behind more than 10,000 rows of
+    others, or whose watermark was set further back than that.
+    `settle_s`: for a time with zone as watermark, rows younger than this wait: keeps rows in the order of their times.
     """
 
     host: Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
@@ -35,6 +40,7 @@ class SqlConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     columns: Annotated[list[Column], msgspec.Meta(max_length=200)] = []
     start: Annotated[str, msgspec.Meta(max_length=100)] = ""
     period_s: Annotated[float, msgspec.Meta(ge=1, le=86_400)] = 30.0
+    overlap_s: Annotated[float, msgspec.Meta(ge=0, le=3600)] = 60.0
     settle_s: Annotated[float, msgspec.Meta(ge=0, le=3600)] = 0.0
     batch: Annotated[int, msgspec.Meta(ge=1, le=5000)] = 500
     tls: bool = False
@@ -69,14 +75,19 @@ class SqlRow(Protocol):
     @property
     def key(self) -> str: ...
     @property
+    def beyond(self) -> bool: ...
+    @property
     def body(self) -> dict[str, Any]: ...
 
 
 class SqlTable(Protocol):
     """An open table (`data/feed_sql.py`); its errors are the opener's to translate into SourceAway/SourceFault."""
 
-    def after(self, watermark: str | None, seen: Sequence[str], limit: int) -> Sequence[SqlRow]:
-        """At most `limit` rows from `watermark` on, without those of it whose key is in `seen`, in order."""
+    def after(
+        self, floor: str | None, high: str | None, had: Sequence[tuple[str, str]], limit: int
+    ) -> Sequence[SqlRow]:
+        """At most `limit` rows from the watermark `floor` on, in order, without those whose watermark and key are in
+        `had`. A row is `beyond` when its watermark is greater than `high`."""
 
     def close(self) -> None:
         """Release the connection."""
@@ -104,8 +115,10 @@ class _Translated:
         except self._wrong as error:
             raise SourceFault(str(error)) from None
 
-    def after(self, watermark: str | None, seen: Sequence[str], limit: int) -> Sequence[SqlRow]:
-        found: Sequence[SqlRow] = self._tried(lambda: self._table.after(watermark, seen, limit))
+    def after(
+        self, floor: str | None, high: str | None, had: Sequence[tuple[str, str]], limit: int
+    ) -> Sequence[SqlRow]:
+        found: Sequence[SqlRow] = self._tried(lambda: self._table.after(floor, high, had, limit))
         return found
 
     def close(self) -> None:
@@ -136,15 +149,21 @@ def sql_opener(make: Callable[..., SqlTable], away: type[Exception], wrong: type
 
 
 class SqlSource:
-    """See port.Source. Position: `watermark` and `seen`, the keys had of it."""
+    """See port.Source. Position: a `Window`."""
 
     def __init__(
-        self, config: SqlConfig, secrets: SqlSecrets, policy: AddressPolicy, opener: SqlOpener
+        self,
+        config: SqlConfig,
+        secrets: SqlSecrets,
+        policy: AddressPolicy,
+        opener: SqlOpener,
+        clock: Callable[[], datetime],
     ) -> None:
         self._config = config
         self._secrets = secrets
         self._policy = policy
         self._opener = opener
+        self._clock = clock
         self._table: SqlTable | None = None
 
     def read(self, position: Position, wait_s: float) -> Batch:
@@ -152,26 +171,25 @@ class SqlSource:
         if self._table is None:
             self._policy.require([(self._config.host, self._config.port)])
             self._table = self._opener(self._config, self._secrets)
-        watermark = position.get("watermark") or self._config.start or None
-        seen = list(position.get("seen", ()))
+        window = Window.of(position, self._config.start)
+        began = self._clock().timestamp()
         try:
-            rows = self._table.after(watermark, seen, self._config.batch)
+            rows = self._table.after(window.floor, window.high, window.had, self._config.batch)
         except BaseException:
             self.close()
             raise
         if not rows:
             return Batch()
-        last = rows[-1].watermark
-        kept = [r.key for r in rows if r.watermark == last]
-        if last == position.get("watermark"):
-            kept = seen + kept
-        if len(kept) > MOST_TIES:
+        ended = self._clock().timestamp()
+        window = window.with_rows(rows, began, ended, self._config.overlap_s)
+        if len(window.seen) > MOST_TIES:
             raise SourceFault(
-                f"config.watermark={self._config.watermark!r}: {len(kept)} rows have {last!r}; at most {MOST_TIES}"
+                f"config.watermark={self._config.watermark!r}: {len(window.seen)} rows have {window.floor!r};"
+                f" at most {MOST_TIES}"
             )
         table = self._config.table
         records = [RawRecord(f"{table}/{r.key}@{r.watermark}", r.body) for r in rows]
-        return Batch(records, {"watermark": last, "seen": kept}, len(rows) == self._config.batch)
+        return Batch(records, window.position(), len(rows) == self._config.batch)
 
     def done(self, batch: Batch) -> None:
         """Nothing to acknowledge."""

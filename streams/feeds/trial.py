@@ -1,4 +1,8 @@
-"""A look at a feed that leaves no trace: ten records as the mapping makes them, nothing stored, nothing published."""
+"""A look at a feed that leaves no trace: ten records as the mapping makes them, nothing stored, nothing published.
+
+The feed is the saved one, or a draft: what stands in a form. A draft is tried with the secrets that are kept, as it would
+be saved with them, but not at another address: saving that is audited, a trial is not.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
+from incidents.commands import SaveFeed
+from incidents.feeds import with_changes
 from incidents.model import Rejected
 from streams.feeds import mqtt_topic, webhook
 from streams.feeds.checking import accepted
@@ -19,6 +25,8 @@ MOST: Final = 10
 TRIAL_S: Final = 5.0
 WAIT_S: Final = 1.0
 LONGEST_SAMPLE: Final = 100_000
+_PLACE: Final = ("host", "port", "servers", "tls", "verify_tls")
+"""Where a source is, and how surely it is the one: with the beginning of `url`."""
 
 
 class FeedTrial:
@@ -36,17 +44,18 @@ class FeedTrial:
         self._world = world
         self._max_bytes = max_bytes
 
-    def __call__(self, feed: str, sample: str) -> dict[str, Any]:
+    def __call__(self, feed: str, sample: str, draft: SaveFeed | None = None) -> dict[str, Any]:
         """{"rows": [{identity, raw, topic, key, message} or {identity, raw, error}], "from", "error"}.
 
         `error`: why the source gave nothing. Raises Rejected.
         """
-        stored = self._lookup(feed)
-        if stored is None:
+        saved = self._lookup(draft.id if draft else feed)
+        tried = drafted(draft, saved) if draft else saved
+        if tried is None:
             raise Rejected(
                 "not_found", f"feed={feed!r}: there is no feed with an adapter of this name", field="feed"
             )
-        checked = accepted(stored)
+        checked = accepted(tried)
         now = self._world.clock()
         if sample:
             if len(sample) > LONGEST_SAMPLE:
@@ -59,11 +68,32 @@ class FeedTrial:
             raise Rejected(
                 "field", "sample='': a webhook cannot be asked; give a request's body", field="sample"
             )
-        records, error = taken(open_trial(checked, self._world), self._position(feed))
+        anew = draft is not None and (draft.restart or saved is None or saved.kind != draft.kind)
+        records, error = taken(open_trial(checked, self._world), {} if anew else self._position(checked.id))
         if not records and not error:
             # Everything was read already: look at it from the beginning.
             records, error = taken(open_trial(checked, self._world), {})
         return {"rows": shown(checked, records, self._max_bytes), "from": "source", "error": error}
+
+
+def drafted(draft: SaveFeed, saved: StoredFeed | None) -> StoredFeed:
+    """The feed as saving would make it. Raises Rejected when kept secrets would go to another address."""
+    kept: dict[str, str] = {}
+    if saved is not None and saved.kind == draft.kind and isinstance(saved.secrets, Mapping):
+        kept = {name: value for name, value in saved.secrets.items() if name not in draft.secrets}
+        if kept and _place(saved.config) != _place(draft.config):
+            names = ", ".join(sorted(kept))
+            raise Rejected(
+                "rule",
+                f"config: another address than the saved one: enter its secrets ({names}) as well, or save first",
+                field="secrets",
+            )
+    return StoredFeed(draft.id, draft.kind, draft.config, with_changes(kept, draft.secrets), draft.mapping, 1)
+
+
+def _place(config: object) -> list[object]:
+    given = config if isinstance(config, Mapping) else {}
+    return [str(given.get("url") or "").split("/")[:3], *(given.get(name) for name in _PLACE)]
 
 
 def sample_records(feed: Feed, sample: str, now: datetime) -> Sequence[RawRecord | BadRaw]:

@@ -12,6 +12,7 @@ import http.client
 import io
 import json
 import os
+import ssl
 import subprocess
 import sys
 import threading
@@ -25,6 +26,7 @@ import paho.mqtt.client as mqtt
 import psycopg2
 from paho.mqtt.enums import CallbackAPIVersion
 
+from deploy.lan import certificates
 from tests.bench.frame import Bench, Figures
 from tests.bench.truth import Store
 from tests.mosquitto import Mosquitto, a_mosquitto, lets_in
@@ -262,16 +264,44 @@ def drill(bench: Bench, product: Product, broker: Mosquitto, store: Store, made:
     }
 
 
+def behind_tls(product: Product) -> ssl.SSLContext:
+    """The web process anew with a certificate, as `make run LAN=1` makes it; the context trusts its authority."""
+    made = certificates(product.folder / "tls", "127.0.0.1", datetime.now(UTC))
+    product.end("web")
+    product.env |= {"CHENGYUN_TLS_CERT": str(made.cert), "CHENGYUN_TLS_KEY": str(made.key)}
+    product.start("web")
+    context = ssl.create_default_context(cafile=str(made.authority))
+    deadline = time.monotonic() + 60
+    while True:
+        connection = door(product, context)
+        try:
+            connection.request("GET", "/healthz")
+            if connection.getresponse().status == 200:
+                return context
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+        finally:
+            connection.close()
+        time.sleep(0.2)  # polling another process: there is no event to wait for
+
+
+def door(product: Product, context: ssl.SSLContext) -> http.client.HTTPSConnection:
+    """A connection to the web process."""
+    parts = urlsplit(product.base_url)
+    return http.client.HTTPSConnection(parts.hostname or "", parts.port, timeout=30, context=context)
+
+
 def https(product: Product, made: list[Credential]) -> Figures:
-    """The HTTPS door at a stated load: evenly paced requests of one reading over connections that stay open."""
+    """The HTTPS door (TLS) at a stated load: evenly paced requests of one reading over connections that stay open."""
+    context = behind_tls(product)
     took: list[float] = []
     wrong: list[int] = []
-    parts = urlsplit(product.base_url)
     begun = time.monotonic()
     count = int(HTTPS_PER_S * HTTPS_S)
 
     def work(lane: int) -> None:
-        connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=30)
+        connection = door(product, context)
         for number in range(lane, count, HTTPS_CONNECTIONS):
             device, _, secret, metric = made[number % len(made)]
             due = begun + number / HTTPS_PER_S

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 import psycopg2
 
 from tests.bench.bench_ingest import READINGS, Past, Watch, fill, kept
-from tests.bench.city_load import LoadDevice, Truth, verdict
+from tests.bench.city_load import LoadDevice, Truth, usual_metrics, verdict
 from tests.bench.frame import Bench, Figures
 from tests.bench.truth import Store
 from tests.product import Product
@@ -32,11 +32,9 @@ def grow(store: Store, devices: int, cameras: int) -> list[LoadDevice]:
             _copy_rows(cursor, "cameras", "code", "9", cameras)
             cursor.execute("UPDATE registry_version SET n = n + 1")
         with connection, connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT d.id, array_agg(m.id) FROM devices d JOIN metrics m ON m.device_type = d.type"
-                " WHERE NOT d.disabled AND NOT d.critical GROUP BY d.id ORDER BY d.id"
-            )
-            return [LoadDevice(name, tuple((metric, 10.0) for metric in metrics)) for name, metrics in cursor]
+            usual = usual_metrics()
+            cursor.execute("SELECT id, type FROM devices WHERE NOT disabled AND NOT critical ORDER BY id")
+            return [LoadDevice(name, usual[kind]) for name, kind in cursor if kind in usual]
     finally:
         connection.close()
 

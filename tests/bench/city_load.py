@@ -54,15 +54,21 @@ class Truth:
             setattr(self, one.name, getattr(self, one.name) + getattr(other, one.name))
 
 
-def load_devices(count: int = 5000, critical: bool = False) -> list[LoadDevice]:
-    """Devices of the sample city, shuffled by a fixed seed; ordinary ones only, or the critical ones among them."""
+def usual_metrics() -> dict[str, tuple[tuple[str, float], ...]]:
+    """Device type of the sample city → its metrics, each with a usual value, over which no rule is."""
     metrics: dict[str, list[tuple[str, float]]] = {}
     with gzip.open(FILES / "metrics.csv.gz", "rt", encoding="utf-8") as file:
         for row in csv.DictReader(file):
             metrics.setdefault(row["device_type"], []).append((row["id"], float(row["typical"])))
+    return {kind: tuple(found) for kind, found in metrics.items()}
+
+
+def load_devices(count: int = 5000, critical: bool = False) -> list[LoadDevice]:
+    """Devices of the sample city, shuffled by a fixed seed; ordinary ones only, or the critical ones among them."""
+    metrics = usual_metrics()
     with gzip.open(FILES / "devices.csv.gz", "rt", encoding="utf-8") as file:
         found = [
-            LoadDevice(r["id"], tuple(metrics[r["type"]]))
+            LoadDevice(r["id"], metrics[r["type"]])
             for r in csv.DictReader(file)
             if critical or r["critical"] == "0"
         ]

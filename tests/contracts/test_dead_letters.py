@@ -16,6 +16,7 @@ import redis
 from callbacks.ops import editable, edited
 from data.database import Database
 from data.outbox import Outbox
+from data.questions import operations
 from data.questions.answers import StoreQuestions
 from data.store_counts import store_counts
 from deploy.embedded import Embedded
@@ -74,6 +75,36 @@ def shown(db: Database, offset: int) -> dict[str, Any]:
     (row,) = questions.answer(asked, ADMIN, NOW)["rows"]
     found: dict[str, Any] = row
     return found
+
+
+def test_a_row_of_the_ledger_opens_its_own_letters(city: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rejected and held of one feed and minute, not those of others; rows beyond the limit are told, not passed over."""
+    for offset, minute in ((1, 0), (2, 0), (3, 1)):
+        letter(city, offset, b"x")
+        row = "INSERT INTO ledger (topic, partition, minute, feed) VALUES (%s, 0, %s, 'sensors')"
+        row += " ON CONFLICT (topic, partition, minute, feed) DO UPDATE SET feed = EXCLUDED.feed RETURNING id"
+        (found,) = city.query(row, (topics.READING, NOW - timedelta(minutes=minute)))
+        city.query('UPDATE dead_letters SET ledger_id = %s WHERE "offset" = %s', (found[0], offset))
+        city.query(
+            'INSERT INTO held (topic, partition, "offset", feed, ledger_id, key, value, received_at)'
+            " VALUES (%s, 0, %s, 'sensors', %s, %s, 'x', %s)",
+            (topics.READING, offset, found[0], f"thing-{minute}", NOW),
+        )
+    questions = StoreQuestions(city, place_of, dict, lambda: CITY)
+    rows = questions.answer(c.Ledger(60), ADMIN, NOW)["rows"]
+    assert len(rows) == 2
+    for row, offsets in zip(rows, ({1, 2}, {3}), strict=True):
+        letters = questions.answer(c.DeadLetters("all", ledger=row["ledger"]), ADMIN, NOW)
+        assert {r["offset"] for r in letters["rows"]} == offsets and letters["total"] == len(offsets)
+        assert questions.answer(c.Held(ledger=row["ledger"]), ADMIN, NOW)["total"] == len(offsets)
+    assert (
+        questions.answer(c.DeadLetters("all"), ADMIN, NOW)["total"]
+        == 3
+        == questions.answer(c.Held(), ADMIN, NOW)["total"]
+    )
+    monkeypatch.setattr(operations, "LEDGER_ROWS", 1)
+    answer = questions.answer(c.Ledger(60), ADMIN, NOW)
+    assert (len(answer["rows"]), answer["total"]) == (1, 2)
 
 
 def door(db: Database) -> CityService:

@@ -255,6 +255,12 @@ def test_who_falls_silent_or_speaks_again_is_looked_at_at_once(db: Database) -> 
     assert states(soon) == {"WL-1": "online", "WL-2": "online", "AQ-1": "online", "AQ-2": "unknown"}
     looked = dict(db.query("SELECT device_no, looked_at FROM device_health"))
     assert sorted(looked.values()) == [NOW, NOW, NOW, soon], "only the one that spoke was looked at again"
+    broken = soon + timedelta(seconds=5)
+    db.query("INSERT INTO device_links (device, online, at) VALUES ('AQ-1', false, %s)", (broken,))
+    assert states(broken)["AQ-1"] == "silent", "its last will says so at once"
+    assert [r["code"] for r in registry(db)["AQ-1"]["reasons"]] == ["offline"]
+    db.query("UPDATE device_links SET online = true, at = %s", (broken + timedelta(seconds=2),))
+    assert states(broken + timedelta(seconds=2))["AQ-1"] == "online"
     later = NOW + timedelta(seconds=185)
     assert states(later) == {"WL-1": "online", "WL-2": "silent", "AQ-1": "online", "AQ-2": "silent"}
     assert hear(db, later, 0, 3) == 3 and hear(db, later, 3, 3) == 0

@@ -15,7 +15,7 @@ import pytest
 
 from data.administration import Administration
 from data.audit import Audit
-from data.database import Database
+from data.database import Database, StoreUnavailable
 from data.feed_states import FeedClaims, FeedStates, stored_feed, stored_feeds
 from data.questions.answers import StoreQuestions
 from data.uow import UnitsOfWork
@@ -25,7 +25,7 @@ from incidents.model import Rejected
 from incidents.service import City, CityService
 from streams.feeds.checking import checked, topics_of_feed
 from streams.feeds.kinds import Feed, Surroundings, open_source
-from streams.feeds.port import Batch, Position, RawRecord, Source
+from streams.feeds.port import Batch, Position, RawRecord, Source, SourceAway, SourceFault
 from streams.feeds.runner import FeedHouse, StoredFeed
 from streams.feeds.trial import FeedTrial
 from tests.conftest import STORES
@@ -187,6 +187,58 @@ def test_a_trial_shows_ten_mapped_records_and_stores_nothing(desk: Desk) -> None
     assert desk.db.query("SELECT count(*) FROM dead_letters") == [(0,)]
 
 
+def test_a_draft_is_tried_as_it_stands_and_not_as_it_is_saved(desk: Desk) -> None:
+    asked: list[str] = []
+
+    def answer(path: str, headers: Any) -> tuple[int, dict[str, str], bytes]:
+        asked.append(str(headers.get("authorization")))
+        return 200, {}, json.dumps(RECORDS).encode()
+
+    server, stranger = HttpServer(answer), HttpServer(answer)
+    server.start()
+    stranger.start()
+    given: dict[str, Any] = {
+        "id": "water",
+        "name": "水位",
+        "kind": "http",
+        "config": {"url": f"{server.url}/levels"},
+    }
+    other: dict[str, Any] = {**MAPPING, "data": {**MAPPING["data"], "device": {"template": "{d}-new"}}}
+
+    def tried(who: Any = KEEPER, **changes: Any) -> list[str]:
+        draft = c.SaveFeed(**{**given, "mapping": other, **changes})
+        rows = desk.service.ask(c.TestFeed(draft.id, "", draft), who)["rows"]
+        return [json.loads(r["message"])["data"]["device"] for r in rows[:1]]
+
+    try:
+        assert tried() == ["WL-1-new"] and asked == ["None"], "a feed that was never saved"
+        desk.save(config=given["config"])
+        asked.clear()
+        assert tried() == ["WL-1-new"] and asked == ["Bearer hunter2-token"], "with what is kept"
+        assert tried(config={"url": f"{server.url}/other"}) == ["WL-1-new"]
+        asked.clear()
+        with pytest.raises(Rejected, match="enter its secrets"):
+            tried(config={"url": stranger.url})
+        assert asked == [], "a kept secret goes nowhere else"
+        assert tried(config={"url": stranger.url}, secrets={"token": "another"}) == ["WL-1-new"]
+        assert asked == ["Bearer another"]
+        for change, words in (
+            ({"id": ""}, "small letters"), ({"config": {"url": "http://x/\x00"}}, "NUL"), ({"kind": ""}, "must be one of"),
+            ({"mapping": {**MAPPING, "time": {"path": "]"}}}, "mapping.time"),
+        ):  # fmt: skip
+            with pytest.raises(Rejected, match=words):
+                tried(**change)
+        for who in (actor("operator"), actor("administrator", area=CITY + "990101/")):
+            with pytest.raises(Rejected) as caught:
+                tried(who)
+            assert caught.value.code == "forbidden"
+    finally:
+        server.stop()
+        stranger.stop()
+    assert desk.row()["mapping"] == MAPPING and desk.row()["version"] == 1
+    assert desk.db.query("SELECT count(*) FROM feed_states") == [(0,)], "no trace"
+
+
 def test_a_trial_of_a_folder_moves_nothing(desk: Desk) -> None:
     folder = desk.world.drop_dir / "in"
     folder.mkdir()
@@ -311,6 +363,113 @@ def test_two_houses_share_out_the_feeds_and_follow_the_store(city_desk: Desk, ho
         wait_for(lambda: bool(second._workers), 20, lambda: "the other house has it")
     finally:
         server.stop()
+
+
+def holders(db: Database) -> list[int]:
+    """The backends that hold the claim of a feed."""
+    found = db.query(
+        "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted"
+        " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+    )
+    return [pid for (pid,) in found]
+
+
+def end_backends(db: Database, pids: list[int]) -> None:
+    """As a restart of the server does, and wait until they are gone."""
+    for pid in pids:
+        assert db.query("SELECT pg_terminate_backend(%s, 10000)", (pid,)) == [(True,)]
+
+
+def test_a_claim_is_lost_with_its_connection_and_may_be_taken(db: Database) -> None:
+    first = FeedClaims(db).claim("water")
+    assert first is not None and first.held()
+    assert FeedClaims(db).claim("water") is None
+    end_backends(db, holders(db))
+    second = FeedClaims(db).claim("water")
+    assert second is not None and second.held()
+    assert not first.held() and not first.held()
+    first.release()
+    assert FeedClaims(db).claim("water") is None, "what was lost is not given back in the other's name"
+    second.release()
+    again = FeedClaims(db).claim("water")
+    assert again is not None
+    again.release()
+
+
+class Cut(Database):
+    """The server goes away as soon as it has been reached."""
+
+    def connect(self) -> Any:
+        made = super().connect()
+        other = Database(self.dsn, 1)
+        end_backends(other, [made.info.backend_pid])
+        other.close()
+        return made
+
+
+def test_a_store_that_goes_while_a_feed_is_claimed_is_a_store_that_is_away(db: Database) -> None:
+    with pytest.raises(StoreUnavailable):
+        FeedClaims(Cut(db.dsn)).claim("water")
+
+
+class Slow:
+    """An adapter that is in the middle of a read until it is let go; positions say whose it is."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.reading = threading.Event()
+        self.let_go = threading.Event()
+        self.closed = 0
+        self.acknowledged = 0
+        self.failure: Exception | None = None
+
+    def read(self, position: Position, wait_s: float) -> Batch:
+        self.reading.set()
+        assert self.let_go.wait(60)
+        if self.failure:
+            raise self.failure
+        return Batch([RawRecord(self.name, RECORDS[0])], {"by": self.name})
+
+    def done(self, batch: Batch) -> None:
+        self.acknowledged += 1
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+@pytest.mark.parametrize("failure", [None, SourceAway("gone"), SourceFault("broken")], ids=str)
+def test_who_lost_the_claim_stops_and_writes_nothing(
+    city_desk: Desk, house: Any, failure: Exception | None
+) -> None:
+    city_desk.save(config={"url": "http://127.0.0.1:9/levels", "period_s": 3600})
+    slow, other = Slow("first"), Slow("second")
+    slow.failure = failure
+    first, second = house(lambda feed, world: slow), house(lambda feed, world: other)
+    first.look()
+    assert slow.reading.wait(20)
+    end_backends(city_desk.db, holders(city_desk.db))
+    second.look()
+    other.let_go.set()
+    wait_for(lambda: state(city_desk)[2] == 1, 20, lambda: str(state(city_desk)))
+    slow.let_go.set()
+    thread = first._workers["water"].thread
+    thread.join(20)
+    assert not thread.is_alive() and (slow.closed, slow.acknowledged) == (1, 0)
+    rows = city_desk.db.query("SELECT position, records::int, failure FROM feed_states")
+    assert rows == [({"by": "second"}, 1, "")]
+    wait_for(
+        lambda: (first.look(), first._workers["water"].again_at > 0)[1],
+        20,
+        lambda: "it is to be claimed anew",
+    )
+    second.stop.set()
+    second.run()  # ends; then the first one may have it again
+
+    def back() -> bool:
+        first.look()
+        return bool(first._workers["water"].thread.is_alive())
+
+    wait_for(back, 20, lambda: "the first has it again")
 
 
 def test_the_command_line_runs_feeds_and_ends_in_order(

@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import threading
+import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -16,11 +18,12 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
+import psycopg2
 import pytest
 import uvicorn
 from fastapi import FastAPI
 from paho.mqtt.publish import multiple
-from psycopg2.extensions import make_dsn, parse_dsn
+from psycopg2.extensions import connection, make_dsn, parse_dsn
 
 from callbacks.http.errors import register as register_errors
 from callbacks.http.webhook import webhook_router
@@ -530,6 +533,124 @@ def test_ties_at_the_watermark_that_come_late_are_had_once(line: Line, tmp_path:
             kind.step(runner)
         assert line.settle(6) == (6, 0, 0, 0)
         assert line.row()["records"] == 6
+        runner.source.close()
+
+
+class Queue(Sql):
+    """A table that many transactions write to, read by its serial or by the time at which they began."""
+
+    watermark = "n"
+
+    def __init__(self, line: Line, folder: Path) -> None:
+        super().__init__(line, folder)
+        run_sql(
+            self.dsn,
+            "CREATE TABLE queue (n bigserial PRIMARY KEY, st text, t timestamptz, z text,"
+            " changed timestamptz DEFAULT now())",
+        )
+
+    def config(self) -> dict[str, Any]:
+        return {**super().config(), "table": "queue", "watermark": self.watermark, "overlap_s": 60}
+
+    def put(self, writer: connection, row: dict[str, Any]) -> None:
+        """Insert a row; the caller commits."""
+        with writer.cursor() as cursor:
+            cursor.execute(
+                "INSERT INTO queue (st, t, z) VALUES (%s, %s, %s)", (row["st"], row["t"], row["z"])
+            )
+
+
+class TimedQueue(Queue):
+    watermark = "changed"
+
+
+@contextmanager
+def writers(kind: Sql, count: int) -> Iterator[list[connection]]:
+    """Connections of the source's own programs."""
+    made = [psycopg2.connect(kind.dsn) for _ in range(count)]
+    try:
+        yield made
+    finally:
+        for one in made:
+            one.close()
+
+
+QUEUES = pytest.mark.parametrize("made", (Queue, TimedQueue), ids=("serial", "time"))
+
+
+@QUEUES
+def test_a_row_that_is_committed_behind_the_watermark_is_had_once(
+    made: type[Queue], line: Line, tmp_path: Path
+) -> None:
+    with kind_of(made, line, tmp_path) as (kind, feed), writers(kind, 2) as (early, late):
+        runner = line.runner(feed)
+        for n in range(4):
+            for writer in (early, late):
+                kind.put(writer, kind.rows(1)[0])
+            late.commit()
+            kind.step(runner)
+            assert line.row()["records"] == 2 * n + 1
+            if n % 2:
+                runner.source.close()
+                runner = line.runner(feed)  # another process
+            early.commit()
+            for _ in range(3):
+                kind.step(runner)
+                assert line.row()["records"] == 2 * n + 2
+            line.clock.pass_(45)  # the window moves on
+        assert line.settle(8) == (8, 0, 0, 0)
+        assert line.database.query("SELECT count(*), count(DISTINCT time) FROM readings") == [(8, 8)]
+        runner.source.close()
+
+
+@QUEUES
+def test_many_transactions_at_once_lose_and_double_nothing(
+    made: type[Queue], line: Line, tmp_path: Path
+) -> None:
+    writing, each, rounds = 4, 12, 4
+    with kind_of(made, line, tmp_path) as (kind, feed), writers(kind, writing) as open_writers:
+        runner = line.runner(feed)
+        dice = random.Random(7)
+        for _ in range(rounds):
+            jobs = [(w, kind.rows(each), [dice.random() * 0.02 for _ in range(each)]) for w in open_writers]
+
+            def work(writer: connection, rows: list[dict[str, Any]], holds: list[float]) -> None:
+                for row, hold in zip(rows, holds, strict=True):
+                    kind.put(writer, row)
+                    time.sleep(hold)  # the transaction stays open while others commit
+                    writer.commit()
+
+            threads = [threading.Thread(target=work, args=job) for job in jobs]
+            for thread in threads:
+                thread.start()
+            while any(thread.is_alive() for thread in threads):
+                assert kind.step(runner), line.row()
+                if dice.random() < 0.3:
+                    runner.source.close()
+                    runner = line.runner(feed)  # another process
+            kind.step(runner)
+            line.clock.pass_(40)
+        total = writing * each * rounds
+        assert line.row()["records"] == total
+        assert line.settle(total) == (total, 0, 0, 0)
+        runner.source.close()
+
+
+def test_a_transaction_longer_than_the_window_is_what_remains(line: Line, tmp_path: Path) -> None:
+    """Said in docs/feeds.md; and the position does not grow."""
+    with kind_of(Queue, line, tmp_path) as (kind, feed), writers(kind, 2) as (slow, others):
+        assert isinstance(kind, Queue)
+        runner = line.runner(feed)
+        kind.put(slow, kind.rows(1)[0])
+        for _ in range(3):
+            kind.put(others, kind.rows(1)[0])
+            others.commit()
+            kind.step(runner)
+            line.clock.pass_(61)
+        slow.commit()
+        kind.step(runner)
+        assert line.row()["records"] == 3
+        assert len(line.states.load("source")["reads"]) == 1
         runner.source.close()
 
 

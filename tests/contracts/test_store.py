@@ -241,6 +241,17 @@ def test_duplicates_and_conflicts_are_told_apart(db: Database) -> None:
     assert found[0] == ("data.readings.value", "1.5", "2026-11-21T08:00:00+00:00 is stored with 1")
 
 
+def test_late_readings_are_stored_and_counted(db: Database) -> None:
+    """Late: after a newer one of its device and metric. A repeated one is a duplicate and not late as well."""
+    intaker = Intaker(db)
+    times = [NOW - timedelta(seconds=s) for s in (40, 10, 30, 20, 5)]
+    sent = [reading("WL-1", {"level": 1.0}, at, f"m{n}") for n, at in enumerate(times)]
+    late = reading("WL-1", {"level": 1.0, "flow": 1.0}, NOW - timedelta(seconds=35), "z")
+    assert intaker.take([*sent, late, sent[2], late]) == ["stored"] * 6 + ["duplicate"] * 2
+    # The flow was the first of its kind, and so not late.
+    assert db.query("SELECT records_stored, records_late, records_duplicate FROM ledger") == [(7, 3, 3)]
+
+
 def test_a_source_gone_wild_is_counted_and_does_not_fill_the_disk(db: Database) -> None:
     """The limit holds for the minute, whatever process stores it; the next minute begins anew."""
     wild = [Outgoing(topics.READING, "k", b"{") for _ in range(5)]

@@ -309,10 +309,12 @@ nothing of this page. Any other is connected by data: one of seven kinds of adap
 mapping turns their fields into our envelope.
 
 1. 运行监控 → 数据源 → 新建数据源 (the right `feed.manage`), or `POST /api/v1/commands/save_feed` with the fields below.
-2. 试读 (`GET /api/v1/queries/test_feed?feed=ID`) shows ten records as the mapping makes them, or field, value and rule of
-   what is wrong. Nothing is stored, published or acknowledged. `sample=` tries a record that is given.
+2. 试读 shows ten records as the mapping makes them, or field, value and rule of what is wrong: of what stands in the form,
+   saved or not (kept secrets are used only at the saved address); over REST (`GET /api/v1/queries/test_feed?feed=ID`) of
+   the saved feed. Nothing is stored, published or acknowledged. `sample=` tries a record that is given.
 3. `python app.py feed run` (the process `feeds` of `make run` and of the compose file) fetches every enabled feed, a
-   thread each (`feed run ID …`: only these). Several processes share the feeds out among themselves. Webhooks are taken by the web process: `POST /api/v1/feeds/ID/records`.
+   thread each (`feed run ID …`: only these). Several processes share the feeds out among themselves: each
+   runs what it holds the lock of in the store, stops when that is lost, and claims anew. Webhooks are taken by the web process: `POST /api/v1/feeds/ID/records`.
 
 **Law.** Read → map → on the bus → position kept in the store → acknowledged (MQTT), moved (files). A crash anywhere
 repeats records; their message ids follow from the records, so the repetition is counted as duplicate and stored once. A

@@ -26,4 +26,4 @@ def test_nothing_is_lost_and_nothing_doubled_when_things_are_killed(profile: str
     zeros = ("lost", "doubled", "changed", "mismatches")
     assert {name: figures[name] for name in zeros} == dict.fromkeys(zeros, 0), figures
     assert figures["kills"] == 6 and figures["ledger_equals_file"], figures
-    assert figures["readings"] > 490_000
+    assert figures["readings"] >= 500_000

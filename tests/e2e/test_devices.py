@@ -135,3 +135,36 @@ def test_a_pole_is_one_card(running: Running, chrome: Browser) -> None:
         expect(card.locator("tr[data-function='lighting']")).to_contain_text(re.compile("在线|待观察"))
         expect(card.locator("tr[data-function='emergency_call']")).to_contain_text("一键求助")
         running.artifacts.joinpath("devices-pole.png").write_bytes(page.screenshot())
+
+
+def test_cameras_their_precision_and_who_asked(running: Running, chrome: Browser) -> None:
+    """A camera is found, opened, set aside and taken back; asking to view it shows among the requests."""
+    with at_terminal(chrome, running.url, "operator", DESK_SIZE) as terminal:
+        running.log_in(terminal, "operator", "devices")
+        page, card = terminal.page, terminal.page.locator("#devices-side")
+        page.locator("[data-tab='cameras']").click()
+        first = page.locator("#devices-grid .ag-row").first
+        expect(first).to_be_visible()
+        code = first.get_attribute("row-id") or ""
+        alarm = envelope(topics.VIDEO_ALARM, code, {"camera": code, "kind": "fire_smoke", "confidence": 0.9})
+        assert running.product.post(topics.VIDEO_ALARM, [alarm]) == 202
+        page.locator("#devices-search").fill(code)
+        page.locator("#devices-search").press("Enter")
+        expect(page.locator(".ops__body")).to_contain_text("共 1 条，显示 1 条")
+        row(page, code).click()
+        expect(card).to_contain_text(code)
+        expect(page.locator("#device-name")).to_be_hidden()
+        card.get_by_role("button", name=re.compile("搁置 30")).click()
+        expect(card).to_contain_text("已搁置至")
+        running.artifacts.joinpath("devices-camera.png").write_bytes(page.screenshot())
+        card.get_by_role("button", name="恢复").click()
+        expect(card).not_to_contain_text("已搁置至")
+        person = running.person("operator")
+        until(lambda: any(r["camera"] == code for r in person.ask("alarm_precision").json()["rows"]))
+        page.locator("[data-tab='precision']").click()
+        expect(page.locator(".ops__body h1")).to_have_text("告警准确率")
+        expect(row(page, f"{code} fire_smoke")).to_be_visible()
+        running.artifacts.joinpath("devices-precision.png").write_bytes(page.screenshot())
+        page.locator("[data-tab='views']").click()
+        expect(page.locator(".ops__body h1")).to_have_text("调阅申请")
+        running.artifacts.joinpath("devices-views.png").write_bytes(page.screenshot())

@@ -271,6 +271,34 @@ def test_a_report_takes_two_taps_and_its_stage_is_followed(crew: Crew) -> None:
     expect(card.locator(".is-now")).to_have_text("受理")
 
 
+def test_of_two_answers_the_one_that_arrives_last_does_not_hide_the_newer(crew: Crew) -> None:
+    """The stage moves while an older answer to "my reports" is still on its way."""
+    filed = crew.worker.do("report_incident", text="望兴路人行道井盖缺失", class_code=CLASS, **crew.place)
+    held: list[tuple[Route, APIResponse]] = []
+
+    def hold_the_first(route: Route) -> None:
+        if held:
+            route.continue_()
+        else:
+            held.append((route, route.fetch()))
+
+    crew.page.route("**/api/v1/queries/my_reports", hold_the_first)
+    crew.go("#/mine")
+    deadline = time.monotonic() + PATIENT_MS / 1000
+    while not held:  # the handler runs while the page is waited for
+        assert time.monotonic() < deadline, "the page has not asked"
+        crew.page.wait_for_timeout(20)
+    crew.dispatcher.do("accept_incident", id=int(filed["id"]))
+    crew.page.wait_for_function(
+        "id => window.chengyun.live.get('incident', id)?.stage === 'accepted'", arg=filed["id"]
+    )
+    crew.page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    route, answer = held[0]
+    route.fulfill(response=answer)
+    card = crew.page.locator(".ph-card", has_text=str(filed["number"]))
+    expect(card.locator(".is-now")).to_have_text("受理")
+
+
 def test_words_bring_the_class_and_the_map_brings_the_place(crew: Crew) -> None:
     began = time.monotonic()
     crew.page.get_by_role("link", name="上报", exact=True).tap()

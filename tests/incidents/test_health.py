@@ -58,6 +58,18 @@ def test_a_device_speaks_when_any_of_its_metrics_does() -> None:
     assert judge_health(seen(still, still), NOW).score == 50
 
 
+def test_a_broken_connection_is_silence_until_something_comes() -> None:
+    """The last will says at once what else takes three periods to notice; a reading by another way outweighs it."""
+    newest = SOUND.newest_at
+    cut = judge_health(seen(SOUND, broke_off_at=newest + timedelta(seconds=5)), NOW)
+    assert (cut.state, cut.score, [r.code for r in cut.reasons]) == ("silent", 60, ["offline"])
+    assert "15 秒" in cut.reasons[0].text
+    assert judge_health(seen(SOUND, broke_off_at=newest - timedelta(seconds=1)), NOW).state == "online"
+    new = Observed(60.0, NOW - timedelta(seconds=100), broke_off_at=NOW - timedelta(seconds=9))
+    assert judge_health(new, NOW).state == "silent"
+    assert judge_health(replace(new, maintenance=True), NOW).state == "maintenance"
+
+
 def test_new_unheard_resting() -> None:
     new = Observed(60.0, NOW - timedelta(seconds=100))
     assert judge_health(new, NOW).state == "unknown" and judge_health(new, NOW).score is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -43,6 +44,30 @@ def test_a_text_that_is_no_object_is_refused_by_its_name(text: str) -> None:
     with pytest.raises(Rejected, match="字段映射") as caught:
         callbacks.command_of(view(), "save", form_of(**{ids.FEED_MAPPING: text}))
     assert caught.value.field == "mapping"
+
+
+class Asked:
+    """The service: keeps the question."""
+
+    def __init__(self) -> None:
+        self.questions: list[Any] = []
+
+    def ask(self, question: Any, actor: Any) -> dict[str, Any]:
+        self.questions.append(question)
+        return {"rows": [], "error": ""}
+
+
+def test_the_trial_is_of_what_stands_in_the_form() -> None:
+    service = Asked()
+    deps: Any = SimpleNamespace(service=service)
+    edited = form_of(**{ids.FEED_MAPPING: '{"topic": "other"}', ids.FEED_SAMPLE: "{}"})
+    shown = text_of(callbacks.tried(deps, view(), edited))
+    assert "按表单当前内容" in shown
+    draft = callbacks.command_of(view(), "save", edited)
+    assert isinstance(draft, c.SaveFeed) and draft.mapping == {"topic": "other"}
+    assert service.questions == [c.TestFeed("water", "{}", draft)]
+    assert "字段映射" in text_of(callbacks.tried(deps, view(), form_of(**{ids.FEED_MAPPING: "{"})))
+    assert len(service.questions) == 1, "what cannot be read is not asked"
 
 
 def test_the_head_names_secrets_and_never_shows_them() -> None:

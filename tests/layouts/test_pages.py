@@ -19,6 +19,7 @@ from callbacks.dash_view import DashDeps
 from callbacks.desk_press import COMMAND_OF, command_of, report_of
 from incidents.access import RIGHTS, ROLES
 from incidents.model import Actor, Rejected
+from layouts import cameras as cameras_layout
 from layouts import figures
 from layouts import leader as leader_layout
 from layouts import ops as ops_layout
@@ -38,7 +39,7 @@ LAYOUT_FILES = sorted(
     p for folder in ("layouts/shell", "layouts/desk") for p in (ROOT / folder).glob("*.py")
 ) + [
     ROOT / "layouts" / f"{name}.py"
-    for name in ("leader", "wall", "ops", "ops_feeds", "devices", "admin", "figures")
+    for name in ("leader", "wall", "ops", "ops_feeds", "devices", "cameras", "admin", "figures")
 ]
 SCRIPTS = sorted(
     [*(ROOT / "layouts/assets/desk").glob("*.*js"), *(ROOT / "layouts/assets/wall").glob("*.*js")]
@@ -479,6 +480,83 @@ def test_ledger_shows_a_mismatch_in_red_and_a_balance_in_words() -> None:
     assert any("verdict--wrong" in str(getattr(c, "className", "")) for c in walk(shown))
     [table] = [c for c in walk(shown) if getattr(c, "id", "") == "ops-mismatches"]
     assert [row["gap"] for row in table.rowData] == [-2]
+
+
+def test_a_row_of_the_ledger_opens_what_it_counted_and_a_cut_is_told() -> None:
+    row = {
+        "ledger": 7, "minute": 1, "feed": "f", "topic": "t", "partition": 0, "rejected": 2, "held": 3,
+        "reasons": {"too_old": 2},
+    }  # fmt: skip
+    shown = ops_layout.ledger(view(), {"rows": [row], "total": 41}, {"minutes": 1440})
+    assert "共 41 行" in str(shown)
+    [table] = [c for c in walk(shown) if getattr(c, "id", "") == "ops-grid"]
+    opened = [(json.loads(ask), n) for ask, _, n in table.rowData[0]["reasons"]]
+    assert opened == [
+        ({"tab": "dead", "reason": "too_old", "state": "all", "ledger": 7}, 2),
+        ({"tab": "held", "ledger": 7}, 3),
+    ]
+    assert "共 1 行" not in str(ops_layout.ledger(view(), {"rows": [row], "total": 1}, {}))
+    for tab, page in (("dead", ops_layout.dead), ("held", ops_layout.held)):
+        chips = [c for c in walk(page(view(), {"rows": []}, {"ledger": 7})) if "仅对账中的一行" in str(c)]
+        assert chips and "ledger" not in getattr(chips[-1], "data-ask", ""), f"{tab}: back to all"
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_cameras_on_the_devices_page(lang: str) -> None:
+    """The registry, the precision of algorithms and the requests: each row opens its camera's card."""
+    code = "99010001001310000001"
+    seen = view(lang)
+    file = {
+        "code": code,
+        "name": "c",
+        "scene": "s",
+        "share_range": "",
+        "picture_state": "blurred",
+        "status": "in_use",
+        "shelved": True,
+    }
+    right = {
+        "camera": code,
+        "name": "c",
+        "algorithm": "fire",
+        "alarms": 9,
+        "confirmed": 1,
+        "false": 3,
+        "open": 2,
+        "precision": 0.25,
+    }
+    asked = {
+        "id": 4,
+        "name": "c",
+        "camera": code,
+        "who": "w",
+        "reason": "r",
+        "asked_at": 0,
+        "state": "asked",
+        "open": False,
+    }
+    for page, row, cells in (
+        (
+            cameras_layout.cameras,
+            file,
+            {
+                "picture": [seen.t("camera.picture.blurred"), "warn"],
+                "status": [seen.t("camera.status.in_use"), ""],
+            },
+        ),
+        (cameras_layout.precision, right, {"precision": ["25%", "wrong"], "undecided": 2, "false": 3}),
+        (cameras_layout.precision, {**right, "precision": None}, {"precision": ["–", ""]}),
+        (cameras_layout.views, asked, {"state": [seen.t("view.asked"), "warn"]}),
+    ):
+        shown = page(seen, {"rows": [row], "total": 3}, {})
+        [table] = [c for c in walk(shown) if getattr(c, "id", "") == "devices-grid"]
+        [line] = table.rowData
+        assert line["open"] == {"form": "card", "id": code, "name": "c"} and line.items() >= cells.items()
+        assert not [
+            c
+            for c in walk(page(seen, {"rows": [], "total": 0}, {}))
+            if getattr(c, "id", "") == "devices-grid"
+        ]
 
 
 def test_settled_mismatches_are_no_longer_red() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -52,6 +53,24 @@ def flushed(messages: Sequence[Outgoing], memory: Memory | None = None, at: date
 
 def outcome(work: Work) -> list[tuple[str, str, str]]:
     return [(m.outcome, m.reason, m.field) for m in work.flush.messages]
+
+
+def test_a_device_reports_what_its_type_measures() -> None:
+    """Another type's metric is refused with the type named: it would be stored where no screen of the device looks.
+    A metric of no type is everybody's."""
+    work = Work(Flush(NOW, {}), replace(REGISTRY, metrics={"level": 1, "flow": 2, "pm25": 3, "volt": 4},
+                metric_types={"level": "water", "pm25": "air", "volt": ""}), LIMITS, locate, Memory())  # fmt: skip
+    sent = [reading("WL-1", {name: 1.0}, NOW, name) for name in ("level", "flow", "volt", "pm25")]
+    records = [
+        Record(m.topic, 0, n, m.key, m.value, m.headers, int(NOW.timestamp() * 1000))
+        for n, m in enumerate(sent)
+    ]
+    for step in STEPS:
+        step(work, records)
+    assert [m.outcome for m in work.flush.messages] == ["stored"] * 3 + ["rejected"]
+    foreign = work.flush.messages[3]
+    assert (foreign.reason, foreign.found) == ("unknown_metric", "pm25") and "(water)" in foreign.rule
+    assert [row[2] for row in work.flush.readings] == [1, 2, 4]
 
 
 # -- what becomes of a message -------------------------------------------------------------------------------

@@ -71,7 +71,6 @@ def test_what_could_not_be_shown_is_shown_later_unless_newer_came() -> None:
 
 def test_values_of_devices_rest_and_warnings_do_not(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live_feed, "REST", 1e9)
-    monkeypatch.setattr(live_feed, "REST_S", 1e9)
     state = State()
     feed = LiveFeed(state, (Away,))
     stop = threading.Event()
@@ -89,8 +88,7 @@ def test_values_of_devices_rest_and_warnings_do_not(monkeypatch: pytest.MonkeyPa
 
 
 def test_a_rest_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live_feed, "REST", 1e9)
-    monkeypatch.setattr(live_feed, "REST_S", 0.02)
+    monkeypatch.setattr(live_feed, "REST", 0.5)
     state = State()
     feed = LiveFeed(state, (Away,))
     stop = threading.Event()
@@ -104,3 +102,24 @@ def test_a_rest_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     feed.put([device("a", 0)])
     feed.run(stop, often)
     assert state.items == {("device", "a"): device("a", 2)}
+
+
+def test_a_citys_worth_of_values_goes_piece_by_piece(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that wait longest first; a newer value takes the place of the older one; all arrive."""
+    monkeypatch.setattr(live_feed, "REST", 0.0)
+    monkeypatch.setattr(live_feed, "AT_ONCE", 3)
+    pieces: list[list[str]] = []
+
+    class Counted(State):
+        def apply(self, set_items: Any = (), del_keys: Any = ()) -> None:
+            pieces.append([item["key"] for item in set_items])
+            super().apply(set_items, del_keys)
+
+    state = Counted()
+    feed = LiveFeed(state, (Away,))
+    stop = threading.Event()
+    feed.put([device(name, 0) for name in "abcdefgh"])
+    feed.put([device("b", 1), device("i", 1)])
+    feed.run(stop, lambda: stop.set() if len(state.items) == 9 else None)
+    assert pieces == [["a", "b", "c"], ["d", "e", "f"], ["g", "h", "i"]]
+    assert state.items[("device", "b")] == device("b", 1)

@@ -76,3 +76,16 @@ def test_a_store_that_is_away_costs_one_minute() -> None:
     skews.note({1: 1.0})
     written(skews, found, 1)
     assert found == [{2: 0.5}]
+
+
+def test_only_what_moved_is_written_again() -> None:
+    """A million devices whose clocks stand still are no million rows a minute."""
+    found: list[dict[int, float]] = []
+    skews = Skews(lambda least: found.append(dict(least)), (Away,))
+    skews.note({1: 1.0, 2: 100.0, 3: -40.0})
+    written(skews, found, 1)
+    skews.note({1: 1.4, 2: 109.0, 3: -44.5, 4: 0.1})
+    written(skews, found, 2)
+    skews.note({1: 1.6, 2: 89.0, 3: -44.5, 4: 0.2})
+    written(skews, found, 3)
+    assert found == [{1: 1.0, 2: 100.0, 3: -40.0}, {3: -44.5, 4: 0.1}, {1: 1.6, 2: 89.0}]

@@ -38,9 +38,9 @@
   parts.CyText = ({value}) => h('span', {className: 'cy-clip', title: value}, value || '–');
 
   parts.CyNumber = ({value}) => (value === null || value === undefined ? '' : Number(value).toLocaleString('en-US'));
-  // Reasons of a ledger row, [[code, word, n]]: each opens the dead letters of that reason.
-  parts.CyReasons = ({value}) => h('span', {}, (value ?? []).map(([code, text, n]) => h('button', {
-    key: code, type: 'button', className: 'cy-chip is-button', 'data-ask': JSON.stringify({tab: 'dead', reason: code}),
+  // What a ledger row opens, [[question, word, n]]: its dead letters by reason, its quarantined messages.
+  parts.CyReasons = ({value}) => h('span', {}, (value ?? []).map(([ask, text, n]) => h('button', {
+    key: ask, type: 'button', className: 'cy-chip is-button', 'data-ask': ask,
   }, text, h('span', {className: 'cy-num'}, n))));
   parts.CyPair = ({value}) => h('div', {className: 'two-lines'},
     h('div', {className: 'two-lines__a cy-clip', title: value?.[0]}, value?.[0]), h('div', {className: 'two-lines__b cy-clip', title: value?.[1]}, value?.[1]));

@@ -15,6 +15,7 @@ function open(row) {
   put(side.querySelector('[data-form-title]'), row.id ? row.name || row.id : t('devices.new'));
   for (const part of side.querySelectorAll('[data-only]')) show(part, part.dataset.only.split(' ').includes(row.form));
   document.getElementById('device-id').readOnly = row.form !== 'new';
+  document.getElementById('devices-form').classList.toggle('is-away', row.form === 'card');
   show(side, true);
   tell('devices-edit', row);
 }
@@ -22,9 +23,10 @@ function open(row) {
 document.addEventListener('click', ({target}) => {
   const row = rowOf(target, 'devices-grid');
   if (row) return open(row.open);
-  const hit = target.closest('[data-edit],[data-save],[data-confirm]');
+  const hit = target.closest('[data-edit],[data-save],[data-confirm],[data-act]');
   if (!hit) return;
-  if (hit.dataset.edit) open(JSON.parse(hit.dataset.edit));
+  if (hit.dataset.act) tell('devices-edit', {...editing, act: JSON.parse(hit.dataset.act)}); // on a camera's card
+  else if (hit.dataset.edit) open(JSON.parse(hit.dataset.edit));
   else if (hit.dataset.save && editing) tell('devices-press', {save: hit.dataset.save, id: editing.id, kind: editing.kind, rejected: editing.rejected});
   else if ('confirm' in hit.dataset) tell('devices-confirm', {size: window.dash_component_api.getLayout('devices-upload').props.contents.length});
 });

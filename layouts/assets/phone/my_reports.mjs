@@ -6,6 +6,7 @@ import {SessionOver, ask} from './api.mjs';
 import {classWords, classes} from './catalogue.mjs';
 import {fill, h, icon, reconcile} from './dom.mjs';
 import {remembered, shaped} from './my_tasks.mjs';
+import {oneAtATime} from './one_at_a_time.mjs';
 import {emptyState, levelBadge, outboxNotice, stageChip, when} from './parts.mjs';
 
 /** The road of a report as its reporter sees it; each dot covers the stages named. */
@@ -54,7 +55,7 @@ export function myReportsPage(page, {queue}) {
     if (!rows.length) rows.push({key: 'none', mark: '', build: () => emptyState('flag', t('phone.mine.none'))});
     reconcile(list, rows);
   };
-  const load = async () => {
+  const load = oneAtATime(async () => {
     try {
       await classes();
       const answer = await remembered('reports', async () => (await ask('my_reports')).rows.map(shaped));
@@ -65,13 +66,13 @@ export function myReportsPage(page, {queue}) {
       failed = true;
     }
     if (page.open) draw();
-  };
+  });
   draw();
   load();
   page.listen(queue, 'change', draw);
   page.listen(queue, 'tried', ({detail}) => detail.outcome === 'done' && load());
   page.listen(live, 'applied', ({detail}) => {
-    const mine = new Set((reports ?? []).map((r) => String(r.id)));
-    if (detail.replaced || detail.changed.some(([kind, key]) => kind === 'incident' && mine.has(key))) load();
+    const mine = reports && new Set(reports.map((r) => String(r.id))); // not known yet: any may be
+    if (detail.replaced || detail.changed.some(([kind, key]) => kind === 'incident' && (!mine || mine.has(key)))) load();
   });
 }

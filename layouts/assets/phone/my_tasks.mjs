@@ -5,6 +5,7 @@ import {live} from '../live.mjs';
 import {Busy, Refused, SessionOver, Unreachable, ask} from './api.mjs';
 import {kept} from './db.mjs';
 import {facts} from './facts.mjs';
+import {oneAtATime} from './one_at_a_time.mjs';
 
 const PREFIX = `${facts.login}/`;
 const WAIT_MS = 250;
@@ -73,8 +74,6 @@ class MyTasks extends EventTarget {
   at = null;
   loaded = false;
   #timer = null;
-  #asking = null;
-  #again = false;
   #queue = null;
 
   start(queue) {
@@ -99,21 +98,8 @@ class MyTasks extends EventTarget {
     this.dispatchEvent(new CustomEvent('stirred', {detail: new Set(changed.filter(([k]) => k === 'incident').map(([, key]) => Number(key)))}));
   }
 
-  /** Ask anew; a call while an answer is under way asks once more, for that answer may be too old. */
-  refresh() {
-    if (this.#asking) {
-      this.#again = true;
-      return this.#asking;
-    }
-    this.#asking = this.#load().finally(() => {
-      this.#asking = null;
-      if (this.#again) {
-        this.#again = false;
-        this.refresh();
-      }
-    });
-    return this.#asking;
-  }
+  /** Ask anew. */
+  refresh = oneAtATime(() => this.#load());
 
   async #load() {
     try {
