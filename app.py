@@ -252,6 +252,7 @@ def web(s: Settings, args: argparse.Namespace) -> int:
     from incidents.gb28181 import EDITIONS
     from streams import cloudevents, topics
     from streams.adapters.alarm import Quiet, Source, message, shipped_kinds
+    from streams.adapters.letter import letter_of
     from streams.adapters.table import ADAPTERS
     from streams.device_payload import message_of
     from streams.envelope import Bad, decode, key_of
@@ -307,6 +308,7 @@ def web(s: Settings, args: argparse.Namespace) -> int:
             migrations_current=migrations_current,
             alarm_topic=topics.VIDEO_ALARM,
             adapt_alarm=adapt_alarm,
+            alarm_letter=lambda feed, system, value, bad: letter_of(feed, system, value, bad, clock()),
             counts=partial(store_counts, parts.database),
             now=clock,
             store_away=parts.store_away,

@@ -204,6 +204,8 @@ class Deps:
     """The topic whose messages may also come in the words of other makers' video systems."""
     adapt_alarm: Callable[[str, str, str, bytes], tuple[str, bytes] | str] | None = None
     """(feed, system, edition, payload) → (bus key, message), or why nothing comes of it; raises `bad_message`."""
+    alarm_letter: Callable[[str, str, bytes, Any], Outgoing] | None = None
+    """(feed, system, payload, the `bad_message`) → what the bus gets of it, so that ingest makes a dead letter."""
     counts: Callable[[], Mapping[tuple[str, ...], float]] = dict
     """What the store has counted, for /metrics: (kind, state) → number; may raise `store_away`."""
     store_away: tuple[type[Exception], ...] = ()

@@ -100,8 +100,8 @@ def messages_router(deps: Deps, measures: Measures) -> APIRouter:
         """One alarm as a video system says it (gb28181 | frigate | hikvision | dahua), with a feed's token.
 
         `edition`: of GB/T 28181 (2011 | 2014 | 2016 | 2022). 202 after the bus holds it: {"accepted": 1}; a heartbeat or
-        the end of an alarm is {"accepted": 0, "quiet": why}. A type without a kind and a channel without a camera are
-        refused by name.
+        the end of an alarm is {"accepted": 0, "quiet": why}. What cannot be mapped is refused by
+        name with 400 and kept as a dead letter, since cameras do nothing with a 400; what is too large is only counted.
         """
         feed = await run_in_threadpool(_feed, deps, request)
         if deps.adapt_alarm is None or topic != deps.alarm_topic:
@@ -111,10 +111,14 @@ def messages_router(deps: Deps, measures: Measures) -> APIRouter:
         if feed.disabled or topic not in feed.topics:
             raise Problem(403, "forbidden", f"feed={feed.id!r}: may not write to {topic}", field="feed")
         try:
-            found = await run_in_threadpool(deps.adapt_alarm, feed.id, system, edition, await request.body())
+            body = await request.body()
+            found = await run_in_threadpool(deps.adapt_alarm, feed.id, system, edition, body)
         except deps.bad_message as error:
             bad = cast(BadMessage, error)
             measures.refused.labels(bad.reason).inc()
+            if deps.alarm_letter is not None and bad.reason != "too_large":
+                letter = deps.alarm_letter(feed.id, system, body, error)
+                await run_in_threadpool(publish, deps, measures, [letter])
             facts: dict[str, Any] = {"found": bad.found, "rule": bad.rule}
             raise Problem(400, bad.reason, str(error), field=bad.field, **facts) from None
         if isinstance(found, str):

@@ -59,6 +59,9 @@ _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _PROGRAMS: Final = ("/api/", "/live", "/tiles/", "/_", "/status")
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 _PHOTO_BYTES: Final = 10 * 1024 * 1024 + 64 * 1024
+_ALARM_BYTES: Final = 8 * 1024 * 1024
+"""An alarm in its maker's words may bring its snapshot."""
+
 _BODY_BYTES: Final = 2 * 1024 * 1024
 _TABLE_BYTES: Final = 12 * 1024 * 1024
 _WITH_TABLES: Final = frozenset({"/api/v1/commands/import_devices", "/_dash-update-component"})
@@ -203,6 +206,8 @@ class Shell:
             return _PHOTO_BYTES
         if path in _WITH_TABLES:
             return _TABLE_BYTES
+        if path.startswith(MESSAGES) and "/" in path.removeprefix(MESSAGES):
+            return max(_ALARM_BYTES, self._deps.max_message_bytes)
         return self._deps.max_message_bytes if path.startswith((MESSAGES, DEVICES, WEBHOOKS)) else _BODY_BYTES
 
     async def _session(self, headers: Headers) -> SessionRow | None:

@@ -106,10 +106,10 @@ def identity(*parts: object) -> str:
     return hashlib.sha256("\x1f".join(map(str, parts)).encode()).hexdigest()[:32]
 
 
-def check_size(payload: bytes) -> None:
+def check_size(payload: bytes, limit: int = MAX_PAYLOAD) -> None:
     """Raise Bad(too_large) before anything is read."""
-    if len(payload) > MAX_PAYLOAD:
-        raise Bad("too_large", found=f"{len(payload)} bytes", rule=f"at most {MAX_PAYLOAD} bytes")
+    if len(payload) > limit:
+        raise Bad("too_large", found=f"{len(payload)} bytes", rule=f"at most {limit} bytes")
 
 
 def moment(text: str, zone: tzinfo, field: str) -> datetime:

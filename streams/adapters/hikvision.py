@@ -28,6 +28,9 @@ from streams.envelope import Bad
 
 ROOT: Final = "EventNotificationAlert"
 _ALERT: Final = re.compile(rb"<EventNotificationAlert\b.*?</EventNotificationAlert>", re.DOTALL)
+MAX_MULTIPART: Final = 8 * 1024 * 1024
+"""Bytes of a body with its snapshot; the alert in it has the limit of every alarm. The HTTP door lets as much in."""
+
 STATES: Final = ("active", "inactive")
 
 
@@ -38,8 +41,8 @@ def alerts(body: bytes) -> Iterator[bytes]:
 
 def adapt(payload: bytes, source: Source, received: datetime) -> Adapted:
     """An alert as an alarm of its event type; one part of a multipart body may still have its boundary and headers."""
-    check_size(payload)
-    if payload.lstrip().startswith(b"--"):
+    if payload[:64].lstrip().startswith(b"--"):
+        check_size(payload, MAX_MULTIPART)
         parts = list(alerts(payload))
         if len(parts) != 1:
             raise Bad(
@@ -48,7 +51,7 @@ def adapt(payload: bytes, source: Source, received: datetime) -> Adapted:
                 rule="must be one alert; `alerts` takes a body apart",
             )
         payload = parts[0]
-    root = xml.read(payload)
+    root = xml.read(payload)  # checks the alert's own size
     if root.name != ROOT:
         raise Bad("invalid", field="root", found=root.name, rule=f"must be {ROOT}")
     type_ = _once(root, "eventType")

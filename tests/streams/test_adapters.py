@@ -233,6 +233,20 @@ def test_a_part_of_the_alert_stream() -> None:
     assert list(hikvision.alerts((part + part).encode())) == [alert().encode()] * 2
 
 
+def test_an_alert_with_its_snapshot() -> None:
+    """The picture has a limit of its own; the alert keeps the limit of every alarm."""
+    head = f"--b\r\nContent-Type: application/xml\r\n\r\n{alert()}\r\n--b\r\nContent-Type: image/jpeg\r\n\r\n"
+    body = head.encode() + b"\xff\xd8" + bytes(1024 * 1024) + b"\r\n--b--\r\n"
+    assert taken("hikvision", body) == taken("hikvision", alert())
+    with pytest.raises(Bad, match="at most 8388608 bytes"):
+        ADAPTERS["hikvision"](body + bytes(hikvision.MAX_MULTIPART), source("hikvision"), AT)
+    long = alert().replace(
+        "</EventNotificationAlert>", "<a>" + "x" * 300_000 + "</a></EventNotificationAlert>"
+    )
+    with pytest.raises(Bad, match="at most 262144 bytes"):
+        ADAPTERS["hikvision"](f"--b\r\n\r\n{long}".encode(), source("hikvision"), AT)
+
+
 def test_an_alert_without_a_time_is_of_now_and_says_so() -> None:
     found = taken("hikvision", alert().replace("<dateTime>2026-11-26T16:00:00+08:00</dateTime>", ""))
     assert found.time == AT and found.noted == ("dateTime: must be given",)

@@ -52,6 +52,7 @@ from incidents.ports import Bus
 from incidents.service import City, CityService
 from streams import cloudevents, topics
 from streams.adapters.alarm import Quiet, Source, message, shipped_kinds
+from streams.adapters.letter import letter_of
 from streams.adapters.table import ADAPTERS
 from streams.bus import open_bus
 from streams.device_payload import message_of
@@ -280,6 +281,7 @@ def stage(servers: embedded.Embedded) -> Iterator[Stage]:
         migrations_current=partial(_fault, db),
         alarm_topic=topics.VIDEO_ALARM,
         adapt_alarm=partial(adapt, db),
+        alarm_letter=lambda feed, system, value, bad: letter_of(feed, system, value, bad, clock()),
         now=clock,
         store_away=(StoreUnavailable, Busy),
         dash_server=a_dash(),

@@ -180,10 +180,27 @@ def test_a_foreign_heartbeat_is_quiet(alarms: Callable[..., httpx.Response]) -> 
     ],
 )
 def test_foreign_refusals(
-    alarms: Callable[..., httpx.Response], system: str, payload: str, code: str, field: str
+    stage: Stage, alarms: Callable[..., httpx.Response], system: str, payload: str, code: str, field: str
 ) -> None:
     answer = alarms(system, payload)
     assert (answer.status_code, answer.json()["code"], answer.json()["field"]) == (400, code, field)
+    letters = [v for _, v, h in on_the_bus(stage, topics.VIDEO_ALARM).values() if h["feed"] == b"cams"]
+    told = [v["data"] for v in letters if v["data"].get("raw") == payload]
+    assert told and told[-1]["mapping_error"]["field"] == field
+    assert told[-1]["mapping_error"]["rule"].startswith(f"{code}: ")
+
+
+def test_a_snapshot_may_come_along_and_what_is_too_large_is_not_kept(
+    stage: Stage, alarms: Callable[..., httpx.Response]
+) -> None:
+    """The door lets 1 MB through to the adapter; over the limits nothing is kept."""
+    alert = "<EventNotificationAlert><eventType>heartBeat</eventType></EventNotificationAlert>"
+    picture = "\r\n--b\r\nContent-Type: image/jpeg\r\n\r\n" + "x" * 1024 * 1024
+    assert alarms("hikvision", "--b\r\n\r\n" + alert + picture).status_code == 202
+    before = len(on_the_bus(stage, topics.VIDEO_ALARM))
+    assert alarms("hikvision", "--b\r\n\r\n" + alert + picture * 8).status_code == 413
+    assert alarms("hikvision", "<a>" + "x" * 300_000).json()["code"] == "too_large"
+    assert len(on_the_bus(stage, topics.VIDEO_ALARM)) == before
 
 
 def test_only_the_feed_of_cameras_may(stage: Stage, alarms: Callable[..., httpx.Response]) -> None:
