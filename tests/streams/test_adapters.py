@@ -247,6 +247,13 @@ def test_an_alert_with_its_snapshot() -> None:
         ADAPTERS["hikvision"](f"--b\r\n\r\n{long}".encode(), source("hikvision"), AT)
 
 
+@pytest.mark.timeout(10)
+def test_openings_that_nothing_closes_are_searched_once() -> None:
+    body = b"--b\r\n" + b"<EventNotificationAlert>" * 300_000
+    with pytest.raises(Bad, match="0 alerts"):
+        ADAPTERS["hikvision"](body, source("hikvision"), AT)
+
+
 def test_an_alert_without_a_time_is_of_now_and_says_so() -> None:
     found = taken("hikvision", alert().replace("<dateTime>2026-11-26T16:00:00+08:00</dateTime>", ""))
     assert found.time == AT and found.noted == ("dateTime: must be given",)
