@@ -25,7 +25,9 @@ from incidents.model import Rejected
 from incidents.service import City, CityService
 from incidents.triage import escalate_due, triage
 from streams import topics
+from streams.adapters.letter import letter_of
 from streams.bus import open_bus
+from streams.envelope import Bad
 from streams.relay import Relay
 from tests.product import ROOT
 from tests.small_city import CAMERA, CITY, PATTERN, ZONE, actor, place_of, units_of_work
@@ -216,3 +218,19 @@ def test_a_raised_incident_is_found_by_the_escalation(city: Database, servers: E
         assert escalate_due(uow, NOW + timedelta(seconds=59)) == 0
     with units_of_work(city)() as uow:
         assert escalate_due(uow, NOW + timedelta(seconds=61)) == 1
+
+
+def test_a_foreign_alarm_that_cannot_be_mapped(servers: Embedded, city: Database) -> None:
+    """Its letter has what is wrong and the payload, and the ledger of its feed counts it."""
+    redis.Redis.from_url(servers.bus_url).flushall()
+    bus = open_bus(servers.bus_url, 1)
+    bus.inspector().ensure_topics(dict.fromkeys(topics.ALL_TOPICS, 1))
+    bad = Bad("unknown_camera", field="Index", found="99", rule="must be mapped")
+    publish(bus, [letter_of("sensors", "dahua", b"Code=VideoMotion;index=99", bad, NOW)])
+    Ingest(bus, "foreign", city, 1).run_until_read()
+    (row,) = city.query("SELECT feed, reason, field, found, rule, value FROM dead_letters")
+    assert row[:5] == ("sensors", "mapping", "Index", "99", "unknown_camera: must be mapped")
+    assert b"Code=VideoMotion;index=99" in bytes(row[5])
+    assert city.query("SELECT topic, feed, stored, rejected FROM ledger") == [
+        (topics.VIDEO_ALARM, "sensors", 0, 1)
+    ]
