@@ -603,6 +603,7 @@ def relay(s: Settings, args: argparse.Namespace) -> int:
     from data.outbox import Outbox
     from data.reconcile import READING_TOPICS, Reconciler
     from data.storage import bus_usage, files_usage, store_usage
+    from incidents.outages import file_outages
     from incidents.ports import BusUnavailable
     from incidents.selfcheck import file_mismatches
     from incidents.triage import escalate_due
@@ -623,6 +624,10 @@ def relay(s: Settings, args: argparse.Namespace) -> int:
         with units() as uow:
             return file_mismatches(uow, facts.path, now)
 
+    def file_stopped(now: datetime, watching_since: datetime) -> int:
+        with units() as uow:
+            return file_outages(uow, facts.path, now, watching_since)
+
     clockwork = Clockwork(
         parts.database,
         parts.live,
@@ -631,6 +636,7 @@ def relay(s: Settings, args: argparse.Namespace) -> int:
         outbox,
         escalate,
         file_standing,
+        file_stopped,
         {
             "store": lambda: store_usage(parts.database, s.store_disk, s.store_capacity_gb),
             "bus": lambda: bus_usage(inspector.usage, s.bus_capacity_gb),

@@ -46,6 +46,7 @@ TIMERS: Final = (
     ("trends", 20.0),
     ("reconcile", 30.0),
     ("mismatches", 5.0),
+    ("outages", 5.0),
     ("quarantine", 5.0),
     ("storage", 60.0),
     ("device_health", 15.0),
@@ -55,7 +56,8 @@ TIMERS: Final = (
 
 
 class Clockwork:
-    """The clock's work of one city. `escalate_due` and `file_mismatches` run in units of work of their own.
+    """The clock's work of one city. `escalate_due`, `file_mismatches` and `file_outages` (now, watching
+    since) run in units of work of their own.
 
     `zone`: the city's, by which a day begins.
     """
@@ -69,6 +71,7 @@ class Clockwork:
         outbox: Outbox,
         escalate_due: Callable[[datetime], int],
         file_mismatches: Callable[[datetime], int],
+        file_outages: Callable[[datetime, datetime], int],
         rooms: Mapping[str, Callable[[], Usage]],
         zone: tzinfo,
         audit: Audit,
@@ -80,6 +83,8 @@ class Clockwork:
         self._outbox = outbox
         self._escalate_due = escalate_due
         self._file_mismatches = file_mismatches
+        self._file_outages = file_outages
+        self._watching_since: datetime | None = None
         self._rooms = rooms
         self._zone = zone
         self._audit = audit
@@ -173,6 +178,11 @@ class Clockwork:
     def mismatches(self, now: datetime) -> None:
         """What still stands becomes an incident of those who run the platform."""
         self._file_mismatches(now)
+
+    def outages(self, now: datetime) -> None:
+        """A feed that stopped becomes an incident of those who run the platform; its return is noted there."""
+        self._watching_since = self._watching_since or now
+        self._file_outages(now, self._watching_since)
 
     def quarantine(self, now: datetime) -> None:
         """Held messages: of what they are, and back to the bus those of devices that are registered by now."""

@@ -12,10 +12,11 @@ from data import cameras
 from data.administration import Administration
 from data.audit import Audit
 from data.database import Cursor, Database, dicts, json, many
+from data.feed_states import feed_facts
 from data.incident_rows import COLUMNS, live_item, to_incident, to_row
 from incidents.lifecycle import DEFAULT_STAGE_LIMITS_MIN
 from incidents.model import Actor, ClockKind, Incident, Place, Policy, Rejected, TimelineEntry
-from incidents.storeports import EventClass, Intake, StandingMismatch
+from incidents.storeports import EventClass, Intake, StandingMismatch, WatchedFeed
 
 PlaceOf = Callable[[float, float], Place]
 
@@ -168,6 +169,33 @@ class PgUnitOfWork:
         self._cursor.execute(
             "UPDATE ledger_mismatches SET intake_id = %s WHERE id = %s", (intake_id, mismatch_id)
         )
+
+    def watched_feeds(self) -> list[WatchedFeed]:
+        """See UnitOfWork."""
+        # Not the rows are locked, which every flush writes, but the watch over them.
+        self._cursor.execute("SELECT pg_advisory_xact_lock(727006)")
+        self._cursor.execute(
+            "SELECT f.id, f.name, f.owner, f.protocol, f.last_message_at, f.expected_period_s, f.disabled,"
+            " coalesce(s.failure, '') AS failure, s.success_at, coalesce(s.reason, '') AS reason, f.outage_intake"
+            " FROM feeds f LEFT JOIN feed_states s ON s.feed = f.id ORDER BY f.id"
+        )
+        return [
+            WatchedFeed(
+                row["id"], row["name"], row["owner"], row["protocol"], feed_facts(row),
+                row["success_at"], row["reason"], row["outage_intake"],
+            )
+            for row in dicts(self._cursor)
+        ]  # fmt: skip
+
+    def outage_filed(self, feed: str, intake_id: int | None) -> None:
+        """See UnitOfWork."""
+        self._cursor.execute("UPDATE feeds SET outage_intake = %s WHERE id = %s", (intake_id, feed))
+
+    def incident_of(self, intake_id: int) -> int | None:
+        """See UnitOfWork."""
+        self._cursor.execute("SELECT incident_id FROM intake WHERE id = %s", (intake_id,))
+        row = self._cursor.fetchone()
+        return None if row is None else row[0]
 
     def attach(self, intake_id: int, incident_id: int) -> None:
         """See UnitOfWork."""

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from incidents.access import Thing
+from incidents.feeds import FeedFacts
 from incidents.model import Actor, Incident, Place, Policy, TimelineEntry
 
 
@@ -62,6 +63,21 @@ class StandingMismatch:
     found: int
 
 
+@dataclass(frozen=True, slots=True)
+class WatchedFeed:
+    """A feed as the watch over it needs it. `reason`: of its adapter's last failure; `outage`: the source that its
+    present outage was filed as."""
+
+    id: str
+    name: str
+    owner: str
+    protocol: str
+    facts: FeedFacts
+    success_at: datetime | None = None
+    reason: str = ""
+    outage: int | None = None
+
+
 class UnitOfWork(Protocol):
     """One transaction. Leaving the `with` block normally commits; an exception undoes everything."""
 
@@ -103,6 +119,15 @@ class UnitOfWork(Protocol):
 
     def mismatch_filed(self, mismatch_id: int, intake_id: int) -> None:
         """This mismatch was filed as this source."""
+
+    def watched_feeds(self) -> list[WatchedFeed]:
+        """Every feed; whoever else asks for them waits until the end."""
+
+    def outage_filed(self, feed: str, intake_id: int | None) -> None:
+        """The feed's outage was filed as this source; None: it is over."""
+
+    def incident_of(self, intake_id: int) -> int | None:
+        """The incident a source belongs to; None: triage has not come to it yet."""
 
     def attach(self, intake_id: int, incident_id: int) -> None:
         """This source belongs to this incident."""

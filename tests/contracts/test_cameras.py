@@ -332,8 +332,9 @@ def test_the_relays_clock_takes_cameras_back(city: Database) -> None:
     assert "shelves" in dict(TIMERS)
     nothing: Any = None
     clockwork = Clockwork(
-        city, nothing, CITY, nothing, nothing, lambda now: 0, lambda now: 0, {}, ZoneInfo(ZONE), Audit(city)
-    )
+        city, nothing, CITY, nothing, nothing, lambda now: 0, lambda now: 0, lambda now, since: 0, {},
+        ZoneInfo(ZONE), Audit(city),
+    )  # fmt: skip
     door(city).handle(c.ShelveCamera(CAMERA, 10, "检修"), OPERATOR, "desk")
     for minutes in (9, 10, 11):
         clockwork.shelves(NOW + minutes * MINUTE)

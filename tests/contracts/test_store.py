@@ -53,6 +53,7 @@ from incidents.indicators import count, share
 from incidents.ingest import Fenced, Flush
 from incidents.lifecycle import Step, advance, escalation_due, file_report
 from incidents.model import Actor, ClockKind, Incident, Place, Policy, Rejected, Stage
+from incidents.outages import file_outages
 from incidents.ports import BusUnavailable, Outgoing, Record, TopicPartition, Usage
 from incidents.selfcheck import LEDGER_CLASS, file_mismatches
 from incidents.service import City, CityService
@@ -503,6 +504,48 @@ def test_a_mismatch_that_stands_becomes_one_incident_of_the_platform(db: Databas
     db.query("DELETE FROM readings WHERE time = %s", (NOW,))
     assert [look(later[4]), look(later[5])] == [0, 1]
     assert db.query("SELECT id, sources FROM incidents") == [(number, 2)]
+
+
+def test_a_feed_that_stops_is_one_incident_and_its_return_one_note(db: Database) -> None:
+    """However often the timer runs and whoever begins to watch; the next outage is an incident of its own."""
+    units = units_of_work(db)
+
+    def run(first: datetime, until: datetime, watching_since: datetime) -> int:
+        """The relay's timer and the ingest's triage every ten seconds; outages filed."""
+        filed, at = 0, first
+        while at <= until:
+            with units() as uow:
+                filed += file_outages(uow, CITY, at, watching_since)
+            with units() as uow:
+                triage(uow, at, PATTERN, ZONE)
+            at += timedelta(seconds=10)
+        return filed
+
+    def hear(at: datetime) -> None:
+        db.query("UPDATE feeds SET last_message_at = %s WHERE id = 'sensors'", (at,))
+
+    notes = "SELECT incident_id, reason FROM timeline WHERE action = 'note' ORDER BY at"
+    minute = timedelta(minutes=1)
+    hear(NOW)
+    assert run(NOW, NOW + 3 * minute, NOW) == 0
+    assert run(NOW + 3 * minute, NOW + 6 * minute, NOW) == 1
+    assert run(NOW + 6 * minute, NOW + 20 * minute, NOW + 6 * minute) == 0  # another process, the same outage
+    [(first, title, text, area, sources)] = db.query(
+        "SELECT id, title, text, area_path, sources FROM incidents"
+    )
+    assert (area, sources) == (CITY, 1) and "sensors" in title and "静默" in text and "60 秒" in text
+    assert db.query(notes) == []
+    hear(NOW + 20 * minute)
+    assert run(NOW + 20 * minute, NOW + 21 * minute, NOW) == 0
+    [(noted, reason)] = db.query(notes)
+    assert noted == first and "数据源已恢复" in reason
+    assert run(NOW + 21 * minute, NOW + 30 * minute, NOW) == 1
+    assert db.query("SELECT count(*) FROM incidents") == [(2,)]
+    hear(NOW + 30 * minute)
+    assert run(NOW + 30 * minute, NOW + 31 * minute, NOW) == 0
+    assert len(db.query(notes)) == 2
+    db.query("UPDATE feeds SET disabled = true")
+    assert run(NOW + 31 * minute, NOW + 50 * minute, NOW) == 0
 
 
 def test_room_is_measured_and_forecast(db: Database, tmp_path: Path) -> None:
