@@ -31,13 +31,15 @@ def outage_since(feed: WatchedFeed, now: datetime, watching_since: datetime) -> 
     """Since when the feed is out; None: it is not, or not for long enough to bother anybody.
 
     What went by before anybody watched (the platform itself was off) is not the feed's silence: it has the whole
-    limit again, from `watching_since`. A feed never heard of which nothing is expected is not missed.
+    limit again, from `watching_since`. A feed of which nothing is expected (people at their phones) may be silent.
     """
     heard, facts = feed.facts.last_message_at, feed.facts
     if feed.protocol == RECORDING or (heard is None and facts.expected_period_s is None):
         return None
     status = live_status(facts, now)
-    if status == "silent" and heard is not None:
+    if status == "silent":
+        if heard is None or facts.expected_period_s is None:
+            return None
         limit = timedelta(seconds=SILENT_PERIODS * period_of(facts.expected_period_s))
         return heard if now - max(heard, watching_since) > limit else None
     if status == "error":

@@ -50,6 +50,11 @@ def test_nobody_misses_what_was_never_heard_nor_expected(failure: Failure) -> No
     assert outage_since(feed(None, None, failure), NOW, LONG_AGO) is None
 
 
+def test_people_may_be_silent() -> None:
+    assert outage_since(feed(1e6, None), NOW, LONG_AGO) is None
+    assert outage_since(feed(120, None, "fault"), NOW, LONG_AGO) is not None
+
+
 def test_never_heard_but_expected_is_out_only_in_error() -> None:
     assert outage_since(feed(None), NOW, LONG_AGO) is None
     assert outage_since(feed(None, failure="fault"), NOW, LONG_AGO) == LONG_AGO
