@@ -46,7 +46,7 @@ SAMPLE_FEEDS: Final = (
 )  # fmt: skip
 
 OWN_FEEDS: Final = (
-    ("phone", "移动端位置", ["city.position.v1"], 300.0),
+    ("phone", "移动端位置", ["city.position.v1"], None),
     ("api", "接口接入", ["city.reading.v1", "city.reading-critical.v1", "city.video-alarm.v1",
                      "city.grid-report.v1"], None),
 )  # fmt: skip

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable
-from typing import Any, Final
+from typing import Any
 from uuid import uuid4
 
 import httpx
 
 from tests.e2e.city import RUBBISH, envelope
 from tests.e2e.conftest import Running
-
-PATIENCE_S: Final = 30
+from tests.e2e.waiting import until
 
 
 def lines(running: Running, process: str, identity: str) -> list[dict[str, Any]]:
@@ -21,15 +18,6 @@ def lines(running: Running, process: str, identity: str) -> list[dict[str, Any]]
     text = (running.product.folder / f"{process}.log").read_text(encoding="utf-8")
     whole = text[: text.rfind("\n") + 1].splitlines()
     return [line for line in map(json.loads, whole) if line.get("correlation_id") == identity]
-
-
-def until(what: Callable[[], Any], words: str) -> Any:
-    """The first true answer of `what`."""
-    deadline = time.monotonic() + PATIENCE_S
-    while not (found := what()):
-        assert time.monotonic() < deadline, words
-        time.sleep(0.1)  # logs and queries are asked: there is no event to wait for
-    return found
 
 
 def test_one_id_leads_from_the_request_to_the_screen(running: Running) -> None:

@@ -6,7 +6,6 @@ On the embedded profile: what the page needs of the services is held by tests/co
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,6 +19,7 @@ from tests.e2e.browser import DESK_SIZE, HAN, Terminal, at_terminal
 from tests.e2e.city import envelope
 from tests.e2e.conftest import Running
 from tests.e2e.test_screens import UI_HAN
+from tests.e2e.waiting import until
 
 PROFILES: Final = ("embedded",)
 UNKNOWN: Final = "NEW-WL-7"
@@ -48,14 +48,6 @@ def row(page: Page, key: str) -> Any:
     return page.locator(f"#devices-grid .ag-row[row-id='{key}']").first
 
 
-def until(what: Any, seconds: float = 60.0) -> Any:
-    deadline = time.monotonic() + seconds
-    while not (found := what()):
-        assert time.monotonic() < deadline, "not within the time"
-        time.sleep(0.3)
-    return found
-
-
 def test_an_unknown_device_is_registered_and_a_table_is_taken(
     running: Running, admin: Terminal, tmp_path: Path
 ) -> None:
@@ -66,7 +58,7 @@ def test_an_unknown_device_is_registered_and_a_table_is_taken(
     running.artifacts.joinpath("devices-registry.png").write_bytes(page.screenshot())
 
     person = running.person("admin")
-    until(lambda: any(r["thing"] == UNKNOWN for r in person.ask("quarantine").json()["rows"]))
+    until(lambda: any(r["thing"] == UNKNOWN for r in person.ask("quarantine").json()["rows"]), "not held")
     page.locator("[data-tab='quarantine']").click()
     expect(row(page, f"device:{UNKNOWN}")).to_contain_text("water_level_m=2.02")
     row(page, f"device:{UNKNOWN}").click()
@@ -83,7 +75,7 @@ def test_an_unknown_device_is_registered_and_a_table_is_taken(
         answer = person.ask("device_series", device=UNKNOWN, metric="water_level_m").json()
         return bool(answer["v"] == [2.0, 2.01, 2.02])
 
-    until(stored)
+    until(stored, "not stored")
 
     wrong, good = tmp_path / "错.csv", tmp_path / "好.csv"
     head = "设备编号,设备类型,设备名称,经度,纬度\n"
@@ -109,7 +101,11 @@ def test_an_unknown_device_is_registered_and_a_table_is_taken(
     page.locator("[data-save='retire']").click()
     expect(row(page, "IMP-2")).to_contain_text("退役")
 
-    until(lambda: person.ask("device_registry", health="online", limit=1).json()["total"] > 0, 120.0)
+    until(
+        lambda: person.ask("device_registry", health="online", limit=1).json()["total"] > 0,
+        "nothing is online",
+        120.0,
+    )
     admin.in_english()
     expect(page.locator(".cy-chip.is-button").first).to_contain_text("All")
     expect(page.locator("#devices-grid .ag-row").first).to_be_visible()
@@ -160,7 +156,10 @@ def test_cameras_their_precision_and_who_asked(running: Running, chrome: Browser
         card.get_by_role("button", name="恢复").click()
         expect(card).not_to_contain_text("已搁置至")
         person = running.person("operator")
-        until(lambda: any(r["camera"] == code for r in person.ask("alarm_precision").json()["rows"]))
+        until(
+            lambda: any(r["camera"] == code for r in person.ask("alarm_precision").json()["rows"]),
+            "the alarm has not come",
+        )
         page.locator("[data-tab='precision']").click()
         expect(page.locator(".ops__body h1")).to_have_text("告警准确率")
         expect(row(page, f"{code} fire_smoke")).to_be_visible()
