@@ -7,6 +7,7 @@ uncommitted records. Format: https://kafka.apache.org/documentation/#recordbatch
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,6 +16,7 @@ from kafka.errors import CorruptRecordError  # type: ignore[import-untyped,unuse
 from kafka.record.util import decode_varint  # type: ignore[import-untyped,unused-ignore]
 
 from incidents.ports import Header, Record
+from streams.kafka.decompress import decompressed
 
 
 class PartitionRecords(Fetcher.PartitionRecords):  # type: ignore[misc,unused-ignore]
@@ -26,7 +28,7 @@ class PartitionRecords(Fetcher.PartitionRecords):  # type: ignore[misc,unused-ig
         """See the client's method of this name: `next_fetch_offset` follows each record that is given out."""
         name = f"{tp.topic}:{tp.partition}"
         try:
-            while (batch := records.next_batch()) is not None:
+            while (batch := _next_batch(records, name)) is not None:
                 if batch.magic != 2:
                     raise CorruptRecordError(f"{name}: a batch of the old format {batch.magic}")
                 if self.check_crcs and not batch.validate_crc():
@@ -47,11 +49,21 @@ class PartitionRecords(Fetcher.PartitionRecords):  # type: ignore[misc,unused-ig
         self.drain()
 
 
+def _next_batch(records: Any, name: str) -> Any:
+    """The client takes a batch shorter than its own header for a fault of the program."""
+    try:
+        return records.next_batch()
+    except struct.error as error:
+        raise CorruptRecordError(f"{name}: a batch without its header: {error}") from None
+
+
 def read_batch(batch: Any, topic: str, partition: int) -> Iterator[Record]:
     """Records of a `DefaultRecordBatch` whose checksum was looked at. Raises CorruptRecordError."""
-    batch._maybe_uncompress()
-    data = bytes(memoryview(batch._buffer)[batch._pos :])
     first_ms, newest_ms, base = batch.first_timestamp, batch.max_timestamp, batch.base_offset
+    try:
+        data = decompressed(batch.compression_type, memoryview(batch._buffer)[batch._pos :])
+    except ValueError as error:
+        raise CorruptRecordError(f"{topic}:{partition}: a batch at offset {base}: {error}") from None
     by_broker = batch.timestamp_type == batch.LOG_APPEND_TIME
     pos, varint = 0, decode_varint
     try:

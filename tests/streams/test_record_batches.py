@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from kafka.codec import gzip_encode, lz4_encode, snappy_encode, zstd_encode
 from kafka.consumer.fetcher import Fetcher
 from kafka.errors import CorruptRecordError
 from kafka.record.default_records import DefaultRecordBatchBuilder
@@ -15,6 +16,7 @@ from kafka.record.memory_records import MemoryRecords
 from kafka.structs import TopicPartition
 
 from incidents.ports import Record
+from streams.kafka.decompress import decompressed
 from streams.kafka.record_batches import PartitionRecords
 
 TP = TopicPartition("city.reading.v1", 3)
@@ -25,8 +27,8 @@ CONTENT = st.none() | st.binary(max_size=300)
 RECORDS = st.lists(
     st.tuples(CONTENT, CONTENT, HEADERS, st.integers(-100_000, 100_000)), min_size=1, max_size=20
 )
-BATCHES = st.lists(st.tuples(RECORDS, st.sampled_from([0, 1, 3])), min_size=1, max_size=4)
-"""0 plain, 1 gzip, 3 lz4."""
+BATCHES = st.lists(st.tuples(RECORDS, st.sampled_from([0, 1, 2, 3, 4])), min_size=1, max_size=4)
+"""0 plain, 1 gzip, 2 snappy, 3 lz4, 4 zstd."""
 
 
 def fetched(batches: Any) -> bytes:
@@ -140,3 +142,25 @@ def test_what_is_broken_and_signed_is_refused() -> None:
         assert results[0] == results[1] or results[1] == unbroken
         refused += "refused" in results[1]
     assert refused > 300
+
+
+@pytest.mark.parametrize("codec", [1, 2, 3, 4])
+def test_a_body_is_never_larger_than_the_limit(codec: int) -> None:
+    """A megabyte of zeros is a kilobyte on the wire; what ends early is refused, not shortened."""
+    encode = {1: gzip_encode, 2: snappy_encode, 3: lz4_encode, 4: zstd_encode}[codec]
+    body = bytes(encode(bytes(1 << 20)))
+    assert decompressed(codec, memoryview(body), 1 << 20) == bytes(1 << 20)
+    with pytest.raises(ValueError, match="more than 1048575 bytes"):
+        decompressed(codec, memoryview(body), (1 << 20) - 1)
+    content = fetched([([(b"key", b"value" * 99, [], n) for n in range(9)], codec)])
+    size = len(content)
+    cut = bytearray(content[: size - 5])
+    cut[8:12] = (len(cut) - 12).to_bytes(4, "big")
+    with pytest.raises(CorruptRecordError, match="a batch at offset 0"):
+        PartitionRecords(0, TP, MemoryRecords(bytes(cut)), check_crcs=False).take(None)
+
+
+def test_blocks_without_javas_header_and_codecs_nobody_has() -> None:
+    assert decompressed(2, memoryview(snappy_encode(b"value" * 9, xerial_compatible=False))) == b"value" * 9
+    with pytest.raises(ValueError, match="codec 5"):
+        decompressed(5, memoryview(b"value"))
