@@ -50,11 +50,11 @@ class PartitionRecords(Fetcher.PartitionRecords):  # type: ignore[misc,unused-ig
 
 
 def _next_batch(records: Any, name: str) -> Any:
-    """The client takes a batch shorter than its own header for a fault of the program."""
+    """The client takes a broken frame of a batch for a fault of the program."""
     try:
         return records.next_batch()
-    except struct.error as error:
-        raise CorruptRecordError(f"{name}: a batch without its header: {error}") from None
+    except (struct.error, AssertionError) as error:
+        raise CorruptRecordError(f"{name}: the frame of a batch: {error!r}") from None
 
 
 def read_batch(batch: Any, topic: str, partition: int) -> Iterator[Record]:
