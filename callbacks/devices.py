@@ -10,9 +10,10 @@ from dash.exceptions import PreventUpdate
 
 from callbacks.dash_view import DashDeps, view_of
 from callbacks.desk_camera import camera_of
+from callbacks.device_cards import credentials_of, number_of, type_of
 from incidents import commands as c
 from incidents.model import Rejected
-from layouts import cameras, ids
+from layouts import cameras, device_types, ids
 from layouts import devices as layout
 from layouts.shell import pieces
 from layouts.shell.rejection import rejection
@@ -32,6 +33,7 @@ QUESTION: Final[dict[str, Callable[[Data], object]]] = {
     "cameras": lambda a: c.Cameras(str(a.get("text") or ""), limit=1000),
     "precision": lambda a: c.AlarmPrecision(limit=1000),
     "views": lambda a: c.ViewRequests(limit=500),
+    "types": lambda a: c.DeviceTypes(),
 }
 PICTURE: Final[dict[str, Callable[[View, Any, Data], list[Any]]]] = {
     "registry": layout.registry,
@@ -42,6 +44,7 @@ PICTURE: Final[dict[str, Callable[[View, Any, Data], list[Any]]]] = {
     "cameras": cameras.cameras,
     "precision": cameras.precision,
     "views": cameras.views,
+    "types": device_types.types,
 }
 FIELDS: Final = tuple(f"device-{name}" for name in layout.SHEET)
 NUMBERS: Final = ("lon", "lat", "expected_period_s")
@@ -139,30 +142,25 @@ def type_choices(view: View, rows: list[Data]) -> list[Data]:
 
 
 def told(view: View, row: Data, deps: DashDeps) -> list[Any]:
-    """What stands above the form: why a device is not well, or what waits of an unknown one; of a camera its card,
-    after what was pressed on it was done."""
-    if row.get("form") == "card":
-        return camera_of({"camera": row["id"], **(row.get("act") or {})}, deps, view)
-    if row.get("form") in ("unknown", "camera"):
+    """What stands above the form: why a device is not well and its credentials, what waits of an unknown one; of a
+    camera and a type its card. What was pressed there is done first."""
+    form, act = row.get("form"), row.get("act") or {}
+    if form == "card":
+        return camera_of({"camera": row["id"], **act}, deps, view)
+    if form == "type":
+        return type_of(str(row.get("id") or ""), act, deps, view)
+    if form in ("unknown", "camera"):
         return [pieces.facts([(view.t("ops.held.n"), f"{row.get('messages') or 0:,}")])]
-    return (
-        [pieces.facts([(view.t("devices.health"), row.get("reasons") or "")])] if row.get("reasons") else []
-    )
+    why = [pieces.facts([(view.t("devices.health"), row["reasons"])])] if row.get("reasons") else []
+    if form != "known" or not view.may("device.credential"):
+        return why
+    return [*why, *credentials_of(str(row["id"]), act, deps, view)]
 
 
 def values_of(row: Data) -> tuple[Any, ...]:
     """A row's values in the order of FIELDS; a new one is in service."""
     filled = {"status": "in_service", **row}
     return tuple("" if filled.get(name) is None else filled[name] for name in layout.SHEET)
-
-
-def number_of(name: str, value: Any) -> float | None:
-    """A typed number; None when nothing was typed. Raises Rejected."""
-    text = str(value if value is not None else "").strip()
-    try:
-        return float(text) if text else None
-    except ValueError:
-        raise Rejected("field", f"{name}={text!r}: must be a number", field=name) from None
 
 
 def change_of(pressed: Data, form: Data, reason: str) -> object:

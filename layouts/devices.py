@@ -26,6 +26,7 @@ TABS: Final = (
     ("cameras", "camera.see", "camera"),
     ("precision", "camera.see", "crosshair"),
     ("views", "camera.ask", "eye"),
+    ("types", "device.see", "gauge"),
 )
 LAMPS: Final = {"online": "", "faulty": "wrong", "silent": "warn"}
 """Health → lamp; the others are said in words alone."""

@@ -247,7 +247,7 @@ def status(ask: Ask, query: c.Status) -> dict[str, Any]:
 
 
 def device_credentials(ask: Ask, query: c.DeviceCredentials) -> dict[str, Any]:
-    """See DeviceCredentials; one row a credential, the newest of a device first."""
+    """See DeviceCredentials; one row a credential, the newest of a device first, the device of just this id before all."""
     scope, params = named(area_scope(ask.actor, "d.area_path"))
     where = f"{scope} AND c.device ILIKE %(device)s AND (NOT %(standing)s OR ({STANDS} AND NOT d.disabled))"
     params |= {"now": ask.now, "device": contains(query.device), "standing": query.standing}
@@ -257,8 +257,8 @@ def device_credentials(ask: Ask, query: c.DeviceCredentials) -> dict[str, Any]:
         " jsonb_object_agg(r.door || ':' || r.reason, r.n) FROM gateway_refusals r WHERE r.device = c.device),"
         " '{}'::jsonb) AS refused FROM device_credentials c JOIN devices d ON d.id = c.device"
         " LEFT JOIN device_links k ON k.device = c.device LEFT JOIN device_limits l ON l.device = c.device"
-        f" WHERE {where} ORDER BY c.device, c.number DESC LIMIT %(limit)s",
-        {**params, "limit": bounded(query.limit, 1, 1000)},
+        f" WHERE {where} ORDER BY c.device <> %(exactly)s, c.device, c.number DESC LIMIT %(limit)s",
+        {**params, "exactly": query.device, "limit": bounded(query.limit, 1, 1000)},
     )
     total = ask.database.query(
         f"SELECT count(*) FROM device_credentials c JOIN devices d ON d.id = c.device WHERE {where}", params

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
+import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
@@ -167,3 +168,66 @@ def test_cameras_their_precision_and_who_asked(running: Running, chrome: Browser
         page.locator("[data-tab='views']").click()
         expect(page.locator(".ops__body h1")).to_have_text("调阅申请")
         running.artifacts.joinpath("devices-views.png").write_bytes(page.screenshot())
+
+
+def test_a_credential_is_shown_once_and_a_metric_is_declared(
+    running: Running, chrome: Browser, admin: Terminal
+) -> None:
+    """A device's credential is issued, opens the HTTPS door, is rotated and revoked; a type gets a metric."""
+    page, side = admin.page, admin.page.locator("#devices-side")
+    person = running.person("admin")
+    device = person.ask("device_registry", type="water_level", limit=1).json()["rows"][0]["id"]
+    page.locator("#devices-search").fill(device)
+    page.locator("#devices-search").press("Enter")
+    row(page, device).click()
+    expect(side).to_contain_text("没有有效的凭证")
+    side.get_by_role("button", name="签发").click()
+    secret = side.locator("code.is-whole")
+    expect(secret).to_have_text(re.compile(r"^\S{40,}$"))
+    first = secret.inner_text()
+    running.artifacts.joinpath("devices-credential.png").write_bytes(page.screenshot())
+
+    def knocks(secret: str) -> int:
+        reading = {
+            "readings": [{"metric": "water_level_m", "value": 1.5, "time": datetime.now(UTC).isoformat()}]
+        }
+        url, headers = (
+            f"{running.url}/api/v1/devices/{device}/readings",
+            {"Authorization": f"Bearer {secret}"},
+        )
+        return httpx.post(url, json=reading, headers=headers).status_code
+
+    assert knocks(first) == 202 and knocks("no") == 401
+    side.get_by_role("button", name="轮换").click()
+    expect(side.locator("tbody tr")).to_have_count(2)
+    assert secret.inner_text() != first and knocks(first) == 202 and knocks(secret.inner_text()) == 202
+    row(page, device).click()
+    expect(side.locator("tbody tr")).to_have_count(2)
+    expect(secret).to_have_count(0)
+    for left in (1, 0):
+        side.locator("tbody tr").last.get_by_role("button", name="吊销").click()
+        expect(side.locator("tbody tr")).to_have_count(left)
+    assert knocks(first) == 401
+
+    page.locator("[data-tab='types']").click()
+    row(page, "water_level water_level_m").click()
+    metric = side.locator("[data-fields]").last
+    for name, value in (
+        ("id", "water_temp_c"),
+        ("name", "水温"),
+        ("unit", "℃"),
+        ("low", "-5"),
+        ("high", "暖"),
+    ):
+        metric.locator(f"input[name='{name}']").fill(value)
+    metric.get_by_role("button", name="保存").click()
+    expect(page.locator(".cy-toast").last).to_contain_text("high")
+    metric.locator("input[name='high']").fill("45")
+    metric.get_by_role("button", name="保存").click()
+    expect(side).to_contain_text("水温 · water_temp_c")
+    running.artifacts.joinpath("devices-type.png").write_bytes(page.screenshot())
+    kinds = person.ask("device_types").json()["rows"]
+    (made,) = (
+        m for k in kinds if k["id"] == "water_level" for m in k["metrics"] if m["id"] == "water_temp_c"
+    )
+    assert (made["low"], made["high"], made["unit"]) == (-5, 45, "℃")
