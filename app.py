@@ -789,11 +789,11 @@ def device(s: Settings, args: argparse.Namespace) -> int:
 
 
 def import_table(s: Settings, args: argparse.Namespace) -> int:
-    """Look at a table of devices (CSV, XLSX), or with --confirm store all of it or nothing."""
+    """Look at a table of devices or cameras (CSV, XLSX), or with --confirm store all of it or nothing."""
     import base64
 
     from data.dead_letters import COMMAND_LINE
-    from incidents.commands import ImportDevices
+    from incidents.commands import ImportCameras, ImportDevices
     from incidents.model import Actor, Rejected
 
     try:
@@ -806,7 +806,8 @@ def import_table(s: Settings, args: argparse.Namespace) -> int:
     # Whoever may run the program on the server acts for the whole city, under that name in the audit log.
     actor = Actor(0, COMMAND_LINE, COMMAND_LINE, "administrator", "", (facts.path,))
     service = parts.service(facts, finder, dict)
-    command = ImportDevices(base64.b64encode(content).decode(), Path(args.file).name, args.confirm)
+    make = ImportCameras if args.what == "cameras" else ImportDevices
+    command = make(base64.b64encode(content).decode(), Path(args.file).name, args.confirm)
     try:
         answer: dict[str, Any] = service.handle(command, actor, "rest")
     except Rejected as refused:
@@ -814,6 +815,8 @@ def import_table(s: Settings, args: argparse.Namespace) -> int:
         print(f"import: {refused}", file=sys.stderr)
     for fault in answer.get("faults", ()):
         print(f"row {fault['row']}: {fault['column']}={fault['value']!r} must be {fault['rule']}")
+    for row in answer.get("notes", ()):
+        print(f"row {row['row']}: unusual: {', '.join(row['notes'])}")
     if "rows" in answer:
         told = ", ".join(f"{answer[how]} {how}" for how in ("new", "changed", "same", "faulty"))
         print(f"{answer['rows']} rows: {told}; {'stored' if answer.get('stored') else 'nothing stored'}")
@@ -848,33 +851,6 @@ def restore(s: Settings, args: argparse.Namespace) -> int:
         print(f"restore: {error}", file=sys.stderr)
         return 1
     print(f"{args.file}: {sum(rows.values())} rows restored")
-    return 0
-
-
-def cameras(s: Settings, args: argparse.Namespace) -> int:
-    """Camera files in bulk: preview a CSV or XLSX file; with --confirm store it."""
-    from data.camera_import import BadTable, confirm, preview
-
-    parts = Parts(s, "cameras")
-    _, finder = parts.city()
-    path = Path(args.file)
-    try:
-        found = preview(parts.database, path.name, path.read_bytes(), finder.place_of)
-        for row in found.rows:
-            for fault in row.faults:
-                print(f"line {row.number}: {fault}")
-            for note in row.notes:
-                print(f"line {row.number}: code={row.code}: unusual: {note}")
-        counts = ", ".join(f"{found.count(state)} {state}" for state in ("new", "changed", "same", "wrong"))
-        print(f"{path.name}: {counts}")
-        if not args.confirm:
-            print("nothing was stored; --confirm stores it")
-            return 1 if found.count("wrong") else 0
-        done = confirm(parts.database, parts.audit, found, "command line", clock(), good_rows=args.good_rows)
-    except (BadTable, OSError) as error:
-        print(f"cameras: {error}", file=sys.stderr)
-        return 1
-    print(f"stored: {done.new} new, {done.changed} changed; {done.released} held alarms are on their way")
     return 0
 
 
@@ -999,7 +975,7 @@ def parser() -> argparse.ArgumentParser:
     )
     add("reconcile", reconcile)
     sub = add("import", import_table)
-    sub.add_argument("what", choices=("devices",))
+    sub.add_argument("what", choices=("devices", "cameras"))
     sub.add_argument("file")
     sub.add_argument("--confirm", action="store_true", help="store it, unless anything is wrong")
     add("backup", backup).add_argument("file")
@@ -1031,11 +1007,6 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("--overlap-h", type=float, default=24.0, help="hours both work after --rotate")
     sub.add_argument("--number", type=int, help="which one to revoke; without it: all")
 
-    sub = add("cameras", cameras)
-    sub.add_argument("what", choices=("import",))
-    sub.add_argument("file")
-    sub.add_argument("--confirm", action="store_true", help="store it; without, only the preview")
-    sub.add_argument("--good-rows", action="store_true", help="store the good rows although others are wrong")
     sub = add("deadletter", deadletter)
     sub.add_argument("what", choices=("list", "replay"))
     sub.add_argument("--topic", default="")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from dash import Dash, Input, Output, State, no_update
+from dash import Dash, Input, Output, State, ctx, no_update
 from dash.exceptions import PreventUpdate
 
 from callbacks.dash_view import DashDeps, view_of
@@ -38,14 +38,15 @@ QUESTION: Final[dict[str, Callable[[Data], object]]] = {
 PICTURE: Final[dict[str, Callable[[View, Any, Data], list[Any]]]] = {
     "registry": layout.registry,
     "quarantine": layout.quarantine,
-    "import": lambda view, answer, _: layout.import_(
-        view, [view.t(f"devices.column.{f}") for f in layout.SHEET]
-    ),
+    "import": lambda view, answer, asked: layout.import_(view, asked),
     "cameras": cameras.cameras,
     "precision": cameras.precision,
     "views": cameras.views,
     "types": device_types.types,
 }
+IMPORT: Final = {False: c.ImportDevices, True: c.ImportCameras}
+"""By whether the table is one of cameras."""
+
 FIELDS: Final = tuple(f"device-{name}" for name in layout.SHEET)
 NUMBERS: Final = ("lon", "lat", "expected_period_s")
 
@@ -115,16 +116,17 @@ def register(app: Dash, deps: DashDeps) -> None:
         Output(ids.DEVICES_PREVIEW, "children"),
         Input(ids.DEVICES_UPLOAD, "contents"),
         Input(ids.DEVICES_CONFIRM, "data"),
+        Input(ids.DEVICES_ASK, "data"),
         State(ids.DEVICES_UPLOAD, "filename"),
         prevent_initial_call=True,
     )
-    def look(contents: str | None, confirmed: Data | None, filename: str | None) -> Any:
-        if not contents:
+    def look(contents: str | None, confirmed: Data | None, asked: Data | None, filename: str | None) -> Any:
+        if not contents or not asked or asked.get("tab") != "import":
             return no_update
         view, name = view_of(deps), str(filename or "")
-        confirm = bool(confirmed) and confirmed_is_of(confirmed, contents)
+        confirm = ctx.triggered_id == ids.DEVICES_CONFIRM and confirmed_is_of(confirmed, contents)
         try:
-            command = c.ImportDevices(contents.partition(",")[2], name, confirm)
+            command = IMPORT[asked.get("of") == "cameras"](contents.partition(",")[2], name, confirm)
             return layout.preview(view, deps.service.handle(command, view.actor, "desk"), name)
         except Rejected as refusal:
             own = refusal.facts.get("text_zh") if view.lang == "zh" else None

@@ -1,32 +1,28 @@
-"""Camera files in bulk from CSV or XLSX: every row is previewed with what is wrong with it; nothing is stored until the
-same file is confirmed.
+"""Camera files in bulk from CSV or XLSX (data/device_files.py says how such a file is read): every row is previewed with
+what is wrong with it; nothing is stored until the same file is confirmed, then all of it or none.
 
-CSV in UTF-8 or GBK, separated by comma, semicolon or tab; XLSX: the first sheet, without merged cells. The first row
-names the columns, in Chinese or English, in any order (COLUMNS).
+The header names the columns, in Chinese or English, in any order (COLUMNS).
 """
 
 from __future__ import annotations
 
-import csv
-import io
 import math
-import zipfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
 
-import openpyxl
-from openpyxl.utils.exceptions import InvalidFileException
-
-from data.audit import Audit
 from data.cameras import ALARM_TOPIC, check_names, store
-from data.database import Cursor, Database
-from data.divisions import divisions_of
+from data.database import Cursor
+from data.device_files import BadFile, Sheet, content_of, read_sheet
+from data.divisions import OWN, with_own
 from data.registry import bump
 from gis.crs import TO_WGS84, to_wgs84
+from incidents import commands as c
+from incidents.access import Thing
 from incidents.gb28181 import BadCode, parse
-from incidents.model import Place, Rejected
+from incidents.model import Actor, Place, Rejected
+from incidents.service import require
 from incidents.video import CameraFile, Fault, faults
 
 COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -62,14 +58,12 @@ WORDS: Final[Mapping[str, Mapping[str, str]]] = {
 _NUMBERS: Final = ("lon", "lat", "direction_deg", "view_deg", "range_m")
 _OPTIONAL_NUMBERS: Final = ("direction_deg", "view_deg", "range_m")
 _LISTS: Final = ("share_units", "share_areas")
-MOST_ROWS: Final = 100_000
-MAX_BYTES: Final = 64 * 1024 * 1024
+SHOWN: Final = 500
+"""Faults that an answer tells."""
+
+_NAMES: Final = {alias.casefold(): f for f, aliases in COLUMNS.items() for alias in (f, *aliases)}
 
 PlaceOf = Callable[[float, float], Place]
-
-
-class BadTable(ValueError):
-    """A file that is no table of cameras; the text says what is wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,82 +90,46 @@ class Preview:
         return sum(row.state == state for row in self.rows)
 
 
-def read_table(name: str, content: bytes) -> list[tuple[int, dict[str, str]]]:
-    """(line number, field → text) of every row that is not blank. Raises BadTable."""
-    if len(content) > MAX_BYTES:
-        raise BadTable(f"{name}: {len(content)} bytes, at most {MAX_BYTES}")
-    lines = _xlsx(name, content) if name.lower().endswith(".xlsx") else _csv(name, content)
-    header = next(lines, None)
-    if header is None:
-        raise BadTable(f"{name}: is empty")
-    fields = _fields(name, header[1])
-    found = []
-    for number, cells in lines:
-        # A line that ends early has its last cells empty: each is then a fault of its own.
-        row = {title: cells[n].strip() if n < len(cells) else "" for n, title in fields.items()}
-        if any(row.values()):
-            found.append((number, row))
-        if len(found) > MOST_ROWS:
-            raise BadTable(f"{name}: more than {MOST_ROWS} rows; split the file")
-    return found
+def read_table(content: bytes) -> tuple[list[tuple[int, dict[str, str]]], dict[int, Fault]]:
+    """(line number, field → text) of every row that is not blank, and faults of the layout by line. Raises BadFile."""
+    sheet = read_sheet(content, lambda cells: any(_field(cell) == "code" for cell in cells))
+    fields = _fields(sheet)
+    # A line that ends early has its last cells empty: each is then a fault of its own.
+    rows = [
+        (number, {title: cells[n].strip() if n < len(cells) else "" for n, title in fields.items()})
+        for number, cells in sheet.rows
+    ]
+    wrong = {
+        number: Fault(
+            _field(fault.column) or fault.column, fault.value, f"must be {fault.rule}", fault.rule_zh
+        )
+        for number, fault in sheet.faults
+    }
+    return rows, wrong
 
 
-def _fields(name: str, header: Sequence[str]) -> dict[int, str]:
-    known = {alias.casefold(): f for f, aliases in COLUMNS.items() for alias in (f, *aliases)}
+def _field(title: str) -> str:
+    return _NAMES.get(title.strip().casefold(), "")
+
+
+def _fields(sheet: Sheet) -> dict[int, str]:
     fields: dict[int, str] = {}
-    for n, title in enumerate(header):
-        found = known.get(title.strip().casefold())
-        if found is None:
-            if title.strip():
-                raise BadTable(f"{name}: column {title.strip()!r}: is none of {', '.join(COLUMNS)}")
-            continue
+    for n, title in enumerate(cell.strip() for cell in sheet.header):
+        found = _field(title)
+        if title and not found:
+            raise BadFile(
+                f"column {title!r}: is none of {', '.join(COLUMNS)}",
+                f"列“{title}”：不是可用的列（{'、'.join(a[0] for a in COLUMNS.values())}）",
+            )
         if found in fields.values():
-            raise BadTable(f"{name}: column {title.strip()!r}: {found} is there twice")
-        fields[n] = found
+            raise BadFile(f"column {title!r}: {found} is there twice", f"列“{title}”：与另一列重复")
+        if found:
+            fields[n] = found
     for wanted in REQUIRED:
         if wanted not in fields.values():
-            raise BadTable(f"{name}: column {wanted!r} ({COLUMNS[wanted][0]}) is missing")
+            zh = COLUMNS[wanted][0]
+            raise BadFile(f"column {wanted!r} ({zh}) is missing", f"缺少列“{zh}”")
     return fields
-
-
-def _csv(name: str, content: bytes) -> Iterator[tuple[int, list[str]]]:
-    for encoding in ("utf-8-sig", "gb18030"):
-        try:
-            text = content.decode(encoding)
-            break
-        except UnicodeDecodeError:
-            continue
-    else:
-        raise BadTable(f"{name}: is neither UTF-8 nor GBK text")
-    first = text.partition("\n")[0]
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=first.count), strict=True)
-    try:
-        for cells in reader:
-            yield reader.line_num, cells
-    except csv.Error as error:
-        raise BadTable(f"{name}: line {reader.line_num}: {error}") from None
-
-
-def _xlsx(name: str, content: bytes) -> Iterator[tuple[int, list[str]]]:
-    try:
-        book = openpyxl.load_workbook(io.BytesIO(content), data_only=True)
-    except (InvalidFileException, zipfile.BadZipFile, KeyError, ValueError, OSError) as error:
-        raise BadTable(f"{name}: is no XLSX file: {error}") from None
-    sheet: Any = book.worksheets[0]
-    merged = sorted(str(part) for part in sheet.merged_cells.ranges)
-    if merged:
-        raise BadTable(
-            f"{name}: sheet {sheet.title!r}: merged cells {merged[0]}: unmerge them, each row for itself"
-        )
-    for number, cells in enumerate(sheet.iter_rows(values_only=True), start=1):
-        yield number, [_cell(cell) for cell in cells]
-
-
-def _cell(value: object) -> str:
-    """A cell as text. Twenty digits kept as a number have lost their last ones: they will not pass for a code."""
-    if value is None:
-        return ""
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def _file(row: Mapping[str, str]) -> tuple[CameraFile | None, list[Fault]]:
@@ -184,7 +142,7 @@ def _file(row: Mapping[str, str]) -> tuple[CameraFile | None, list[Fault]]:
             try:
                 values[name] = float(text)
             except ValueError:
-                wrong.append(Fault(name, text, "must be a number"))
+                wrong.append(Fault(name, text, "must be a number", "须为数字"))
         elif name in _LISTS:
             values[name] = tuple(
                 x.strip() for x in text.replace("、", ";").replace("；", ";").split(";") if x.strip()
@@ -195,7 +153,8 @@ def _file(row: Mapping[str, str]) -> tuple[CameraFile | None, list[Fault]]:
         return None, wrong
     crs = row.get("crs") or "EPSG:4326"
     if crs not in TO_WGS84:
-        return None, [Fault("crs", crs, f"must be one of {', '.join(TO_WGS84)}")]
+        known = ", ".join(TO_WGS84)
+        return None, [Fault("crs", crs, f"must be one of {known}", f"须为 {known} 之一")]
     file = CameraFile(**values)
     wrong = list(faults(file))
     if not wrong and crs != "EPSG:4326":
@@ -204,30 +163,34 @@ def _file(row: Mapping[str, str]) -> tuple[CameraFile | None, list[Fault]]:
     return (None if wrong else file), wrong
 
 
-def preview(database: Database, name: str, content: bytes, place_of: PlaceOf) -> Preview:
-    """Every row with its state and faults; stores nothing. Raises BadTable."""
-    table = read_table(name, content)
-    divisions = divisions_of(database)
+def preview(cursor: Cursor, content: bytes, place_of: PlaceOf) -> Preview:
+    """Every row with its state and faults; stores nothing. Raises BadFile."""
+    table, broken = read_table(content)
     rows: list[Row] = []
     files: list[tuple[CameraFile, Place]] = []
     lines: dict[str, int] = {}
-    with database.transaction() as cursor:
-        known = _known(cursor)
-        for number, row in table:
-            file, wrong = _file(row)
-            place = None
-            if file is not None:
-                place, wrong = _placed(cursor, file, place_of)
-                if file.code in lines:
-                    wrong.append(Fault("code", file.code, f"is in line {lines[file.code]} already"))
-                lines.setdefault(file.code, number)
-            if file is None or place is None or wrong:
-                rows.append(Row(number, row.get("code", ""), row.get("name", ""), "wrong", tuple(wrong)))
-                continue
-            state = "new" if file.code not in known else "same" if known[file.code] == file else "changed"
-            rows.append(Row(number, file.code, file.name, state, (), _notes(file.code, divisions)))
-            if state != "same":
-                files.append((file, place))
+    known = _known(cursor)
+    cursor.execute(OWN)
+    divisions = with_own(cursor.fetchall())
+    for number, row in table:
+        file, wrong = _file(row)
+        place = None
+        if file is not None:
+            place, wrong = _placed(cursor, file, place_of)
+            if file.code in lines:
+                first = lines[file.code]
+                wrong.append(Fault("code", file.code, f"is in line {first} already", f"与第 {first} 行重复"))
+            lines.setdefault(file.code, number)
+        if number in broken:
+            wrong.append(broken.pop(number))
+        if file is None or place is None or wrong:
+            rows.append(Row(number, row.get("code", ""), row.get("name", ""), "wrong", tuple(wrong)))
+            continue
+        state = "new" if file.code not in known else "same" if known[file.code] == file else "changed"
+        rows.append(Row(number, file.code, file.name, state, (), _notes(file.code, divisions)))
+        if state != "same":
+            files.append((file, place))
+    rows += [Row(number, "", "", "wrong", (fault,)) for number, fault in broken.items()]
     return Preview(tuple(rows), tuple(files))
 
 
@@ -244,7 +207,8 @@ def _placed(cursor: Cursor, file: CameraFile, place_of: PlaceOf) -> tuple[Place 
         place = place_of(file.lon, file.lat)
         check_names(cursor, file)
     except Rejected as error:
-        return None, [Fault(error.field, str(getattr(file, error.field, "")), str(error).partition(": ")[2])]
+        found, rule = str(getattr(file, error.field, "")), str(error).partition(": ")[2]
+        return None, [Fault(error.field, found, rule, "与城市登记不符（区域、单位或坐标）")]
     return place, []
 
 
@@ -261,36 +225,58 @@ def _known(cursor: Cursor) -> dict[str, CameraFile]:
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """What an import did."""
+def store_all(cursor: Cursor, found: Preview, login: str, now: datetime) -> int:
+    """Store every new and changed camera; how many held messages went back to the bus."""
+    cursor.execute(
+        "SELECT EXISTS (SELECT 1 FROM held WHERE topic = %s AND released_at IS NULL)", (ALARM_TOPIC,)
+    )
+    row = cursor.fetchone()
+    waiting = bool(row and row[0])
+    released = sum(store(cursor, file, place, login, now, adopt=waiting)[1] for file, place in found.files)
+    bump(cursor)
+    return released
 
-    new: int
-    changed: int
-    released: int
+
+def told(found: Preview) -> dict[str, Any]:
+    """A preview as an answer, of the same shape as that of devices; `notes`: parts of codes that nobody knows."""
+    wrong = [(row.number, fault) for row in found.rows for fault in row.faults]
+    return {
+        "rows": len(found.rows),
+        **{state: found.count(state) for state in ("new", "changed", "same")},
+        "faulty": found.count("wrong"),
+        "faults": [
+            {
+                "row": number,
+                "column": fault.field,
+                "column_zh": COLUMNS.get(fault.field, (fault.field,))[0],
+                "value": fault.found,
+                "rule": fault.rule.removeprefix("must be "),
+                "rule_zh": fault.rule_zh.removeprefix("须为").strip(),
+            }
+            for number, fault in wrong[:SHOWN]
+        ],
+        "notes": [{"row": row.number, "notes": list(row.notes)} for row in found.rows if row.notes][:SHOWN],
+    }
 
 
-def confirm(
-    database: Database, audit: Audit, found: Preview, login: str, now: datetime, *, good_rows: bool = False
-) -> Stored:
-    """Store a preview in one transaction; refused while a row is wrong, unless only the `good_rows` are wanted."""
-    wrong = found.count("wrong")
-    if wrong and not good_rows:
-        raise BadTable(f"{wrong} rows are wrong: nothing was stored")
-    new = released = 0
-    with database.transaction() as cursor:
-        cursor.execute(
-            "SELECT EXISTS (SELECT 1 FROM held WHERE topic = %s AND released_at IS NULL)", (ALARM_TOPIC,)
-        )
-        row = cursor.fetchone()
-        waiting = bool(row and row[0])
-        for file, place in found.files:
-            made, out = store(cursor, file, place, login, now, adopt=waiting)
-            new, released = new + made, released + out
-        bump(cursor)
-        audit.append(
-            actor=login, role="system", action="camera.manage", thing="camera_import", allowed=True, now=now,
-            detail={"new": new, "changed": len(found.files) - new, "wrong": wrong, "released": released},
-            cursor=cursor,
-        )  # fmt: skip
-    return Stored(new, len(found.files) - new, released)
+def import_cameras(
+    cursor: Cursor, command: c.ImportCameras, actor: Actor, now: datetime, place_of: PlaceOf
+) -> dict[str, Any]:
+    """See ImportCameras. Raises Rejected when the file cannot be read, or with `confirm` when anything is wrong."""
+    try:
+        found = preview(cursor, content_of(command.content), place_of)
+    except BadFile as bad:
+        sentence = f"content={command.filename!r}: {bad}"
+        raise Rejected("field", sentence, field="content", text_zh=bad.text_zh, text=str(bad)) from None
+    answer = told(found)
+    if not command.confirm:
+        return {**answer, "stored": False}
+    for row in found.rows:
+        for fault in row.faults:
+            text = f"row {row.number}: {fault}; {answer['faulty']} rows are wrong, nothing was stored"
+            raise Rejected("rule", text, field=fault.field, **answer)
+    codes = [file.code for file, _ in found.files]
+    cursor.execute("SELECT DISTINCT area_path FROM cameras WHERE code = ANY(%s)", (codes,))
+    for path in {place.area_path for _, place in found.files} | {path for (path,) in cursor.fetchall()}:
+        require(actor, "camera.manage", Thing(path))
+    return {**answer, "stored": True, "released": store_all(cursor, found, actor.login, now)}

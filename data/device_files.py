@@ -12,6 +12,8 @@ What comes out is text, row by row; what it means is decided elsewhere. Rules of
 
 from __future__ import annotations
 
+import base64
+import binascii
 import csv
 import io
 import re
@@ -28,6 +30,7 @@ from openpyxl import load_workbook
 from openpyxl.utils.exceptions import InvalidFileException
 
 from incidents.device_registry import Fault
+from incidents.model import Rejected
 
 MAX_BYTES: Final = 8_000_000
 MAX_UNPACKED: Final = 80_000_000
@@ -79,6 +82,17 @@ def read_sheet(content: bytes, is_header: IsHeader) -> Sheet:
         )
     lines = _of_xlsx(content) if content.startswith(XLSX_MAGIC) else _of_csv(content)
     return _sheet(*lines, is_header)
+
+
+def content_of(encoded: str) -> bytes:
+    """A file that came as base64. Raises Rejected."""
+    try:
+        content = base64.b64decode(encoded, validate=True)
+    except (binascii.Error, ValueError):
+        raise Rejected("field", "content: must be base64", field="content") from None
+    if not content:
+        raise Rejected("field", "content: must be a file, is empty", field="content")
+    return content
 
 
 Lines = Iterator[tuple[int, Sequence[str]]]

@@ -5,8 +5,6 @@ Each row is judged as one saved by hand would be (`change_of`); the same file a 
 
 from __future__ import annotations
 
-import base64
-import binascii
 import csv
 import io
 from collections import Counter
@@ -17,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from data.database import Cursor
-from data.device_files import BadFile, Sheet, read_sheet
+from data.device_files import BadFile, Sheet, content_of, read_sheet
 from data.device_registry import Change, PlaceOf, change_of, read_entries, read_known, write
 from gis.crs import TO_WGS84, to_wgs84
 from incidents import commands as c
@@ -152,13 +150,7 @@ def import_devices(
 ) -> dict[str, Any]:
     """See ImportDevices. Raises Rejected when the file cannot be read, or with `confirm` when anything is wrong."""
     try:
-        content = base64.b64decode(command.content, validate=True)
-    except (binascii.Error, ValueError):
-        raise Rejected("field", "content: must be base64", field="content") from None
-    if not content:
-        raise Rejected("field", "content: must be a file, is empty", field="content")
-    try:
-        plan = plan_of(cursor, content, actor, place_of)
+        plan = plan_of(cursor, content_of(command.content), actor, place_of)
     except BadFile as bad:
         raise Rejected(
             "field",

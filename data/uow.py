@@ -6,19 +6,22 @@ import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from data import cameras
 from data.administration import Administration
 from data.audit import Audit
+from data.camera_import import import_cameras
 from data.database import Cursor, Database, dicts, json, many
 from data.feed_states import feed_facts
 from data.incident_rows import COLUMNS, live_item, to_incident, to_row
+from incidents import commands as c
 from incidents.lifecycle import DEFAULT_STAGE_LIMITS_MIN
 from incidents.model import Actor, ClockKind, Incident, Place, Policy, Rejected, TimelineEntry
 from incidents.storeports import EventClass, Intake, StandingMismatch, WatchedFeed
 
 PlaceOf = Callable[[float, float], Place]
+CAMERA_HANDLERS: Final = {**cameras.HANDLERS, c.ImportCameras: import_cameras}
 
 _INSERT = (
     f"INSERT INTO incidents ({', '.join(COLUMNS)}) VALUES ({', '.join(['%s'] * len(COLUMNS))}) RETURNING id"
@@ -369,8 +372,8 @@ class PgUnitOfWork:
 
     def administer(self, command: object, actor: Actor, now: datetime) -> dict[str, Any]:
         """See UnitOfWork."""
-        if type(command) in cameras.HANDLERS:
-            done = cameras.HANDLERS[type(command)](self._cursor, command, actor, now, self._place_of)
+        if type(command) in CAMERA_HANDLERS:
+            done = CAMERA_HANDLERS[type(command)](self._cursor, command, actor, now, self._place_of)
             self.changed = True  # what was held for an adopted camera goes out at once
             return done
         return self._administration.carry_out(self._cursor, command, actor, now, self._place_of)

@@ -339,6 +339,16 @@ class ImportDevices:
 
 
 @dataclass(frozen=True, slots=True)
+class ImportCameras:
+    """As ImportDevices, of cameras (一机一档): a row is the whole file of a camera. A camera that was unknown gets its
+    held alarms back on the bus."""
+
+    content: str = field(metadata={"longest": 12_000_000})
+    filename: str = ""
+    confirm: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class AdoptDevice:
     """Register an unknown device and put its held messages back on the bus, in one step.
 
@@ -555,6 +565,7 @@ COMMANDS: Final[dict[str, type]] = {
     "save_device_type": SaveDeviceType,
     "save_metric": SaveMetric,
     "import_devices": ImportDevices,
+    "import_cameras": ImportCameras,
     "adopt_device": AdoptDevice,
     "release_held": ReleaseHeld,
     "reject_held": RejectHeld,
@@ -1028,6 +1039,7 @@ ACTION_OF: Final[dict[str, str]] = {
     "save_device_type": "device_type.manage",
     "save_metric": "device_type.manage",
     "import_devices": "device.manage",
+    "import_cameras": "camera.manage",
     "adopt_device": "device.manage",
     "release_held": "deadletter.replay",
     "reject_held": "deadletter.replay",

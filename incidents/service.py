@@ -294,6 +294,7 @@ HANDLERS: Final[dict[type, Callable[[_Call, Any], dict[str, Any]]]] = {
     c.SaveDeviceType: _administer,
     c.SaveMetric: _administer,
     c.ImportDevices: _administer,
+    c.ImportCameras: _administer,
     c.AdoptDevice: _administer,
     c.ReleaseHeld: _administer,
     c.RejectHeld: _administer,

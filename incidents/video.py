@@ -53,11 +53,12 @@ class CameraFile:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing wrong with a file: field, value, rule."""
+    """One thing wrong with a file: field, value, rule (in both languages)."""
 
     field: str
     found: str
     rule: str
+    rule_zh: str
 
     def __str__(self) -> str:
         return f"{self.field}={self.found!r}: {self.rule}"
@@ -68,13 +69,15 @@ def faults(file: CameraFile) -> Iterator[Fault]:
     try:
         gb28181.parse(file.code)
     except gb28181.BadCode as error:
-        yield Fault("code", file.code, f"must be {error.rule} (GB/T 28181)")
+        yield Fault("code", file.code, f"must be {error.rule} (GB/T 28181)", "须为 GB/T 28181 的 20 位编码")
     if file.gb_channel and not (
         len(file.gb_channel) == 20 and file.gb_channel.isascii() and file.gb_channel.isdigit()
     ):
-        yield Fault("gb_channel", file.gb_channel, "must be 20 digits (GB/T 28181)")
+        yield Fault(
+            "gb_channel", file.gb_channel, "must be 20 digits (GB/T 28181)", "须为 20 位数字（GB/T 28181）"
+        )
     if not file.name.strip() or len(file.name) > 100:
-        yield Fault("name", file.name, "must be 1 to 100 characters")
+        yield Fault("name", file.name, "must be 1 to 100 characters", "须为 1 至 100 字")
     for name, value, low, high in (
         ("lon", file.lon, -180.0, 180.0),
         ("lat", file.lat, -90.0, 90.0),
@@ -83,14 +86,17 @@ def faults(file: CameraFile) -> Iterator[Fault]:
         ("range_m", file.range_m, 1.0, MAX_RANGE_M),
     ):
         if value is not None and not (math.isfinite(value) and low <= value <= high):
-            yield Fault(name, f"{value:g}", f"must be between {low:g} and {high:g}")
+            yield Fault(
+                name, f"{value:g}", f"must be between {low:g} and {high:g}", f"须在 {low:g} 与 {high:g} 之间"
+            )
     for name, word, known in (
         ("share_range", file.share_range, SHARE_RANGES),
         ("picture_state", file.picture_state, PICTURE_STATES),
         ("status", file.status, STATUSES),
     ):
         if word not in known:
-            yield Fault(name, word, f"must be one of {', '.join(filter(None, known))}")
+            words = filter(None, known)
+            yield Fault(name, word, f"must be one of {', '.join(words)}", "须为目录中的值")
     if file.hls_url != SAMPLE_URL:
         yield from _address("hls_url", file.hls_url, ("http", "https"))
     yield from _address("webrtc_url", file.webrtc_url, ("http", "https", "ws", "wss"))
@@ -103,12 +109,19 @@ def _address(name: str, url: str, schemes: tuple[str, ...]) -> Iterator[Fault]:
         parts = urlsplit(url)
         host, user = parts.hostname, parts.username or parts.password
     except ValueError as error:
-        yield Fault(name, url, f"must be an address: {error}")
+        yield Fault(name, url, f"must be an address: {error}", "须为网址")
         return
     if parts.scheme not in schemes or not host or len(url) > 500 or any(c.isspace() for c in url):
-        yield Fault(name, url, f"must be an address with {' or '.join(schemes)}, at most 500 characters")
+        yield Fault(
+            name,
+            url,
+            f"must be an address with {' or '.join(schemes)}, at most 500 characters",
+            f"须为 {'、'.join(schemes)} 网址，最多 500 字",
+        )
     elif user:
-        yield Fault(name, f"{parts.scheme}://…@{host}", "must not carry a name or password")
+        yield Fault(
+            name, f"{parts.scheme}://…@{host}", "must not carry a name or password", "不得带用户名或密码"
+        )
 
 
 @dataclass(frozen=True, slots=True)

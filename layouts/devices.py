@@ -322,10 +322,27 @@ def _waiting(view: View, r: Row) -> dict[str, Any]:
 # -- import --------------------------------------------------------------------------------------------------
 
 
-def import_(view: View, heads: Sequence[str]) -> list[Component]:
-    """What a table must be; below it stands the drop zone."""
+def import_(view: View, asked: Row) -> list[Component]:
+    """What a table must be, of devices or of cameras; below it stands the drop zone."""
+    of = "cameras" if asked.get("of") == "cameras" else "devices"
+    choice = [
+        html.Button(
+            view.t(f"devices.import.of.{name}"),
+            type="button",
+            className="cy-chip is-button" + (" is-on" if name == of else ""),
+            **attrs({"data-ask": json.dumps({"tab": "import", "of": name})}),
+        )
+        for name, right in (("devices", "device.manage"), ("cameras", "camera.manage"))
+        if view.may(right)
+    ]
+    heads = (
+        [view.t("devices.import.camera_heads")]
+        if of == "cameras"
+        else [view.t(f"devices.column.{field}") for field in SHEET]
+    )
     return [
         _title(view, "import"),
+        html.Div(choice, className="cy-row"),
         html.P(view.t("devices.import.law"), className="law"),
         html.P(
             view.t("devices.import.heads") + ("、" if view.lang == "zh" else ", ").join(heads),

@@ -64,7 +64,9 @@ _ALARM_BYTES: Final = 8 * 1024 * 1024
 
 _BODY_BYTES: Final = 2 * 1024 * 1024
 _TABLE_BYTES: Final = 12 * 1024 * 1024
-_WITH_TABLES: Final = frozenset({"/api/v1/commands/import_devices", "/_dash-update-component"})
+_WITH_TABLES: Final = frozenset(
+    {"/api/v1/commands/import_devices", "/api/v1/commands/import_cameras", "/_dash-update-component"}
+)
 """Where a table of devices may come in, as base64."""
 _QUIET: Final = ("/healthz", "/readyz", "/metrics", "/assets/", "/tiles/", "/_dash-component-suites/")
 

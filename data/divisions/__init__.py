@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
@@ -37,7 +38,15 @@ def divisions_above(database: Database, code: str) -> dict[str, str]:
     )
 
 
+OWN: Final = "SELECT code, name FROM areas WHERE level IN ('city', 'district')"
+"""The city and its districts, for `with_own`."""
+
+
+def with_own(rows: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Code → name with the city and its districts (OWN) as they are called in its own area tree."""
+    return divisions_of_country() | {code: name for code, name in rows if len(code) == 6}
+
+
 def divisions_of(database: Database) -> dict[str, str]:
-    """Code → name with the city and its districts as they are called in its own area tree."""
-    own = database.query("SELECT code, name FROM areas WHERE level IN ('city', 'district')")
-    return divisions_of_country() | {code: name for code, name in own if len(code) == 6}
+    """See `with_own`."""
+    return with_own(database.query(OWN))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 from datetime import UTC, datetime
 from typing import Any
@@ -9,12 +10,14 @@ from typing import Any
 import openpyxl
 import pytest
 
-from data.audit import Audit
-from data.camera_import import COLUMNS, BadTable, Preview, confirm, preview, read_table
+from data.camera_import import COLUMNS, Preview, import_cameras, preview, read_table
 from data.database import Database
+from data.device_files import BadFile
 from data.divisions import divisions_above, divisions_of
 from gis.crs import wgs84_to_gcj02
+from incidents.commands import ImportCameras
 from incidents.gb28181 import division_of
+from incidents.model import Actor, Rejected
 from tests.small_city import CAMERA, CITY, WEST, place_of
 
 NOW = datetime(2026, 11, 21, 8, tzinfo=UTC)
@@ -38,8 +41,18 @@ def xlsx_of(rows: list[list[Any]], merge: str = "") -> bytes:
     return out.getvalue()
 
 
-def seen(city: Database, content: bytes, name: str = "cameras.csv") -> Preview:
-    return preview(city, name, content, place_of)
+def seen(city: Database, content: bytes) -> Preview:
+    with city.transaction() as cursor:
+        return preview(cursor, content, place_of)
+
+
+ADMIN = Actor(1, "admin", "管理员", "administrator", "", (CITY,))
+
+
+def confirm(city: Database, content: bytes, actor: Actor = ADMIN) -> dict[str, Any]:
+    command = ImportCameras(base64.b64encode(content).decode(), "cameras.csv", confirm=True)
+    with city.transaction() as cursor:
+        return import_cameras(cursor, command, actor, NOW, place_of)
 
 
 def stored(city: Database) -> list[tuple[Any, ...]]:
@@ -54,21 +67,24 @@ def test_a_csv_is_previewed_and_confirmed(city: Database, encoding: str, mark: s
     found = seen(city, content)
     assert [(r.number, r.state, r.faults) for r in found.rows] == [(2, "new", ())]
     assert stored(city) == before
-    done = confirm(city, Audit(city), found, "command line", NOW)
-    assert (done.new, done.changed, done.released) == (1, 0, 0)
+    done = confirm(city, content)
+    assert (done["new"], done["changed"], done["released"], done["stored"]) == (1, 0, 0, True)
     assert ("99010100001320000101", "北门", "public_security", ["U1", "U2"], 90.0) in stored(city)
     assert [r.state for r in seen(city, content).rows] == ["same"]
-    changed = seen(city, csv_of(GOOD.replace("北门", "南门")))
-    assert confirm(city, Audit(city), changed, "command line", NOW).changed == 1
-    assert city.query("SELECT detail->>'new' FROM audit WHERE thing = 'camera_import' ORDER BY id") == [
-        ("1",),
-        ("0",),
-    ]
+    assert confirm(city, csv_of(GOOD.replace("北门", "南门")))["changed"] == 1
+
+
+def test_only_who_may_manage_the_cameras_of_an_area(city: Database) -> None:
+    before = stored(city)
+    stranger = Actor(2, "other", "外市", "administrator", "", ("440100/",))
+    with pytest.raises(Rejected, match="camera.manage"):
+        confirm(city, csv_of(GOOD), stranger)
+    assert stored(city) == before
 
 
 def test_an_xlsx_says_the_same(city: Database) -> None:
     rows = [HEADER.split(","), [*GOOD.split(",")[:2], *WEST, "路口", "公安", 90, 75, 120.0, "U1;U2"]]
-    assert seen(city, xlsx_of(rows), "cameras.xlsx").files == seen(city, csv_of(GOOD)).files
+    assert seen(city, xlsx_of(rows)).files == seen(city, csv_of(GOOD)).files
 
 
 @pytest.mark.parametrize(
@@ -91,11 +107,12 @@ def test_a_wrong_row_is_named_and_nothing_is_stored(city: Database, row: str, fi
     found = seen(city, csv_of(good, row))
     assert [r.state for r in found.rows] == ["new", "wrong"]
     (fault,) = found.rows[1].faults
-    assert fault.field == field and fault.rule
-    with pytest.raises(BadTable, match="1 rows are wrong"):
-        confirm(city, Audit(city), found, "x", NOW)
+    assert fault.field == field and fault.rule and fault.rule_zh
+    with pytest.raises(Rejected, match="1 rows are wrong") as refused:
+        confirm(city, csv_of(good, row))
+    (told,) = refused.value.facts["faults"]
+    assert told["row"] == 3 and told["column"] == field and told["column_zh"] == COLUMNS[field][0]
     assert stored(city) == before
-    assert confirm(city, Audit(city), found, "x", NOW, good_rows=True).new == 1
 
 
 def test_a_code_twice(city: Database) -> None:
@@ -124,28 +141,37 @@ def test_shifted_points_are_put_right(city: Database) -> None:
 def test_a_known_camera_is_changed_whole(city: Database) -> None:
     found = seen(city, csv_of(f"{CAMERA},西路口改,{WEST[0]},{WEST[1]}", header="code,name,lon,lat"))
     assert [r.state for r in found.rows] == ["changed"]
-    confirm(city, Audit(city), found, "x", NOW)
+    confirm(city, csv_of(f"{CAMERA},西路口改,{WEST[0]},{WEST[1]}", header="code,name,lon,lat"))
     assert city.query("SELECT name, starts_with(area_path, %s) FROM cameras WHERE code = %s", (CITY, CAMERA)) == [
         ("西路口改", True)
     ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "words"),
+    ("content", "words"),
     [
-        ("a.csv", b"", "is empty"),
-        ("a.csv", b"\xff\xff\xff", "neither UTF-8 nor GBK"),
-        ("a.csv", csv_of(header="code,name,lon"), "'lat' .* is missing"),
-        ("a.csv", csv_of(header="code,name,lon,lat,colour"), "'colour': is none of"),
-        ("a.csv", csv_of(header="code,name,lon,lat,经度"), "lon is there twice"),
-        ("a.csv", csv_of('"x', header="code,name,lon,lat"), "line"),
-        ("a.xlsx", b"PK no", "is no XLSX file"),
-        ("a.xlsx", xlsx_of([["code", "name", "lon", "lat"], ["1", "", 2, 3]], "A2:B2"), "merged cells A2:B2"),
+        (b"", "no table"),
+        (b"\xff\xff\xff", "neither UTF-8 nor GBK"),
+        (csv_of(header="code,name,lon"), "'lat' .* is missing"),
+        (csv_of(header="code,name,lon,lat,colour"), "'colour': is none of"),
+        (csv_of(header="code,name,lon,lat,经度"), "lon is there twice"),
+        (csv_of('"x', header="code,name,lon,lat"), "line"),
+        (b"PK\x03\x04 no", "no readable XLSX file"),
     ],
 )
-def test_what_is_no_table(name: str, content: bytes, words: str) -> None:
-    with pytest.raises(BadTable, match=words):
-        read_table(name, content)
+def test_what_is_no_table(content: bytes, words: str) -> None:
+    with pytest.raises(BadFile, match=words) as bad:
+        read_table(content)
+    assert bad.value.text_zh
+
+
+def test_cells_merged_across_columns_are_a_fault_of_their_row(city: Database) -> None:
+    """A title above the table is none; one unit merged over several rows stands in each."""
+    rows = [["全市摄像机"], HEADER.split(","), GOOD.split(","), ["", "x", *WEST]]
+    rows[2][2:4] = WEST
+    found = seen(city, xlsx_of(rows, "A4:B4"))
+    assert [(r.number, r.state) for r in found.rows] == [(3, "new"), (4, "wrong")]
+    assert any("A4:B4" in fault.rule for fault in found.rows[1].faults)
 
 
 def test_every_column_has_a_chinese_name() -> None:

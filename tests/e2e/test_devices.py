@@ -231,3 +231,25 @@ def test_a_credential_is_shown_once_and_a_metric_is_declared(
         m for k in kinds if k["id"] == "water_level" for m in k["metrics"] if m["id"] == "water_temp_c"
     )
     assert (made["low"], made["high"], made["unit"]) == (-5, 45, "℃")
+
+
+def test_cameras_come_by_a_table(running: Running, admin: Terminal, tmp_path: Path) -> None:
+    page, preview = admin.page, admin.page.locator("#devices-preview")
+    code = "99010100001320009901"
+    table = tmp_path / "摄像机.csv"
+    head = "监控点位编码,名称,经度,纬度,共享范围\n"
+    table.write_bytes((head + f"{code},新北门,{LON},{LAT},大家\n").encode("gbk"))
+    page.locator("[data-tab='import']").click()
+    page.get_by_role("button", name="摄像机", exact=True).click()
+    expect(page.locator(".ops__body")).to_contain_text("监控点位编码")
+    page.locator("#devices-upload input[type=file]").set_input_files(str(table))
+    expect(preview.locator("tbody tr")).to_have_count(1)
+    expect(preview.locator("tbody")).to_contain_text("共享范围")
+    table.write_bytes((head + f"{code},新北门,{LON},{LAT},公安\n").encode("gbk"))
+    page.locator("#devices-upload input[type=file]").set_input_files(str(table))
+    preview.locator("[data-confirm]").click()
+    expect(preview).to_contain_text("已全部入库")
+    page.locator("[data-tab='cameras']").click()
+    page.locator("#devices-search").fill(code)
+    page.locator("#devices-search").press("Enter")
+    expect(row(page, code)).to_contain_text("新北门")

@@ -263,12 +263,12 @@ class Tools:
             assert str(error) and error.text_zh
 
     def camera_csv(self, data: bytes) -> None:
-        """read_table of cameras: BadTable; a row then gives a file or faults."""
+        """read_table of cameras: BadFile; a row then gives a file or faults."""
         try:
-            for _, row in camera_import.read_table("a.csv", data)[:50]:
+            for _, row in camera_import.read_table(data)[0][:50]:
                 file, wrong = camera_import._file(row)
                 assert (file is None) == bool(wrong)
-        except camera_import.BadTable as error:
+        except BadFile as error:
             assert str(error)
 
     def cloudevents(self, data: bytes) -> None:
