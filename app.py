@@ -854,6 +854,30 @@ def restore(s: Settings, args: argparse.Namespace) -> int:
     return 0
 
 
+def newbus(s: Settings, args: argparse.Namespace) -> int:
+    """The bus has lost its log: say which partitions are shorter than what was read of them; with --confirm read these
+    from their first message. Stop ingest before."""
+    from data.dead_letters import COMMAND_LINE
+    from data.new_bus import ahead, settle
+    from streams import topics
+
+    parts = Parts(s, "newbus")
+    inspector = parts.bus.inspector()
+    found = ahead(parts.database, {p: r for t in topics.INPUT_TOPICS for p, r in inspector.ranges(t).items()})
+    for one in found:
+        where = f"{one.partition.topic}:{one.partition.partition}"
+        print(f"{where}: read up to {one.position}, the bus holds {one.first} to {one.end}")
+    if not found:
+        print("no partition is shorter than what was read of it")
+        return 0
+    if not args.confirm:
+        print("nothing was changed; --confirm REASON reads these from their first message")
+        return 1
+    settle(parts.database, parts.audit, found, COMMAND_LINE, args.confirm, clock())
+    print(f"{len(found)} partitions begin at their first message")
+    return 0
+
+
 def bench(s: Settings, args: argparse.Namespace) -> int:
     """Run a bench; its last line on stdout is one JSON object."""
     from tests.bench import frame
@@ -978,6 +1002,8 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("what", choices=("devices", "cameras"))
     sub.add_argument("file")
     sub.add_argument("--confirm", action="store_true", help="store it, unless anything is wrong")
+    sub = add("newbus", newbus)
+    sub.add_argument("--confirm", metavar="REASON", default="", help="do it; why goes into the audit log")
     add("backup", backup).add_argument("file")
     sub = add("restore", restore)
     sub.add_argument("file")

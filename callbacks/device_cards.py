@@ -31,9 +31,8 @@ def _texts(act: Asked, *names: str) -> dict[str, str]:
 
 def _type(act: Asked) -> object:
     period = number_of("period_s", act.get("period_s"))
-    return c.SaveDeviceType(
-        **_texts(act, "id", "name", "name_en", "icon"), **({} if period is None else {"period_s": period})
-    )
+    texts = _texts(act, "id", "name", "name_en", "icon")
+    return c.SaveDeviceType(**texts) if period is None else c.SaveDeviceType(**texts, period_s=period)  # type: ignore[arg-type]
 
 
 def _metric(act: Asked) -> object:

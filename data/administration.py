@@ -241,12 +241,18 @@ def _require_city(cursor: Cursor, actor: Actor) -> None:
     _require(actor, "deadletter.replay", str(row[0]) if row else "")
 
 
-def _settle(cursor: Cursor, command: Any, state: str, actor: Actor, now: datetime) -> None:
+def _settle(
+    cursor: Cursor, command: Any, state: str, actor: Actor, now: datetime, corrected: str = "", why: str = ""
+) -> None:
+    """What was refused stays as it came; beside it, what was sent instead or why nothing was."""
     cursor.execute(
-        "UPDATE dead_letters SET state = %s, settled_at = %s, settled_by = %s"
+        "UPDATE dead_letters SET state = %s, settled_at = %s, settled_by = %s, corrected = %s, settled_why = %s"
         ' WHERE topic = %s AND partition = %s AND "offset" = %s',
-        (state, now, actor.login, command.topic, command.partition, command.offset),
-    )
+        (
+            state, now, actor.login, corrected.encode() or None, why, command.topic, command.partition,
+            command.offset,
+        ),
+    )  # fmt: skip
 
 
 def _replay_dead_letter(
@@ -269,7 +275,7 @@ def _replay_dead_letter(
         (REPLAY_TOPIC, key, json(payload), now),
     )
     cursor.execute("NOTIFY outbox")
-    _settle(cursor, command, "replayed", actor, now)
+    _settle(cursor, command, "replayed", actor, now, corrected=command.value)
     return {"topic": command.topic, "bytes": len(value)}
 
 
@@ -280,5 +286,5 @@ def _drop_dead_letter(
     if not command.reason.strip():
         raise Rejected("field", "reason='': say why it is not wanted", field="reason")
     _open_letter(cursor, command.topic, command.partition, command.offset)
-    _settle(cursor, command, "dropped", actor, now)
+    _settle(cursor, command, "dropped", actor, now, why=command.reason.strip())
     return {"topic": command.topic}

@@ -20,6 +20,7 @@ from typing import IO, Any, Final
 
 from data.database import Cursor, Database
 from data.migrate import pending
+from data.new_bus import start_anew
 from data.timeseries import TABLES as TIME_TABLES
 from data.timeseries import Partitions
 from incidents.ports import TopicPartition
@@ -154,7 +155,7 @@ def restore(
             rows[table] = _load(cursor, archive, table, found)
         _set_sequences(cursor, manifest["incident_numbers"])
         if not same_bus:
-            _start_anew(cursor, first_offsets())
+            start_anew(cursor, first_offsets())
     return rows
 
 
@@ -186,18 +187,4 @@ def _set_sequences(cursor: Cursor, numbers: list[Any]) -> None:
     for table, column, sequence in cursor.fetchall():
         cursor.execute(
             f'SELECT setval(%s, coalesce((SELECT max("{column}") FROM {table}), 0) + 1, false)', (sequence,)
-        )
-
-
-def _start_anew(cursor: Cursor, first: Mapping[TopicPartition, int]) -> None:
-    """Another bus: read each partition from its first message; what was counted before stays counted."""
-    cursor.execute(
-        "SELECT p.topic, p.partition, coalesce(sum(l.stored + l.rejected + l.duplicate + l.held), 0)::bigint"
-        " FROM partition_positions p LEFT JOIN ledger l USING (topic, partition) GROUP BY 1, 2"
-    )
-    for topic, partition, counted in cursor.fetchall():
-        position = first.get(TopicPartition(topic, partition), 0)
-        cursor.execute(
-            "UPDATE partition_positions SET position = %s, start = %s WHERE topic = %s AND partition = %s",
-            (position, position - counted, topic, partition),
         )

@@ -21,7 +21,7 @@ from incidents.model import Actor, ClockKind, Incident, Place, Policy, Rejected,
 from incidents.storeports import EventClass, Intake, StandingMismatch, WatchedFeed
 
 PlaceOf = Callable[[float, float], Place]
-CAMERA_HANDLERS: Final = {**cameras.HANDLERS, c.ImportCameras: import_cameras}
+CAMERA_HANDLERS: Final[dict[type, cameras.Handler]] = {**cameras.HANDLERS, c.ImportCameras: import_cameras}
 
 _INSERT = (
     f"INSERT INTO incidents ({', '.join(COLUMNS)}) VALUES ({', '.join(['%s'] * len(COLUMNS))}) RETURNING id"

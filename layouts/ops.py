@@ -404,8 +404,14 @@ def letter(view: View, r: Row) -> list[Component]:
                 (view.t("word.time"), view.moment(r.get("received_at"), "%Y-%m-%d %H:%M:%S")),
                 (
                     view.t("ops.settled"),
-                    f"{view.moment(r.get('settled_at'))} {r.get('settled_by') or ''}"
+                    f"{view.moment(r.get('settled_at'))} {r.get('settled_by') or ''} {r.get('settled_why') or ''}"
                     if r.get("settled_at")
+                    else "",
+                ),
+                (
+                    view.t("ops.dead.corrected"),
+                    html.Pre(str(r["corrected"])[:SHOWN_CHARACTERS], className="code cy-scroll")
+                    if r.get("corrected")
                     else "",
                 ),
             )

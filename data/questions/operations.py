@@ -100,7 +100,8 @@ def ledger(ask: Ask, query: c.Ledger) -> dict[str, Any]:
 
 
 def dead_letters(ask: Ask, query: c.DeadLetters) -> dict[str, Any]:
-    """See DeadLetters; `value` as text, bytes that are no UTF-8 as \\x escapes, cut after SHOWN_BYTES.
+    """See DeadLetters; `value` as text, bytes that are no UTF-8 as \\x escapes, cut after SHOWN_BYTES; `corrected`: what
+    was put on the bus instead, '' when that was the very message; `settled_why`: why it was dropped.
 
     `whole` is true when that text is the very message, so that it may be edited. `unkept`: messages of the last 24
     hours that were rejected beyond the limit of dead letters a minute, and so only counted.
@@ -123,13 +124,15 @@ def dead_letters(ask: Ask, query: c.DeadLetters) -> dict[str, Any]:
     rows = ask.database.dicts(
         'SELECT topic, partition, "offset", feed, key, substring(value FOR %(shown)s) AS value,'
         " length(value) AS bytes, reason, field, found,"
-        f" rule, received_at, state, settled_at, settled_by FROM dead_letters WHERE {where}"
+        " rule, received_at, state, settled_at, settled_by, settled_why,"
+        f" substring(corrected FOR %(shown)s) AS corrected FROM dead_letters WHERE {where}"
         " ORDER BY received_at DESC LIMIT %(limit)s",
         {**params, "limit": bounded(query.limit, 1, 1000), "shown": SHOWN_BYTES},
     )
     for row in rows:
         value = bytes(row["value"])
         row["value"] = value.decode("utf-8", "backslashreplace")
+        row["corrected"] = bytes(row["corrected"] or b"").decode("utf-8", "backslashreplace")
         row["whole"] = len(value) == row["bytes"] and row["value"].encode() == value
     reasons = ask.database.query(
         f"SELECT reason, count(*) FROM dead_letters WHERE {where} GROUP BY reason ORDER BY 2 DESC", params

@@ -17,8 +17,10 @@ from typing import Any, Final
 import pytest
 import redis
 
+from data.audit import Audit
 from data.database import Cursor, Database, StoreUnavailable
 from data.flush import FlushStore
+from data.new_bus import ahead, settle
 from data.reconcile import Mismatch, Reconciler
 from deploy.embedded import Embedded
 from incidents.ingest import Flush
@@ -433,10 +435,23 @@ def test_ten_skipped_offsets_are_found(
 def test_a_bus_that_lost_messages_is_found(
     reconciled: tuple[Database, Reconciler, datetime, int], servers: Embedded, bus: Bus
 ) -> None:
-    db, reconciler, later, _ = reconciled
+    db, reconciler, later, read = reconciled
     redis.Redis.from_url(servers.bus_url).flushall()
     found = {m.kind for m in reconciler.run(later)}
     assert "position_ahead" in found
+    # The way on: the partitions of the lost log are read from their first message, and the books balance again.
+    publish(
+        bus, [reading("WL-1", {"level": 2.0 + n / 100}, datetime.now(UTC), f"new-{n}") for n in range(30)]
+    )
+    ranges = {p: r for topic in topics.INPUT_TOPICS for p, r in bus.inspector().ranges(topic).items()}
+    short = ahead(db, ranges)
+    assert short and all(one.position > one.end for one in short)
+    settle(db, Audit(db), short, "command line", "总线磁盘损坏", datetime.now(UTC))
+    assert ahead(db, ranges) == []
+    Ingest(bus, "anew", db, read + 30).run_until_read()
+    assert {m.kind for m in reconciler.run(later, whole=True)} == set()
+    ((reason, gone),) = db.query("SELECT detail->>'reason', detail->'position_first_end' FROM audit")
+    assert reason == "总线磁盘损坏" and len(gone) == len(short)
 
 
 def test_what_a_partition_is_called() -> None:
