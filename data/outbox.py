@@ -83,7 +83,7 @@ class Outbox:
                 refused_by_bus(cursor, row[1], why, now)
                 return
             cursor.execute(
-                "UPDATE dead_letters SET state = 'open', settled_at = NULL, settled_by = ''"
+                "UPDATE dead_letters SET state = 'open', settled_at = NULL, settled_by = '', corrected = NULL"
                 ' WHERE topic = %s AND partition = %s AND "offset" = %s'
                 " AND state = 'replayed'",
                 (row[1]["topic"], row[1]["partition"], row[1]["offset"]),

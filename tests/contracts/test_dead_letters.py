@@ -140,6 +140,20 @@ def test_an_opened_letter_goes_back_as_its_very_bytes(city: Database, value: byt
     assert bytes.fromhex(payload["value"]) == value
 
 
+def test_what_was_sent_instead_and_why_not_is_kept(city: Database) -> None:
+    """Beside what was refused, which stays as it came."""
+    letter(city, 1, b'{"a":1')
+    letter(city, 2, b"rubbish")
+    letter(city, 3, b"{}")
+    door(city).handle(c.ReplayDeadLetter(topics.READING, 0, 1, '{"a":1}'), ADMIN, "desk")
+    door(city).handle(c.DropDeadLetter(topics.READING, 0, 2, "试验数据"), ADMIN, "desk")
+    door(city).handle(c.ReplayDeadLetter(topics.READING, 0, 3), ADMIN, "desk")
+    found = [shown(city, offset) for offset in (1, 2, 3)]
+    assert [(r["value"], r["corrected"], r["settled_why"]) for r in found] == [
+        ('{"a":1', '{"a":1}', ""), ("rubbish", "", "试验数据"), ("{}", "", ""),
+    ]  # fmt: skip
+
+
 def test_what_is_too_large_is_not_put_back(city: Database, cli: Callable[..., str]) -> None:
     letter(city, 1, b"x" * 100, "too_large")
     letter(city, 2, b"{}")
@@ -152,7 +166,7 @@ def test_what_is_too_large_is_not_put_back(city: Database, cli: Callable[..., st
 
 def test_a_replay_refused_by_the_bus_is_open_again_and_counted(city: Database) -> None:
     letter(city, 1, b"{}")
-    door(city).handle(c.ReplayDeadLetter(topics.READING, 0, 1), ADMIN, "desk")
+    door(city).handle(c.ReplayDeadLetter(topics.READING, 0, 1, "[]"), ADMIN, "desk")
     outbox = Outbox(city)
     (row,) = outbox.waiting()
     outbox.set_aside(row.id, "12582913 bytes; the limit is 11534336 bytes", NOW)
@@ -160,7 +174,7 @@ def test_a_replay_refused_by_the_bus_is_open_again_and_counted(city: Database) -
     assert store_counts(city)["outbox", "refused"] == 1
     outbox.tidy(NOW + timedelta(days=9))
     assert outbox.standing() == (0, 1), "kept"
-    assert city.query("SELECT state, settled_by FROM dead_letters") == [("open", "")]
+    assert city.query("SELECT state, settled_by, corrected FROM dead_letters") == [("open", "", None)]
 
 
 def test_round_trip_from_dead_letter_to_stored(
