@@ -1,4 +1,4 @@
-"""The sample's smart lamp poles 智慧灯杆: one entry each, with a member for every one of its eight functions.
+"""The sample's smart lamp poles 智慧灯杆: one entry each, with members for every one of its eight functions.
 
 A pole grows out of a street lamp that stands already; what else it carries stands at the same point. Pressing its
 call button is a warning at once, and so an event at the pole.
@@ -12,7 +12,6 @@ from typing import Any, Final
 
 from data.database import Cursor, many
 from data.sample_city.tables import TABLES
-from incidents.device_registry import POLE_FUNCTIONS
 
 POLES: Final = 12
 CALL_CLASS: Final = "M0801"
@@ -26,7 +25,7 @@ def load_poles(cursor: Cursor, now: datetime) -> None:
         rows = list(csv.DictReader(file, strict=True))
     _types(cursor, rows)
     _call(cursor)
-    kinds = {row["function"]: row for row in rows}
+    kinds = {row["type"]: row for row in rows}
     # Far apart from one another: every so many of the lamps.
     cursor.execute(
         "SELECT no, id, name, unit, owner, area_path, cell, lon, lat FROM (SELECT *, row_number() OVER (ORDER BY id) - 1"
@@ -46,14 +45,12 @@ def load_poles(cursor: Cursor, now: datetime) -> None:
         camera = _camera(cursor, number, label, lon, lat, cell, area)
         members: list[tuple[str, str, str | None, str | None]] = [
             (pole, "lighting", lamp, None),
-            (pole, "video", None, camera),
+            (pole, "traffic", None, camera),
         ]
-        for function in POLE_FUNCTIONS:
-            if function in kinds:
-                kind = kinds[function]
-                device = f"{kind['prefix']}-{number:06d}"
-                _device(cursor, device, kind, f"{label}{kind['name'].removeprefix('灯杆')}", where, now)
-                members.append((pole, function, device, None))
+        for kind in kinds.values():
+            device = f"{kind['prefix']}-{number:06d}"
+            _device(cursor, device, kind, f"{label}{kind['name'].removeprefix('灯杆')}", where, now)
+            members.append((pole, kind["function"], device, None))
         many(cursor, "INSERT INTO composite_members (composite, function, device, camera) VALUES %s", members)
 
 
@@ -100,7 +97,7 @@ def _camera(cursor: Cursor, number: int, label: str, lon: float, lat: float, cel
     code = f"{area.split('/')[0]}00001320{900_000 + number:06d}"
     cursor.execute(
         "INSERT INTO cameras (code, name, lon, lat, cell, area_path, scene, sector, share_range, direction_deg, view_deg,"
-        " range_m) VALUES (%s, %s, %s, %s, %s, %s, '道路', '城管', '市内共享', %s, 90, 80)",
+        " range_m) VALUES (%s, %s, %s, %s, %s, %s, '道路', '城管', 'government', %s, 90, 80)",
         (code, f"{label}视频", lon, lat, cell, area, number * 30 % 360),
     )
     return code

@@ -18,15 +18,16 @@ STATUSES: Final = ("in_service", "maintenance", "retired")
 
 POLE_FUNCTIONS: Final = (
     "lighting",
-    "video",
-    "weather",
-    "air",
-    "broadcast",
-    "screen",
-    "charging",
+    "wifi",
+    "environment",
+    "traffic",
+    "information",
+    "cell_5g",
     "emergency_call",
+    "charging",
 )
-"""What a smart lamp pole can do; each is a member of the pole with a status of its own."""
+"""What a smart lamp pole can do: 智慧绿色照明、Wi-Fi、环境监测、交通监控、信息发布、5G微基站、一键报警求助、智能充电桩
+(SYSTEMS S32, JM:906). Each has one member or more, with a status of its own."""
 
 _ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}")
 

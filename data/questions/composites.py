@@ -13,7 +13,7 @@ def composite_of(database: Database, device: str = "", camera: str = "") -> dict
     """The pole of a member: {id, kind, name, owner, members: [{function, device, camera, name, state, score, metric,
     metric_en, unit, value, time (ms)}]} in the order of its functions; None for what stands alone.
 
-    `state` is the health of a device; that of a camera is not known here ('').
+    `state` is the health of a device; of a camera what its file says: online with a good picture, faulty with a bad one.
     """
     rows = database.dicts(
         "SELECT c.id, c.kind, c.name, c.owner FROM composite_members m JOIN composites c ON c.id = m.composite"
@@ -25,8 +25,10 @@ def composite_of(database: Database, device: str = "", camera: str = "") -> dict
         return None
     members = database.dicts(
         "SELECT m.function, m.device, m.camera, coalesce(d.name, k.name) AS name,"
-        " CASE WHEN d.status IN ('maintenance', 'retired') THEN d.status WHEN d.id IS NULL THEN ''"
-        " ELSE coalesce(h.state, 'unknown') END AS state, h.score, r.name AS metric, r.name_en AS metric_en, r.unit,"
+        " CASE WHEN d.status IN ('maintenance', 'retired') THEN d.status WHEN d.id IS NOT NULL"
+        " THEN coalesce(h.state, 'unknown') WHEN k.status = 'retired' THEN 'retired' WHEN k.status = 'repair'"
+        " THEN 'maintenance' WHEN k.picture_state = 'good' THEN 'online' WHEN k.picture_state = 'unknown' THEN 'unknown'"
+        " ELSE 'faulty' END AS state, h.score, r.name AS metric, r.name_en AS metric_en, r.unit,"
         " r.value, r.time FROM composite_members m LEFT JOIN devices d ON d.id = m.device"
         " LEFT JOIN device_health h ON h.device_no = d.no LEFT JOIN cameras k ON k.code = m.camera"
         " LEFT JOIN LATERAL (SELECT x.name, x.name_en, x.unit, v.value, v.time FROM metrics x LEFT JOIN LATERAL"

@@ -263,7 +263,8 @@ def _pole_value(view: View, m: Row) -> list[Component]:
     if m.get("value") is None:
         return []
     return [
-        html.Span(f"{figures.number(m['value'])} {m.get('unit') or ''}", title=view.named(dict(m), "metric")),
+        html.Span(f"{view.named(dict(m), 'metric')} ", className="cy-faint"),
+        html.Span(f"{figures.number(m['value'])} {m.get('unit') or ''}"),
         html.Span(" "),
         pieces.age_of(m.get("time")),
     ]

@@ -204,6 +204,15 @@ def _pole_screen(d: Instrument, now: Moment, rng: Random) -> Values:
     return (max(350.0, 350 + 4200 * max(0.0, now.sun) + rng.gauss(0, 25)),)
 
 
+def _pole_wifi(d: Instrument, now: Moment, rng: Random) -> Values:
+    people = 4 + 30 * d.u * (0.2 + now.rush) if 6 <= now.hour < 23 else 1.0
+    return (float(max(0, round(rng.gauss(people, 2)))),)
+
+
+def _pole_5g(d: Instrument, now: Moment, rng: Random) -> Values:
+    return (max(1.0, min(95.0, 8 + 25 * d.u + 35 * now.rush + rng.gauss(0, 2))),)
+
+
 def _charging_pile(d: Instrument, now: Moment, rng: Random) -> Values:
     """`store`: hours that the car at it still wants."""
     gone = d.hours_since(now)
@@ -242,6 +251,8 @@ MODELS: Mapping[str, Model] = {
     "pole_weather": Model(("pole_temperature_c", "pole_humidity_pct"), (1, 1), _pole_weather),
     "pole_broadcast": Model(("broadcast_volume_db",), (1,), _pole_broadcast),
     "pole_screen": Model(("screen_brightness_cd_m2",), (0,), _pole_screen),
+    "pole_wifi": Model(("wifi_clients",), (0,), _pole_wifi),
+    "pole_5g": Model(("cell_load_pct",), (1,), _pole_5g),
     "charging_pile": Model(("charging_power_kw",), (2,), _charging_pile),
     "emergency_call": Model(("emergency_press",), (0,), _emergency_call),
 }

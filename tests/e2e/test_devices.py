@@ -15,6 +15,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from incidents.device_registry import POLE_FUNCTIONS
 from streams import topics
 from tests.e2e.browser import DESK_SIZE, HAN, Terminal, at_terminal
 from tests.e2e.city import envelope
@@ -55,7 +56,7 @@ def test_an_unknown_device_is_registered_and_a_table_is_taken(
     send(running, 3)
     page = admin.page
     expect(page.locator("#devices-grid .ag-row").first).to_be_visible()
-    expect(page.locator(".cy-chip.is-button").first).to_contain_text("5,072")
+    expect(page.locator(".cy-chip.is-button").first).to_contain_text("5,096")
     running.artifacts.joinpath("devices-registry.png").write_bytes(page.screenshot())
 
     person = running.person("admin")
@@ -128,9 +129,11 @@ def test_a_pole_is_one_card(running: Running, chrome: Browser) -> None:
           window.dash_clientside.set_props('device-ask', {data: {device: 'EC-000001', at: Date.now()}});
         }""")
         card = page.locator("#device-body")
-        expect(card.locator("tr[data-function]")).to_have_count(8)
+        expect(card.locator("tr[data-function]")).to_have_count(10)
+        functions = card.locator("tr[data-function]").evaluate_all("rows => rows.map(r => r.dataset.function)")
+        assert tuple(dict.fromkeys(functions)) == POLE_FUNCTIONS
         expect(card.locator("tr[data-function='lighting']")).to_contain_text(re.compile("在线|待观察"))
-        expect(card.locator("tr[data-function='emergency_call']")).to_contain_text("一键求助")
+        expect(card.locator("tr[data-function='emergency_call']")).to_contain_text("一键报警求助")
         running.artifacts.joinpath("devices-pole.png").write_bytes(page.screenshot())
 
 
