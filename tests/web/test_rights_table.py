@@ -79,6 +79,7 @@ CASES: dict[str, Body] = {
     "save_device_type": always(id="", name="n"),
     "save_metric": always(id="", device_type="gauge", name="n", unit="m"),
     "import_devices": always(content=""),
+    "import_cameras": always(content=""),
     "adopt_device": lambda place: {
         "id": "no id!",
         "type": "gauge",
