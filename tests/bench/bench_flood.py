@@ -215,11 +215,14 @@ def _twice(
 ) -> Figures:
     """(b) twice what one process can take in `seconds`, already on the bus when ingest begins."""
     product.end("ingest-ordinary")
-    # Newer than what (a) has sent, and not ahead of its arrival: five messages of each device take a second to send.
-    past = Past(load_devices(), datetime.now(UTC), timedelta(seconds=0.15))
+    # Newer than what (a) has sent, and never ahead of its arrival, which would be refused: so short a step that no machine
+    # sends as fast as the time in the messages goes.
+    past = Past(load_devices(), datetime.now(UTC), timedelta(seconds=0.04))
     probe = fill(product, bench, 100_000, READINGS, 7, past)
     capacity = drain(product, store, probe, 1, _ordinary(store), _ordinary)
     truth = fill(product, bench, int(capacity.messages_per_s * seconds * 2), READINGS, 8, past)
+    if past.begin > datetime.now(UTC):
+        raise RuntimeError(f"the load is dated up to {past.begin}, ahead of its arrival")
     for part in (probe, truth):
         expected.stored += part.stored
         expected.total += part.total
