@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -162,6 +162,8 @@ def run(bench: Bench) -> Figures:
             "SELECT count(*), coalesce(sum(r.value), 0) FROM readings r JOIN ledger l ON l.id = r.ledger_id"
             " WHERE l.topic = 'city.reading-critical.v1'"
         )[0]
+        for line in books(store):
+            bench.say(line)
         figures |= verdict(expected, stored - int(values[0]), total - float(values[1]))
         figures["critical_lost"] = critical.sent - int(values[0])
         figures["lost"] = int(figures["lost"]) + max(0, figures["critical_lost"])
@@ -248,6 +250,19 @@ def _twice(
         "b_critical_p99_ms": percentile(found, 0.99),
         "b_critical_seen": len(found),
     }
+
+
+def books(store: Store) -> Iterator[str]:
+    """What the ledger counted and what is there, in lines for whoever looks for a difference."""
+    for question in (
+        "SELECT topic, sum(stored) AS stored, sum(rejected) AS rejected, sum(duplicate) AS duplicate, sum(held) AS held,"
+        " sum(records_stored) AS records, sum(records_duplicate) AS records_duplicate, sum(records_late) AS late,"
+        " sum(records_dropped) AS dropped FROM ledger GROUP BY 1 ORDER BY 1",
+        "SELECT reason, field, rule, count(*) FROM dead_letters GROUP BY 1, 2, 3 ORDER BY 4 DESC LIMIT 5",
+        "SELECT date_trunc('minute', time), count(*) FROM readings GROUP BY 1 ORDER BY 1",
+        "SELECT kind, topic, partition, minute, expected, found FROM ledger_mismatches ORDER BY id LIMIT 20",
+    ):
+        yield from (" | ".join(map(str, row)) for row in store.rows(question))
 
 
 def _ordinary(store: Store) -> int:
