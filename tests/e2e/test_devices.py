@@ -130,7 +130,9 @@ def test_a_pole_is_one_card(running: Running, chrome: Browser) -> None:
         }""")
         card = page.locator("#device-body")
         expect(card.locator("tr[data-function]")).to_have_count(10)
-        functions = card.locator("tr[data-function]").evaluate_all("rows => rows.map(r => r.dataset.function)")
+        functions = card.locator("tr[data-function]").evaluate_all(
+            "rows => rows.map(r => r.dataset.function)"
+        )
         assert tuple(dict.fromkeys(functions)) == POLE_FUNCTIONS
         expect(card.locator("tr[data-function='lighting']")).to_contain_text(re.compile("在线|待观察"))
         expect(card.locator("tr[data-function='emergency_call']")).to_contain_text("一键报警求助")
@@ -213,43 +215,41 @@ def test_a_credential_is_shown_once_and_a_metric_is_declared(
     assert knocks(first) == 401
 
     page.locator("[data-tab='types']").click()
-    row(page, "water_level water_level_m").click()
+    row(page, "air_quality pm25_ug_m3").click()
     metric = side.locator("[data-fields]").last
     for name, value in (
-        ("id", "water_temp_c"),
-        ("name", "水温"),
-        ("unit", "℃"),
-        ("low", "-5"),
-        ("high", "暖"),
+        ("id", "co_mg_m3"),
+        ("name", "一氧化碳"),
+        ("unit", "mg/m³"),
+        ("low", "0"),
+        ("high", "高"),
     ):
         metric.locator(f"input[name='{name}']").fill(value)
     metric.get_by_role("button", name="保存").click()
     expect(page.locator(".cy-toast").last).to_contain_text("high")
-    metric.locator("input[name='high']").fill("45")
+    metric.locator("input[name='high']").fill("150")
     metric.get_by_role("button", name="保存").click()
-    expect(side).to_contain_text("水温 · water_temp_c")
+    expect(side).to_contain_text("一氧化碳 · co_mg_m3")
     running.artifacts.joinpath("devices-type.png").write_bytes(page.screenshot())
     kinds = person.ask("device_types").json()["rows"]
-    (made,) = (
-        m for k in kinds if k["id"] == "water_level" for m in k["metrics"] if m["id"] == "water_temp_c"
-    )
-    assert (made["low"], made["high"], made["unit"]) == (-5, 45, "℃")
+    (made,) = (m for k in kinds if k["id"] == "air_quality" for m in k["metrics"] if m["id"] == "co_mg_m3")
+    assert (made["low"], made["high"], made["unit"]) == (0, 150, "mg/m³")
 
 
 def test_cameras_come_by_a_table(running: Running, admin: Terminal, tmp_path: Path) -> None:
     page, preview = admin.page, admin.page.locator("#devices-preview")
     code = "99010100001320009901"
-    table = tmp_path / "摄像机.csv"
+    wrong, good = tmp_path / "错.csv", tmp_path / "好.csv"
     head = "监控点位编码,名称,经度,纬度,共享范围\n"
-    table.write_bytes((head + f"{code},新北门,{LON},{LAT},大家\n").encode("gbk"))
+    wrong.write_bytes((head + f"{code},新北门,{LON},{LAT},大家\n").encode("gbk"))
+    good.write_bytes((head + f"{code},新北门,{LON},{LAT},公安\n").encode("gbk"))
     page.locator("[data-tab='import']").click()
     page.get_by_role("button", name="摄像机", exact=True).click()
     expect(page.locator(".ops__body")).to_contain_text("监控点位编码")
-    page.locator("#devices-upload input[type=file]").set_input_files(str(table))
+    page.locator("#devices-upload input[type=file]").set_input_files(str(wrong))
     expect(preview.locator("tbody tr")).to_have_count(1)
     expect(preview.locator("tbody")).to_contain_text("共享范围")
-    table.write_bytes((head + f"{code},新北门,{LON},{LAT},公安\n").encode("gbk"))
-    page.locator("#devices-upload input[type=file]").set_input_files(str(table))
+    page.locator("#devices-upload input[type=file]").set_input_files(str(good))
     preview.locator("[data-confirm]").click()
     expect(preview).to_contain_text("已全部入库")
     page.locator("[data-tab='cameras']").click()
