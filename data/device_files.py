@@ -202,7 +202,7 @@ def _check_parts(content: bytes) -> None:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             parts = archive.infolist()
-    except (zipfile.BadZipFile, ValueError, EOFError) as error:
+    except _BROKEN as error:
         raise BadFile(f"no readable XLSX file: {error}", f"不是可读的 XLSX 文件：{error}") from None
     # zipfile never unpacks more of a part than its entry says, so what is said here holds.
     unpacked = sum(part.file_size for part in parts)
