@@ -11,8 +11,8 @@ from typing import Any
 import orjson
 
 from data.database import Cursor, Database
+from data.locks import Lock
 
-_LOCK = 0x6175646974  # "audit": one writer of the chain at a time, whichever process it is in
 _PAGE = 5000
 _GENESIS = b"\x00" * 32
 
@@ -81,7 +81,7 @@ class Audit:
 
 
 def _append(cursor: Cursor, now: datetime, row: tuple[str, str, str, str, bool], detail: str) -> None:
-    cursor.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
+    cursor.execute("SELECT pg_advisory_xact_lock(%s)", (Lock.AUDIT,))
     # What is hashed is what the server stores: jsonb reorders keys and rewrites numbers.
     cursor.execute("SELECT %s::jsonb::text, (SELECT hash FROM audit ORDER BY id DESC LIMIT 1)", (detail,))
     found = cursor.fetchone()

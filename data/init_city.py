@@ -22,6 +22,7 @@ from data.accounts import Accounts
 from data.administration import LEVELS
 from data.database import Cursor, Database, json, many
 from data.init_poles import load_poles
+from data.locks import Lock
 from data.registry import bump
 from data.sample_city import read_city
 from data.sessions import token_hash
@@ -148,7 +149,7 @@ def check_city(city: NewCity) -> None:
 
 def _alone(cursor: Cursor) -> bool:
     """True when no city is set up; held until the end, so that of two inits at once one makes a city."""
-    cursor.execute("SELECT pg_advisory_xact_lock(727005)")
+    cursor.execute("SELECT pg_advisory_xact_lock(%s)", (Lock.CITY,))
     cursor.execute("SELECT count(*) FROM city")
     return cursor.fetchone() == (0,)
 

@@ -10,10 +10,10 @@ import re
 from pathlib import Path
 
 from data.database import Database
+from data.locks import Lock
 
 FOLDER = Path(__file__).parent / "migrations"
 _NAME = re.compile(r"^(\d{4})_[a-z0-9_]+\.sql$")
-_LOCK = 727_001
 
 
 class BadMigration(RuntimeError):
@@ -55,7 +55,7 @@ def migrate(database: Database, folder: Path = FOLDER) -> list[int]:
     """Run what has not run, in order; returns the numbers. Safe to call from several processes at once."""
     done = []
     with database.transaction() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", (Lock.MIGRATION,))
         cursor.execute(
             "CREATE TABLE IF NOT EXISTS schema_migrations"
             " (number int PRIMARY KEY, name text NOT NULL, checksum text NOT NULL,"

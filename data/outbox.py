@@ -12,10 +12,9 @@ from typing import Any
 import psycopg2.extensions
 
 from data.database import Database, StoreUnavailable
+from data.locks import Lock
 from data.quarantine import refused_by_bus
 from data.replay import REPLAY_TOPIC
-
-_LEADER = 727_006
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +41,7 @@ class Outbox:
         try:
             connection.set_session(autocommit=True)
             with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_try_advisory_lock(%s)", (_LEADER,))
+                cursor.execute("SELECT pg_try_advisory_lock(%s)", (Lock.RELAY,))
                 row = cursor.fetchone()
                 if not row or not row[0]:
                     yield None

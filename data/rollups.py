@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 import psycopg2.errors
 
 from data.database import Cursor, Database
+from data.locks import Lock
 from data.reconcile import READING_TOPICS
 from data.timeseries import Partitions, continuous
 
@@ -398,7 +399,7 @@ class Rollups:
         try:
             connection.autocommit = True  # a refresh commits by itself
             with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_try_advisory_lock(%s)", (_REFRESH_LOCK,))
+                cursor.execute("SELECT pg_try_advisory_lock(%s)", (Lock.ROLLUP,))
                 row = cursor.fetchone()
                 if not row or not row[0]:
                     return NOTHING
@@ -417,9 +418,6 @@ class Rollups:
                 return Step(0, len(notes), False)
         finally:
             connection.close()
-
-
-_REFRESH_LOCK: Final = 727_003
 
 
 def runs(numbers: Sequence[int], gap: int = 64) -> Iterator[tuple[int, int]]:

@@ -13,12 +13,12 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 
 from data.database import Cursor, Database
+from data.locks import Lock
 
 TABLES = ("readings", "positions", "rollup_minute", "rollup_hour")
 CHUNK = timedelta(days=7)
 COMMUNITY = "timescaledb-community"
 _EPOCH = datetime(2001, 1, 1, tzinfo=UTC)  # a Monday
-_LOCK = 727_002
 
 
 _KEYS = "device_no, metric_no"
@@ -64,7 +64,7 @@ def enable(database: Database, zone: str = "Asia/Shanghai") -> str:
     available = database.query("SELECT 1 FROM pg_available_extensions WHERE name = 'timescaledb'")
     if available:
         with database.transaction() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", (Lock.PARTITIONS,))
             cursor.execute("CREATE EXTENSION IF NOT EXISTS timescaledb")
             cursor.execute("SELECT current_setting('timescaledb.license', true)")
             row = cursor.fetchone()
@@ -208,7 +208,7 @@ class Partitions:
             cursor.execute("SELECT to_regclass(%s)", (part,))
             row = cursor.fetchone()
             if row is None or row[0] is None:
-                cursor.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
+                cursor.execute("SELECT pg_advisory_xact_lock(%s)", (Lock.PARTITIONS,))
                 cursor.execute(
                     f"CREATE TABLE IF NOT EXISTS {part} PARTITION OF {name} FOR VALUES FROM (%s) TO (%s)",
                     (begin, begin + CHUNK),

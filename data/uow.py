@@ -15,6 +15,7 @@ from data.camera_import import import_cameras
 from data.database import Cursor, Database, dicts, json, many
 from data.feed_states import feed_facts
 from data.incident_rows import COLUMNS, live_item, to_incident, to_row
+from data.locks import Lock
 from incidents import commands as c
 from incidents.lifecycle import DEFAULT_STAGE_LIMITS_MIN
 from incidents.model import Actor, ClockKind, Incident, Place, Policy, Rejected, TimelineEntry
@@ -90,7 +91,7 @@ class PgUnitOfWork:
 
     def open_by_merge_key(self, merge_key: str) -> Incident | None:
         """See UnitOfWork."""
-        self._cursor.execute("SELECT pg_advisory_xact_lock(727003, hashtext(%s))", (merge_key,))
+        self._cursor.execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", (Lock.MERGE, merge_key))
         return self._one(
             "WHERE merge_key = %s AND stage NOT IN ('closed', 'refused', 'void') FOR UPDATE", (merge_key,)
         )
@@ -176,7 +177,7 @@ class PgUnitOfWork:
     def watched_feeds(self) -> list[WatchedFeed]:
         """See UnitOfWork."""
         # Not the rows are locked, which every flush writes, but the watch over them.
-        self._cursor.execute("SELECT pg_advisory_xact_lock(727006)")
+        self._cursor.execute("SELECT pg_advisory_xact_lock(%s)", (Lock.OUTAGES,))
         self._cursor.execute(
             "SELECT f.id, f.name, f.owner, f.protocol, f.last_message_at, f.expected_period_s, f.disabled,"
             " coalesce(s.failure, '') AS failure, s.success_at, coalesce(s.reason, '') AS reason, f.outage_intake"
@@ -330,7 +331,9 @@ class PgUnitOfWork:
     def answered(self, source: str, key: str) -> dict[str, Any] | None:
         """See UnitOfWork."""
         # One of two equal keys at the same moment waits here for the other's answer.
-        self._cursor.execute("SELECT pg_advisory_xact_lock(727004, hashtext(%s))", (f"{source}\t{key}",))
+        self._cursor.execute(
+            "SELECT pg_advisory_xact_lock(%s, hashtext(%s))", (Lock.INBOX, f"{source}\t{key}")
+        )
         self._cursor.execute("SELECT answer FROM inbox WHERE source = %s AND id = %s", (source, key))
         row = self._cursor.fetchone()
         return None if row is None else dict(row[0])

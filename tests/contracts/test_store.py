@@ -548,6 +548,19 @@ def test_a_feed_that_stops_is_one_incident_and_its_return_one_note(db: Database)
     assert run(NOW + 31 * minute, NOW + 50 * minute, NOW) == 0
 
 
+def test_the_watch_over_feeds_does_not_wait_for_the_relay_that_leads(db: Database) -> None:
+    """It is a timer of that very relay: waiting for its lock it would stand still, and every other timer with it."""
+    units = units_of_work(db)
+
+    def watch() -> list[str]:
+        with units() as uow:
+            return [feed.id for feed in uow.watched_feeds()]
+
+    with ThreadPoolExecutor(1) as pool, Outbox(db).leadership() as leader:
+        assert leader is not None
+        assert "sensors" in pool.submit(watch).result(timeout=30)
+
+
 def test_room_is_measured_and_forecast(db: Database, tmp_path: Path) -> None:
     grown = iter(range(1_000_000, 10_000_000, 1_000_000))
 
