@@ -7,13 +7,13 @@ and in whichever process.
 
 from __future__ import annotations
 
-import hashlib
 from datetime import datetime, timedelta
 from typing import Final
 
 from incidents.feeds import SILENT_PERIODS, live_status, period_of
 from incidents.lifecycle import Step, advance
-from incidents.model import Place, Rejected, SourceKind
+from incidents.model import Rejected
+from incidents.selfcheck import check_source, file_check
 from incidents.storeports import Intake, UnitOfWork, WatchedFeed
 from incidents.triage import SYSTEM
 
@@ -64,19 +64,13 @@ def outage_source(feed: WatchedFeed, since: datetime, city_path: str, now: datet
         f"应有周期 {f'{period:g} 秒' if period else '未设定'}",
         f"最后错误 {feed.reason or '无'}",
     ]
-    return Intake(
-        id=0,
-        kind=SourceKind.CHECK,
-        channel="check",
+    return check_source(
+        city_path,
+        now,
         class_code=OUTAGE_CLASS,
-        level=None,
-        device="",
-        camera="",
         title=f"数据源中断：{feed.name}",
         text="；".join(lines) + "。",
-        place=Place(area_path=city_path),
         time=since,
-        received_at=now,
         correlation_id=f"feed-{feed.id}-{since:%Y%m%dT%H%M%S}",
         source=f"feed:{feed.id}:{since.isoformat()}",
         message_id=now.isoformat(),
@@ -99,9 +93,7 @@ def file_outages(uow: UnitOfWork, city_path: str, now: datetime, watching_since:
             continue
         since = outage_since(feed, now, watching_since)
         if since is not None:
-            source = outage_source(feed, since, city_path, now)
-            digest = hashlib.sha256(source.text.encode()).digest()
-            uow.outage_filed(feed.id, uow.add_intake(source, {}, digest))
+            uow.outage_filed(feed.id, file_check(uow, outage_source(feed, since, city_path, now)))
             filed += 1
     return filed
 

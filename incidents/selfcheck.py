@@ -37,30 +37,39 @@ def mismatch_source(mismatch: StandingMismatch, city_path: str, now: datetime) -
     words = _WORDS.get(m.kind, m.kind)
     when = f"，{m.minute.isoformat(timespec='minutes')}" if m.minute else ""
     feed = f"，来源 {m.feed}" if m.feed else ""
-    return Intake(
-        id=0,
-        kind=SourceKind.CHECK,
-        channel="check",
+    return check_source(
+        city_path,
+        now,
         class_code=LEDGER_CLASS,
-        level=None,
-        device="",
-        camera="",
         title=f"数据对账不符：{m.topic}",
         text=f"{words}：{m.topic} 分区 {m.partition}{feed}{when}，应有 {m.expected} 条，实有 {m.found} 条。",
-        place=Place(area_path=city_path),
         time=m.found_at,
-        received_at=now,
         correlation_id=f"mismatch-{m.id}",
         source=f"reconcile/{m.topic}",
         message_id=f"{m.id}/{m.found_at.isoformat()}",
     )
 
 
+def check_source(
+    city_path: str, now: datetime, *, class_code: str, title: str, text: str, time: datetime, correlation_id: str,
+    source: str, message_id: str,
+) -> Intake:  # fmt: skip
+    """What the platform found wrong with itself, as a source: of the whole city, without a point."""
+    return Intake(
+        id=0, kind=SourceKind.CHECK, channel="check", class_code=class_code, level=None, device="", camera="",
+        title=title, text=text, place=Place(area_path=city_path), time=time, received_at=now,
+        correlation_id=correlation_id, source=source, message_id=message_id,
+    )  # fmt: skip
+
+
+def file_check(uow: UnitOfWork, source: Intake) -> int:
+    """Put it among the sources; its id there. Triage does the rest."""
+    return uow.add_intake(source, {}, hashlib.sha256(source.text.encode()).digest())
+
+
 def file_mismatches(uow: UnitOfWork, city_path: str, now: datetime, limit: int = 50) -> int:
     """File what stands unfiled as sources, in one transaction; how many. Triage does the rest."""
     standing = uow.standing_mismatches(now - STANDS, limit)
     for mismatch in standing:
-        source = mismatch_source(mismatch, city_path, now)
-        digest = hashlib.sha256(source.text.encode()).digest()
-        uow.mismatch_filed(mismatch.id, uow.add_intake(source, {}, digest))
+        uow.mismatch_filed(mismatch.id, file_check(uow, mismatch_source(mismatch, city_path, now)))
     return len(standing)
