@@ -1,4 +1,4 @@
-"""Camera files in bulk from CSV or XLSX (data/device_files.py says how such a file is read): every row is previewed with
+"""Camera files in bulk from CSV or XLSX (data/sheets.py says how such a file is read): every row is previewed with
 what is wrong with it; nothing is stored until the same file is confirmed, then all of it or none.
 
 The header names the columns, in Chinese or English, in any order (COLUMNS).
@@ -14,9 +14,9 @@ from typing import Any, Final
 
 from data.cameras import ALARM_TOPIC, check_names, store
 from data.database import Cursor
-from data.device_files import BadFile, Sheet, content_of, read_sheet
 from data.divisions import OWN, with_own
 from data.registry import bump
+from data.sheets import BadFile, Sheet, content_of, read_sheet, refused_file
 from gis.crs import TO_WGS84, to_wgs84
 from incidents import commands as c
 from incidents.access import Thing
@@ -266,8 +266,7 @@ def import_cameras(
     try:
         found = preview(cursor, content_of(command.content), place_of)
     except BadFile as bad:
-        sentence = f"content={command.filename!r}: {bad}"
-        raise Rejected("field", sentence, field="content", text_zh=bad.text_zh, text=str(bad)) from None
+        raise refused_file(command.filename, bad) from None
     answer = told(found)
     if not command.confirm:
         return {**answer, "stored": False}

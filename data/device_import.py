@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from data.database import Cursor
-from data.device_files import BadFile, Sheet, content_of, read_sheet
 from data.device_registry import Change, PlaceOf, change_of, read_entries, read_known, write
+from data.sheets import BadFile, Sheet, content_of, read_sheet, refused_file
 from gis.crs import TO_WGS84, to_wgs84
 from incidents import commands as c
 from incidents.device_registry import Fault, columns_of, fold, read_cells
@@ -152,13 +152,7 @@ def import_devices(
     try:
         plan = plan_of(cursor, content_of(command.content), actor, place_of)
     except BadFile as bad:
-        raise Rejected(
-            "field",
-            f"content={command.filename!r}: {bad}",
-            field="content",
-            text_zh=bad.text_zh,
-            text=str(bad),
-        ) from None
+        raise refused_file(command.filename, bad) from None
     answer = told(plan)
     if command.confirm:
         if plan.faults:

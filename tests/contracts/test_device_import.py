@@ -18,11 +18,11 @@ from typing import Any, Final
 import openpyxl
 import pytest
 
-from data import device_files
+from data import sheets
 from data.database import Database
-from data.device_files import BadFile, read_sheet
 from data.device_import import template
 from data.questions.answers import StoreQuestions
+from data.sheets import BadFile, read_sheet
 from deploy.embedded import Embedded
 from gis.crs import to_wgs84
 from incidents import commands as c
@@ -283,7 +283,7 @@ def test_the_template_is_read_without_a_fault(city: Database) -> None:
 
 
 def test_limits_are_those_of_the_text() -> None:
-    assert device_files.MAX_BYTES * 4 / 3 < 12_000_000, "a whole file fits into the command as base64"
+    assert sheets.MAX_BYTES * 4 / 3 < 12_000_000, "a whole file fits into the command as base64"
 
 
 def test_the_command_line_looks_and_confirms(city: Database, servers: Embedded, tmp_path: Path) -> None:

@@ -12,8 +12,8 @@ import pytest
 
 from data.camera_import import COLUMNS, Preview, import_cameras, preview, read_table
 from data.database import Database
-from data.device_files import BadFile
 from data.divisions import divisions_above, divisions_of
+from data.sheets import BadFile
 from gis.crs import wgs84_to_gcj02
 from incidents.commands import ImportCameras
 from incidents.gb28181 import division_of

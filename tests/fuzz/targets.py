@@ -22,7 +22,7 @@ from kafka.record.memory_records import MemoryRecords  # type: ignore[import-unt
 from kafka.structs import TopicPartition  # type: ignore[import-untyped,unused-ignore]
 
 from data import camera_import
-from data.device_files import BadFile, read_sheet
+from data.sheets import BadFile, read_sheet
 from incidents.gateway import Sender
 from streams import cloudevents, topics
 from streams.adapters import xml

@@ -1,4 +1,4 @@
-"""A table of devices out of a file that somebody made: CSV (UTF-8, UTF-8 with BOM, GBK) or XLSX.
+"""A table (of devices, of cameras) out of a file that somebody made: CSV (UTF-8, UTF-8 with BOM, GBK) or XLSX.
 
 What comes out is text, row by row; what it means is decided elsewhere. Rules of reading:
 
@@ -93,6 +93,12 @@ def content_of(encoded: str) -> bytes:
     if not content:
         raise Rejected("field", "content: must be a file, is empty", field="content")
     return content
+
+
+def refused_file(filename: str, bad: BadFile) -> Rejected:
+    """The refusal of a file as a whole, in both languages."""
+    text = f"content={filename!r}: {bad}"
+    return Rejected("field", text, field="content", text_zh=bad.text_zh, text=str(bad))
 
 
 Lines = Iterator[tuple[int, Sequence[str]]]
