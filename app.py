@@ -1,7 +1,7 @@
 """Chengyun 城运: the composition root and the command line. Who meets whom is said here and nowhere else.
 
-python app.py web | ingest | relay | gateway | feed | demo | migrate | init | import | device | cameras |
-              deadletter | reconcile | backup | restore | bench
+python app.py web | ingest | relay | gateway | feed | demo | migrate | init | import | device | deadletter |
+              reconcile | newbus | backup | restore | bench
 """
 
 from __future__ import annotations
@@ -18,13 +18,17 @@ from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
 import structlog
 
 import settings as configuration
 from settings import BadSetting, Settings
+
+if TYPE_CHECKING:
+    from data.questions.context import TryFeed
+    from incidents.ports import TopicPartition
 
 
 def clock() -> datetime:
@@ -123,7 +127,14 @@ class Parts:
             clock, self.settings.drop_dir, policy, sql_opener(ForeignTable, SqlAway, SqlWrong)
         )
 
-    def try_feed(self) -> Any:
+    def input_ranges(self) -> dict[TopicPartition, tuple[int, int]]:
+        """First offset and end of every partition that ingest reads, as the bus has them."""
+        from streams import topics
+
+        inspector = self.bus.inspector()
+        return {p: r for topic in topics.INPUT_TOPICS for p, r in inspector.ranges(topic).items()}
+
+    def try_feed(self) -> TryFeed:
         """The look at a feed that leaves no trace."""
         from data.feed_states import FeedStates, stored_feed
         from streams.feeds.runner import StoredFeed
@@ -837,13 +848,11 @@ def restore(s: Settings, args: argparse.Namespace) -> int:
     """Load a backup into an empty store; stop ingest and relay before."""
     from data.backup import BadBackup
     from data.backup import restore as run
-    from streams import topics
 
     parts = Parts(s, "restore")
-    inspector = parts.bus.inspector()
 
-    def first_offsets() -> dict[Any, int]:
-        return {p: first for t in topics.INPUT_TOPICS for p, (first, _) in inspector.ranges(t).items()}
+    def first_offsets() -> dict[TopicPartition, int]:
+        return {partition: first for partition, (first, _) in parts.input_ranges().items()}
 
     try:
         rows = run(parts.database, Path(args.file), first_offsets, same_bus=args.same_bus)
@@ -859,11 +868,9 @@ def newbus(s: Settings, args: argparse.Namespace) -> int:
     from their first message. Stop ingest before."""
     from data.dead_letters import COMMAND_LINE
     from data.new_bus import ahead, settle
-    from streams import topics
 
     parts = Parts(s, "newbus")
-    inspector = parts.bus.inspector()
-    found = ahead(parts.database, {p: r for t in topics.INPUT_TOPICS for p, r in inspector.ranges(t).items()})
+    found = ahead(parts.database, parts.input_ranges())
     for one in found:
         where = f"{one.partition.topic}:{one.partition.partition}"
         print(f"{where}: read up to {one.position}, the bus holds {one.first} to {one.end}")

@@ -5,7 +5,6 @@ A button of the card sends the fields around it (`data-fields`) with what it say
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -13,6 +12,7 @@ from dash import dcc, html
 from dash.development.base_component import Component
 
 from layouts import ids
+from layouts.devices import title
 from layouts.shell import pieces
 from layouts.shell.grids import column, grid, number_column
 from layouts.shell.pieces import attrs
@@ -37,17 +37,8 @@ def types(view: View, answer: Row, asked: Row) -> list[Component]:
         column("range", view.t("types.range"), width=150, cellClass="cy-num"),
         column("stuck", view.t("types.stuck"), width=120, cellClass="cy-num"),
     ]
-    new = json.dumps({"form": "type", "id": "", "name": view.t("types.new")}, ensure_ascii=False)
-    add = pieces.button([pieces.icon("plus"), view.t("ui.add")], kind="primary", **attrs({"data-edit": new}))
-    head = html.Div(
-        [
-            html.H1(view.t("devices.tab.types"), className="cy-h1"),
-            html.Span(f"{len(rows):,}", className="cy-count"),
-            html.Div(className="cy-grow"),
-            *([add] if view.may("device_type.manage") else []),
-        ],
-        className="cy-row ops__title",
-    )
+    new = {"form": "type", "id": "", "name": view.t("types.new")}
+    head = title(view, "types", len(rows), new if view.may("device_type.manage") else None)
     law = html.P(view.t("types.law"), className="law")
     return [
         head,
@@ -86,8 +77,8 @@ def card(view: View, kind: Row) -> list[Component]:
             _fields(view, METRIC_FIELDS, metric, {"do": "save_metric", "device_type": code}, may),
         ]
     if code and may:
-        title = html.H3(view.t("types.metric.new"), className="cy-h2")
-        parts += [title, _fields(view, METRIC_FIELDS, {}, {"do": "save_metric", "device_type": code}, may)]
+        named = html.H3(view.t("types.metric.new"), className="cy-h2")
+        parts += [named, _fields(view, METRIC_FIELDS, {}, {"do": "save_metric", "device_type": code}, may)]
     return parts
 
 

@@ -199,7 +199,7 @@ def registry(view: View, answer: Row, asked: Row) -> list[Component]:
     ]
     new = {"form": "new"}
     return [
-        _title(view, "registry", answer.get("total", 0), new if view.may("device.manage") else None),
+        title(view, "registry", answer.get("total", 0), new if view.may("device.manage") else None),
         html.Div(chips, className="cy-row cy-row--wrap"),
         grid(
             view,
@@ -216,9 +216,13 @@ def _chip(view: View, asked: Row, state: str, number: int) -> Component:
     ask = {**{k: v for k, v in asked.items() if k != "at"}, "tab": "registry", "health": state}
     label = view.word("devices.state", state) if state else view.t("word.all")
     count = [] if state == "due" else [html.Span(f"{number:,}", className="cy-num")]
-    on = str(asked.get("health") or "") == state
+    return _asks([label, *count], ask, str(asked.get("health") or "") == state)
+
+
+def _asks(words: list[Any], ask: Row, on: bool) -> Component:
+    """A chip that asks the page anew; `on`: this is what is shown."""
     return html.Button(
-        [label, *count],
+        words,
         type="button",
         className="cy-chip is-button" + (" is-on" if on else ""),
         **attrs({"data-ask": json.dumps(ask, ensure_ascii=False), "aria-pressed": str(on).lower()}),
@@ -272,12 +276,7 @@ def quarantine(view: View, answer: Row, asked: Row) -> list[Component]:
     """Unknown devices and cameras; a click opens the form that registers one."""
     state = str(asked.get("state") or "waiting")
     choice = [
-        html.Button(
-            view.t(f"devices.held.{name}"),
-            type="button",
-            className="cy-chip is-button" + (" is-on" if name == state else ""),
-            **attrs({"data-ask": json.dumps({"tab": "quarantine", "state": name})}),
-        )
+        _asks([view.t(f"devices.held.{name}")], {"tab": "quarantine", "state": name}, name == state)
         for name in ("waiting", "rejected")
     ]
     lines = [_waiting(view, r) for r in answer.get("rows", [])]
@@ -292,10 +291,10 @@ def quarantine(view: View, answer: Row, asked: Row) -> list[Component]:
     ]
     if state == "rejected":
         columns.append(column("reason", view.t("word.reason"), minWidth=160))
-    title = _title(view, "quarantine", answer.get("total", 0))
+    head = title(view, "quarantine", answer.get("total", 0))
     note = html.P(view.t("devices.held.note", n=f"{answer.get('messages', 0):,}"), className="law")
     table = grid(view, ids.DEVICES_GRID, columns, lines, nothing=view.t("ops.held.none"), row_height=50)
-    return [title, note, html.Div(choice, className="cy-row"), table]
+    return [head, note, html.Div(choice, className="cy-row"), table]
 
 
 def _waiting(view: View, r: Row) -> dict[str, Any]:
@@ -326,12 +325,7 @@ def import_(view: View, asked: Row) -> list[Component]:
     """What a table must be, of devices or of cameras; below it stands the drop zone."""
     of = "cameras" if asked.get("of") == "cameras" else "devices"
     choice = [
-        html.Button(
-            view.t(f"devices.import.of.{name}"),
-            type="button",
-            className="cy-chip is-button" + (" is-on" if name == of else ""),
-            **attrs({"data-ask": json.dumps({"tab": "import", "of": name})}),
-        )
+        _asks([view.t(f"devices.import.of.{name}")], {"tab": "import", "of": name}, name == of)
         for name, right in (("devices", "device.manage"), ("cameras", "camera.manage"))
         if view.may(right)
     ]
@@ -341,7 +335,7 @@ def import_(view: View, asked: Row) -> list[Component]:
         else [view.t(f"devices.column.{field}") for field in SHEET]
     )
     return [
-        _title(view, "import"),
+        title(view, "import"),
         html.Div(choice, className="cy-row"),
         html.P(view.t("devices.import.law"), className="law"),
         html.P(
@@ -401,7 +395,8 @@ def preview(view: View, answer: Row, filename: str) -> list[Component]:
     ]
 
 
-def _title(view: View, name: str, total: int | None = None, new: Row | None = None) -> Component:
+def title(view: View, name: str, total: int | None = None, new: Row | None = None) -> Component:
+    """The head of a tab; `new`: what the button beside it opens."""
     count = [] if total is None else [html.Span(f"{total:,}", className="cy-count")]
     add = (
         []

@@ -25,11 +25,10 @@ from incidents.model import Rejected
 from incidents.ports import TopicPartition
 
 SHOWN_BYTES: Final = 20_000
+"""Of a dead letter; a longer one goes back as it is."""
 
 LEDGER_ROWS: Final = 5_000
 """Rows of the ledger in one answer."""
-
-"""Of a dead letter; a longer one goes back as it is."""
 
 
 def feeds(ask: Ask, query: c.Feeds) -> dict[str, Any]:
@@ -153,7 +152,8 @@ def held(ask: Ask, query: c.Held) -> dict[str, Any]:
     """See Held."""
     rows = ask.database.dicts(
         "SELECT topic, key, feed, count(*) AS messages, min(received_at) AS since, max(received_at) AS last"
-        " FROM held WHERE released_at IS NULL AND (%(ledger)s::bigint IS NULL OR ledger_id = %(ledger)s) GROUP BY topic, key, feed ORDER BY messages DESC LIMIT 500",
+        " FROM held WHERE released_at IS NULL AND (%(ledger)s::bigint IS NULL OR ledger_id = %(ledger)s)"
+        " GROUP BY topic, key, feed ORDER BY messages DESC LIMIT 500",
         {"ledger": query.ledger},
     )
     return {"rows": rows, "total": sum(row["messages"] for row in rows)}

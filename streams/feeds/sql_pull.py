@@ -15,7 +15,7 @@ import msgspec
 
 from streams.feeds.addresses import AddressPolicy
 from streams.feeds.port import BadConfig, Batch, Position, RawRecord, SourceAway, SourceFault
-from streams.feeds.sql_window import Window
+from streams.feeds.sql_window import Marked, Window
 
 Column = Annotated[str, msgspec.Meta(min_length=1, max_length=63)]
 
@@ -67,15 +67,9 @@ def check(config: SqlConfig, secrets: SqlSecrets) -> None:
         raise BadConfig("config.host", config.host, "must be a host, not a socket")
 
 
-class SqlRow(Protocol):
+class SqlRow(Marked, Protocol):
     """One row."""
 
-    @property
-    def watermark(self) -> str: ...
-    @property
-    def key(self) -> str: ...
-    @property
-    def beyond(self) -> bool: ...
     @property
     def body(self) -> dict[str, Any]: ...
 
