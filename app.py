@@ -659,7 +659,8 @@ def relay(s: Settings, args: argparse.Namespace) -> int:
     )
 
     def beat(now: datetime) -> None:
-        totals = {"published": working.published, "refused": working.refused}
+        failing = len(working.failing)
+        totals = {"published": working.published, "refused": working.refused, "failing": failing}
         parts.live.beat(f"relay:{os.getpid()}", int(now.timestamp() * 1000), totals)
 
     working = Relay(

@@ -28,6 +28,13 @@ class Busy(RuntimeError):
     """No connection of the pool became free in time."""
 
 
+class LockTimeout(StoreUnavailable):
+    """What the statement wanted is locked by another transaction, and stayed so; try again."""
+
+
+LOCK_S = 120
+"""Longest wait for another's lock. Nothing here holds one nearly as long: a wait without end would be told nowhere."""
+
 _AWAY = (psycopg2.OperationalError, psycopg2.InterfaceError)
 _TRY_AGAIN = (
     psycopg2.errors.DeadlockDetected,
@@ -66,6 +73,7 @@ class Database:
             connection.set_session(autocommit=False)
             with connection.cursor() as cursor:
                 cursor.execute("SET TIME ZONE 'UTC'")
+                cursor.execute("SET lock_timeout = %s", (f"{LOCK_S}s",))
             connection.commit()
         except _AWAY as error:
             connection.close()
@@ -78,7 +86,7 @@ class Database:
 
         Raises StoreUnavailable when the server is away or goes away (the transaction is then not applied, or —
         if the link broke during COMMIT — its fate is unknown, so every caller's work must be idempotent), and when
-        it gave up on this transaction for now (deadlock, full disk).
+        it gave up on this transaction for now (deadlock, full disk, a lock held for long: LockTimeout).
         """
         if not self._slots.acquire(timeout=30):
             raise Busy("no free database connection within 30 s")
@@ -90,6 +98,8 @@ class Database:
                 connection.commit()
             except BaseException as error:
                 self._undo(connection)
+                if isinstance(error, psycopg2.errors.LockNotAvailable):
+                    raise LockTimeout(str(error).strip()) from error
                 if isinstance(error, _TRY_AGAIN) or (isinstance(error, _AWAY) and connection.closed):
                     raise StoreUnavailable(str(error).strip()) from error
                 raise

@@ -149,6 +149,7 @@ def check_city(city: NewCity) -> None:
 
 def _alone(cursor: Cursor) -> bool:
     """True when no city is set up; held until the end, so that of two inits at once one makes a city."""
+    cursor.execute("SET LOCAL lock_timeout = 0")  # another process fills the city: as long as that takes
     cursor.execute("SELECT pg_advisory_xact_lock(%s)", (Lock.CITY,))
     cursor.execute("SELECT count(*) FROM city")
     return cursor.fetchone() == (0,)

@@ -55,6 +55,7 @@ def migrate(database: Database, folder: Path = FOLDER) -> list[int]:
     """Run what has not run, in order; returns the numbers. Safe to call from several processes at once."""
     done = []
     with database.transaction() as cursor:
+        cursor.execute("SET LOCAL lock_timeout = 0")  # another process migrates: as long as that takes
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", (Lock.MIGRATION,))
         cursor.execute(
             "CREATE TABLE IF NOT EXISTS schema_migrations"

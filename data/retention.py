@@ -9,10 +9,9 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Final
 
-import psycopg2.errors
 import structlog
 
-from data.database import Cursor, Database
+from data.database import Cursor, Database, LockTimeout
 from data.rollups import Rollups, state_of
 from data.timeseries import Chunk, chunks, continuous, drop_chunk
 
@@ -44,7 +43,7 @@ class Retention:
                     cursor.execute("LOCK TABLE rollup_state IN SHARE UPDATE EXCLUSIVE MODE NOWAIT")
                     cursor.execute(f"LOCK TABLE {chunk.table} IN SHARE MODE")
                     dropped = self._drop(cursor, chunk)
-            except psycopg2.errors.LockNotAvailable as error:
+            except LockTimeout as error:
                 log.info("chunk is in use, dropped another time", chunk=chunk.table, error=str(error).strip())
                 return None
             if dropped is not None:

@@ -14,9 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
-import psycopg2.errors
-
-from data.database import Cursor, Database
+from data.database import Cursor, Database, LockTimeout
 from data.locks import Lock
 from data.reconcile import READING_TOPICS
 from data.timeseries import Partitions, continuous
@@ -117,7 +115,7 @@ class Rollups:
                 cursor.execute("LOCK TABLE rollup_state IN SHARE UPDATE EXCLUSIVE MODE NOWAIT")
                 cursor.execute("SET LOCAL jit = off; SET LOCAL work_mem = '64MB'")
                 return self._step(cursor, now)
-        except psycopg2.errors.LockNotAvailable:
+        except LockTimeout:
             return NOTHING
         finally:
             self._partitions.forget()

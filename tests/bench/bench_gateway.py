@@ -275,7 +275,7 @@ def behind_tls(product: Product) -> ssl.SSLContext:
     while True:
         connection = door(product, context)
         try:
-            connection.request("GET", "/healthz")
+            connection.request("GET", "/readyz")  # what a balancer asks before it sends anybody
             if connection.getresponse().status == 200:
                 return context
         except OSError:
@@ -292,11 +292,11 @@ def door(product: Product, context: ssl.SSLContext) -> http.client.HTTPSConnecti
     return http.client.HTTPSConnection(parts.hostname or "", parts.port, timeout=30, context=context)
 
 
-def https(product: Product, made: list[Credential]) -> Figures:
+def https(bench: Bench, product: Product, made: list[Credential]) -> Figures:
     """The HTTPS door (TLS) at a stated load: evenly paced requests of one reading over connections that stay open."""
     context = behind_tls(product)
     took: list[float] = []
-    wrong: list[int] = []
+    wrong: list[tuple[float, int, bytes]] = []  # seconds since the first, status, body
     begun = time.monotonic()
     count = int(HTTPS_PER_S * HTTPS_S)
 
@@ -312,11 +312,11 @@ def https(product: Product, made: list[Credential]) -> Figures:
                 "POST", f"/api/v1/devices/{device}/readings", body, {"Authorization": f"Bearer {secret}"}
             )
             answer = connection.getresponse()
-            answer.read()
+            said = answer.read()
             # From when it was due: a door that is slow is not excused by fewer requests.
             took.append(time.monotonic() - due)
             if answer.status != 202:
-                wrong.append(answer.status)
+                wrong.append((time.monotonic() - begun, answer.status, said))
         connection.close()
 
     lanes = [threading.Thread(target=work, args=(lane,)) for lane in range(HTTPS_CONNECTIONS)]
@@ -324,6 +324,8 @@ def https(product: Product, made: list[Credential]) -> Figures:
         lane.start()
     for lane in lanes:
         lane.join()
+    for at, status, said in wrong[:5]:
+        bench.say(f"not accepted after {at:.1f} s: {status} {said[:300]!r}")
     return {
         "https_requests": count,
         "https_per_s": round(count / (time.monotonic() - begun), 1),
@@ -354,7 +356,7 @@ def run(bench: Bench) -> Figures:
             figures = drill(bench, product, broker, store, made)
             figures["broker_lost"] = int(store.one("SELECT coalesce(sum(lost), 0) FROM gateway_drops"))
             bench.say("the HTTPS door")
-            figures |= https(product, made)
+            figures |= https(bench, product, made)
             done = product.run("reconcile", check=False).stdout.strip().splitlines()
             figures["mismatches"] = int(done[-1].split()[0])
     return figures

@@ -23,11 +23,12 @@ from hypothesis import strategies as st
 
 from data import migrate as migrations
 from data.audit import Audit
-from data.database import Database, StoreUnavailable
+from data.database import Database, LockTimeout, StoreUnavailable
 from data.flush import FlushStore
 from data.health import keep_skews
 from data.incident_rows import COLUMNS, live_item, ms, to_incident, to_row
 from data.indicators import completeness_values, device_values, incident_values, keep, told_areas
+from data.locks import Lock
 from data.outbox import Outbox
 from data.questions.answers import StoreQuestions
 from data.questions.incidents import INDICATOR_RECORDS
@@ -559,6 +560,17 @@ def test_the_watch_over_feeds_does_not_wait_for_the_relay_that_leads(db: Databas
     with ThreadPoolExecutor(1) as pool, Outbox(db).leadership() as leader:
         assert leader is not None
         assert "sensors" in pool.submit(watch).result(timeout=30)
+
+
+def test_a_wait_for_a_lock_ends_and_is_told(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("data.database.LOCK_S", 1)
+    impatient, lock = Database(db.dsn, 1), "SELECT pg_advisory_xact_lock(%s)"
+    with db.transaction() as cursor:
+        cursor.execute(lock, (Lock.CITY,))
+        with pytest.raises(LockTimeout, match="lock timeout"):
+            impatient.query(lock, (Lock.CITY,))
+    impatient.query(lock, (Lock.CITY,))
+    impatient.close()
 
 
 def test_room_is_measured_and_forecast(db: Database, tmp_path: Path) -> None:

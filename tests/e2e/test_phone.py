@@ -12,7 +12,7 @@ import json
 import math
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -136,11 +136,11 @@ class Crew:
     place: dict[str, float]
     faults: list[str]
 
-    def task(self, text: str = "") -> int:
-        """A new incident at the worker's place, dispatched to the worker; its id."""
+    def task(self, text: str = "", place: Mapping[str, float] | None = None) -> int:
+        """A new incident at the worker's place (or `place`), dispatched to the worker; its id."""
         text = text or f"望兴路人行道井盖缺失（第 {next(serial)} 处）"
         filed = self.dispatcher.do(
-            "report_incident", text=text, class_code=CLASS, channel="desk", **self.place
+            "report_incident", text=text, class_code=CLASS, channel="desk", **(place or self.place)
         )
         incident = int(filed["id"])
         self.dispatcher.do("accept_incident", id=incident)
@@ -179,12 +179,28 @@ def open_phone(someone: Someone, faults: list[str]) -> Page:
 
 
 def downtown(dispatcher: Someone) -> dict[str, Any]:
-    """The worker nearest to the middle of the city who has a colleague."""
+    """The worker nearest to the middle of the city who has a colleague and walks in the own area now."""
     workers: list[dict[str, Any]] = dispatcher.ask("workers")["rows"]
     units = [row["unit"] for row in workers]
     middle = tuple(sorted(row[axis] for row in workers)[len(workers) // 2] for axis in ("lon", "lat"))
-    with_colleague = (row for row in workers if units.count(row["unit"]) > 1)
-    return min(with_colleague, key=lambda row: math.dist((row["lon"], row["lat"]), middle))
+    with_colleague = [row for row in workers if units.count(row["unit"]) > 1]
+    with_colleague.sort(key=lambda row: math.dist((row["lon"], row["lat"]), middle))
+    return next(row for row in with_colleague if any(map(area_of(dispatcher, row).startswith, row["areas"])))
+
+
+def area_of(dispatcher: Someone, place: Mapping[str, Any]) -> str:
+    """Path of the area a place is in."""
+    return str(dispatcher.ask("locate", lon=place["lon"], lat=place["lat"])["area"])
+
+
+def elsewhere(crew: Crew) -> dict[str, float]:
+    """Where the nearest worker is who is outside of this worker's area."""
+    workers = crew.dispatcher.ask("workers")["rows"]
+    (areas,) = (row["areas"] for row in workers if row["login"] == crew.worker.login)
+    here = (crew.place["lon"], crew.place["lat"])
+    workers.sort(key=lambda row: math.dist((row["lon"], row["lat"]), here))
+    found = next(row for row in workers if not any(map(area_of(crew.dispatcher, row).startswith, areas)))
+    return {"lon": found["lon"], "lat": found["lat"]}
 
 
 @pytest.fixture()
@@ -268,6 +284,15 @@ def test_a_report_takes_two_taps_and_its_stage_is_followed(crew: Crew) -> None:
     card = crew.page.locator(".ph-card", has_text=filed)
     expect(card.locator(".is-now")).to_have_text("上报")
     crew.dispatcher.do("accept_incident", id=row["id"])
+    expect(card.locator(".is-now")).to_have_text("受理")
+
+
+def test_a_report_from_outside_of_the_own_area_is_followed_too(crew: Crew) -> None:
+    filed = crew.worker.do("report_incident", text="路过发现井盖缺失", class_code=CLASS, **elsewhere(crew))
+    crew.go("#/mine")
+    card = crew.page.locator(".ph-card", has_text=str(filed["number"]))
+    expect(card.locator(".is-now")).to_have_text("上报")
+    crew.dispatcher.do("accept_incident", id=int(filed["id"]))
     expect(card.locator(".is-now")).to_have_text("受理")
 
 
@@ -398,8 +423,9 @@ def test_a_remark_made_meanwhile_does_not_undo_work_without_signal(crew: Crew) -
     assert crew.worker.steps(incident)[-2:] == ["note", "take"]
 
 
-def test_work_on_a_task_that_was_taken_away_is_refused_in_words(crew: Crew) -> None:
-    incident = crew.task()
+@pytest.mark.parametrize("where", ["in the own area", "elsewhere"])
+def test_work_on_a_task_that_was_taken_away_is_refused_in_words(crew: Crew, where: str) -> None:
+    incident = crew.task(place=elsewhere(crew) if where == "elsewhere" else None)
     colleague = next(
         row["login"]
         for row in crew.dispatcher.ask("workers")["rows"]

@@ -37,7 +37,10 @@ export class Intake {
     this.#clear();
     show(this.#form, true);
     this.#form.parentElement.classList.add('is-intake');
-    requestAnimationFrame(() => this.#form.querySelector('#intake-text').focus());
+    const text = this.#form.querySelector('#intake-text');
+    text.focus();
+    // A page that could not focus yet does so with its next frame, but never takes the focus from a quicker operator.
+    requestAnimationFrame(() => this.#form.contains(document.activeElement) || text.focus());
   }
 
   close() {

@@ -9,6 +9,9 @@ import {remembered, shaped} from './my_tasks.mjs';
 import {oneAtATime} from './one_at_a_time.mjs';
 import {emptyState, levelBadge, outboxNotice, stageChip, when} from './parts.mjs';
 
+/** What is outside of the account's area is in no live state of its: its stage is asked for. */
+const ASK_MS = 10_000;
+
 /** The road of a report as its reporter sees it; each dot covers the stages named. */
 const ROAD = [
   ['reported', ['reported']],
@@ -32,6 +35,8 @@ const card = (r) => h('a', {class: 'ph-card', href: `#/task/${r.id}`},
   road(r.stage) ?? h('span', {class: 'ph-card-foot'}, stageChip(r.stage)),
   h('span', {class: 'ph-card-foot'}, h('span', {class: 'cy-faint cy-clip'}, [classWords(r), r.unit_name].filter(Boolean).join(' · ')), h('span', {class: 'ph-card-next'}, icon('chevron-right'))));
 
+const isOpen = (r) => !['closed', 'refused', 'void'].includes(r.stage);
+
 export function myReportsPage(page, {queue}) {
   page.title(t('phone.mine'));
   const notices = h('div', {class: 'ph-notices'});
@@ -49,7 +54,7 @@ export function myReportsPage(page, {queue}) {
       fill(summary, failed ? t('phone.mine.unknown') : t('ui.loading'));
       return;
     }
-    const open = reports.filter((r) => !['closed', 'refused', 'void'].includes(r.stage)).length;
+    const open = reports.filter(isOpen).length;
     fill(summary, h('strong', {class: 'cy-num'}, t('phone.mine.count', {n: open})), h('span', {class: 'cy-faint'}, t('phone.as_of', {time: when(at)})));
     const rows = reports.map((r) => ({key: r.id, mark: [r.version, r.stage, r.unit_name, classWords(r)].join('|'), build: () => card(r)}));
     if (!rows.length) rows.push({key: 'none', mark: '', build: () => emptyState('flag', t('phone.mine.none'))});
@@ -75,4 +80,5 @@ export function myReportsPage(page, {queue}) {
     const mine = reports && new Set(reports.map((r) => String(r.id))); // not known yet: any may be
     if (detail.replaced || detail.changed.some(([kind, key]) => kind === 'incident' && (!mine || mine.has(key)))) load();
   });
+  page.every(ASK_MS, () => reports?.some((r) => isOpen(r) && !live.get('incident', r.id)) && load());
 }

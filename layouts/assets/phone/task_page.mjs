@@ -17,6 +17,7 @@ const ACTION = {take: 'take', arrive: 'arrive', finish: 'handle'};
 export function taskPage(page, {queue}, id) {
   id = Number(id);
   let detail = null;
+  let unseen = ''; // why it cannot be shown
   let shownMap = null;
   let busy = '';
   let oldAt = null;
@@ -39,10 +40,8 @@ export function taskPage(page, {queue}, id) {
     } catch (error) {
       if (!page.open || mine !== asked) return;
       detail = null;
-      const words = error instanceof Refused ? error.words : t('phone.task.unknown');
-      fill(body, queue.of(id).map((e) => outboxNotice(e, queue)), emptyState('wifi-off', words));
-      footMark = '';
-      page.foot();
+      unseen = error instanceof Refused ? error.words : t('phone.task.unknown');
+      draw();
     }
   };
 
@@ -93,7 +92,10 @@ export function taskPage(page, {queue}, id) {
 
   /** Part by part: what has not changed stays the same element, under the finger and for the screen reader. */
   const draw = () => {
-    if (!detail) return;
+    if (!detail) {
+      if (unseen) drawUnseen();
+      return;
+    }
     const stage = tasks.stageOf(detail);
     const far = distance(detail);
     const closing = NEXT[stage] ? classOf(detail)?.closing_condition : '';
@@ -108,6 +110,13 @@ export function taskPage(page, {queue}, id) {
     ];
     reconcile(body, parts.filter(Boolean).map(([key, mark, build]) => ({key, mark: JSON.stringify(mark), build})));
     foot(detail, stage, queue.of(id).some((e) => e.state === 'waiting'));
+  };
+
+  /** What became of the steps sent for it is told also when the incident itself cannot be shown (any more). */
+  const drawUnseen = () => {
+    fill(body, queue.of(id).map((e) => outboxNotice(e, queue)), emptyState('wifi-off', unseen));
+    footMark = '';
+    page.foot();
   };
 
   const foot = (incident, stage, waiting) => {
