@@ -613,7 +613,7 @@ def relay(s: Settings, args: argparse.Namespace) -> int:
     from data.clockwork import TIMERS, Clockwork
     from data.outbox import Outbox
     from data.reconcile import READING_TOPICS, Reconciler
-    from data.storage import bus_usage, files_usage, store_usage
+    from data.storage import broker_usage, bus_usage, files_usage, store_usage
     from incidents.outages import file_outages
     from incidents.ports import BusUnavailable
     from incidents.selfcheck import file_mismatches
@@ -652,6 +652,7 @@ def relay(s: Settings, args: argparse.Namespace) -> int:
             "store": lambda: store_usage(parts.database, s.store_disk, s.store_capacity_gb),
             "bus": lambda: bus_usage(inspector.usage, s.bus_capacity_gb),
             "live": parts.live.usage,
+            "broker": lambda: broker_usage(parts.live.counters, s.mqtt_queue_mb * 2**20),
             "files": lambda: files_usage(s.var),
         },
         ZoneInfo(parts.settings.timezone),

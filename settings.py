@@ -77,6 +77,11 @@ SETTINGS: tuple[Setting, ...] = (
         secret=True,
     ),
     Setting(
+        "CHENGYUN_MQTT_QUEUE_MB",
+        "256",
+        "The most that Mosquitto keeps for a gateway that is away; beyond it messages are dropped (and counted as lost).",
+    ),
+    Setting(
         "CHENGYUN_MQTT_ACCESS",
         "",
         "Folder in which the gateway tells Mosquitto who may connect; default: mosquitto/access in CHENGYUN_VAR.",
@@ -132,6 +137,7 @@ class Settings:
     bus_capacity_gb: float
     max_message_kb: int
     mqtt: str
+    mqtt_queue_mb: int
     mqtt_access: Path
     device_per_s: float
     device_burst: int
@@ -206,6 +212,7 @@ def read(environ: Mapping[str, str] | None = None) -> Settings:
         bus_capacity_gb=_number("CHENGYUN_BUS_CAPACITY_GB", v["CHENGYUN_BUS_CAPACITY_GB"], 0),
         max_message_kb=whole("CHENGYUN_MAX_MESSAGE_KB", 1),
         mqtt=v["CHENGYUN_MQTT"],
+        mqtt_queue_mb=whole("CHENGYUN_MQTT_QUEUE_MB", 1),
         mqtt_access=Path(v["CHENGYUN_MQTT_ACCESS"] or Path(v["CHENGYUN_VAR"]) / "mosquitto" / "access"),
         device_per_s=_number("CHENGYUN_DEVICE_PER_S", v["CHENGYUN_DEVICE_PER_S"], 0.001),
         device_burst=whole("CHENGYUN_DEVICE_BURST", 1),

@@ -1,4 +1,5 @@
-"""Callbacks of the operations page: one asked tab, one opened dead letter, one settlement."""
+"""Callbacks of the operations page: one asked tab, one opened dead letter, one settlement of it or of a
+loss."""
 
 from __future__ import annotations
 
@@ -93,6 +94,21 @@ def register(app: Dash, deps: DashDeps) -> None:
             **asked,
             "after": pressed["offset"],
         }
+
+    @app.callback(
+        Output(ids.TOASTS, "children", allow_duplicate=True),
+        Output(ids.OPS_ASK, "data", allow_duplicate=True),
+        Input(ids.OPS_LOSS_PRESS, "data"),
+        State(ids.OPS_LOSS_REASON, "value"),
+        State(ids.OPS_ASK, "data"),
+        prevent_initial_call=True,
+    )
+    def settle_loss(pressed: Data | None, reason: str | None, asked: Data) -> Any:
+        if not pressed:
+            raise PreventUpdate
+        view, number = view_of(deps), int(pressed["mismatch"])
+        deps.handle(c.SettleGatewayLoss(number, reason or ""), view.actor, "desk")
+        return [pieces.toast(view.t("ops.loss.done"))], {**asked, "after": number}
 
 
 def letter_at(deps: DashDeps, view: View, asked: Data) -> Data:

@@ -72,7 +72,7 @@ class Clockwork:
         escalate_due: Callable[[datetime], int],
         file_mismatches: Callable[[datetime], int],
         file_outages: Callable[[datetime, datetime], int],
-        rooms: Mapping[str, Callable[[], Usage]],
+        rooms: Mapping[str, Callable[[], Usage | None]],
         zone: tzinfo,
         audit: Audit,
     ) -> None:

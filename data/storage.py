@@ -28,7 +28,7 @@ _QUEUES: Final = (
     " (SELECT count(*) FROM dead_letters WHERE state = 'open')"
 )
 QUEUES: Final = ("outbox", "intake", "held", "dead_letters")
-ROOMS: Final = ("store", "bus", "live", "files")
+ROOMS: Final = ("store", "bus", "live", "broker", "files")
 
 
 def store_usage(database: Database, disk: str, capacity_gb: float) -> Usage:
@@ -51,15 +51,22 @@ def bus_usage(ask: Callable[[], Usage], capacity_gb: float) -> Usage:
     return usage if usage.capacity else Usage(usage.used, round(capacity_gb * GB) or None)
 
 
-def measure(database: Database, rooms: Mapping[str, Callable[[], Usage]], now: datetime) -> None:
-    """Keep one sample of everything that answers; what is away just now has none."""
+def broker_usage(counters: Callable[[], Mapping[str, Mapping[str, float]]], capacity: int) -> Usage | None:
+    """What waits at Mosquitto, of `capacity` bytes, as the gateways that live hear it; None when none does."""
+    told = [int(of["broker_queue_bytes"]) for of in counters().values() if "broker_queue_bytes" in of]
+    return Usage(max(told), capacity) if told else None
+
+
+def measure(database: Database, rooms: Mapping[str, Callable[[], Usage | None]], now: datetime) -> None:
+    """Keep one sample of everything that answers; what is away just now, or not in use (None), has none."""
     rows: list[tuple[Any, ...]] = []
     for what, ask in rooms.items():
         try:
             usage = ask()
         except (BusUnavailable, LiveAway):
             continue
-        rows.append((what, now, usage.used, usage.capacity))
+        if usage is not None:
+            rows.append((what, now, usage.used, usage.capacity))
     (lengths,) = database.query(_QUEUES)
     rows += [(what, now, n, None) for what, n in zip(QUEUES, lengths, strict=True)]
     with database.transaction() as cursor:

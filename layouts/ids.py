@@ -87,6 +87,9 @@ OPS_VALUE: Final = "ops-value"
 OPS_REASON: Final = "ops-reason"
 OPS_FIX: Final = "ops-fix"
 OPS_EDITOR: Final = "ops-editor"
+OPS_LOSS: Final = "ops-loss"
+OPS_LOSS_REASON: Final = "ops-loss-reason"
+OPS_LOSS_PRESS: Final = "ops-loss-press"
 
 # ops: the form of a feed
 FEED_FORM: Final = "feed-form"

@@ -47,7 +47,41 @@ def ops(view: View) -> Component:
         for name, right, mark in TABS
         if view.may(right)
     ]
-    fix = html.Div(
+    body = html.Main(
+        [
+            html.Nav(
+                [
+                    *tabs,
+                    html.Div(className="cy-grow"),
+                    pieces.button(
+                        [pieces.icon("refresh-cw"), view.t("ui.refresh")],
+                        kind="ghost",
+                        **attrs({"data-refresh": ""}),
+                    ),
+                ],
+                className="side-nav",
+                role="tablist",
+            ),
+            html.Section(
+                html.Div(id=ids.OPS_BODY, className="ops__body"), className="cy-panel ops__main cy-scroll"
+            ),
+            html.Aside(
+                [html.Div(id=ids.OPS_SIDE), _letter_form(view), _loss_form(view), ops_feeds.form(view)],
+                className="cy-panel ops__side cy-scroll",
+                hidden=True,
+                **attrs({"data-side": ""}),
+            ),
+            *(dcc.Store(id=x) for x in (ids.OPS_ASK, ids.OPS_DETAIL_ASK, ids.OPS_PRESS, ids.OPS_LOSS_PRESS)),
+            *(dcc.Store(id=x) for x in (ids.FEED_EDIT, ids.FEED_PRESS)),
+        ],
+        className="ops",
+    )
+    return frame.framed(view, "ops", body)
+
+
+def _letter_form(view: View) -> Component:
+    """An open dead letter: what to send instead, or why it is given up."""
+    return html.Div(
         [
             html.Div(
                 pieces.field(
@@ -86,36 +120,32 @@ def ops(view: View) -> Component:
         hidden=True,
         className="cy-stack fix",
     )
-    body = html.Main(
+
+
+def _loss_form(view: View) -> Component:
+    """A loss that was looked into: why it is closed."""
+    return html.Div(
         [
-            html.Nav(
-                [
-                    *tabs,
-                    html.Div(className="cy-grow"),
-                    pieces.button(
-                        [pieces.icon("refresh-cw"), view.t("ui.refresh")],
-                        kind="ghost",
-                        **attrs({"data-refresh": ""}),
-                    ),
-                ],
-                className="side-nav",
-                role="tablist",
+            html.H2(view.t("ops.loss.title"), className="cy-h2"),
+            html.P(view.t("ops.loss.about"), className="cy-muted"),
+            pieces.field(
+                view.t("word.reason"),
+                dcc.Input(
+                    id=ids.OPS_LOSS_REASON,
+                    type="text",
+                    className="cy-input",
+                    placeholder=view.t("ops.loss.why"),
+                    maxLength=500,
+                ),
             ),
-            html.Section(
-                html.Div(id=ids.OPS_BODY, className="ops__body"), className="cy-panel ops__main cy-scroll"
+            pieces.button(
+                [pieces.icon("check"), view.t("ops.loss.settle")], kind="primary", **attrs({"data-loss": ""})
             ),
-            html.Aside(
-                [html.Div(id=ids.OPS_SIDE), fix, ops_feeds.form(view)],
-                className="cy-panel ops__side cy-scroll",
-                hidden=True,
-                **attrs({"data-side": ""}),
-            ),
-            *(dcc.Store(id=x) for x in (ids.OPS_ASK, ids.OPS_DETAIL_ASK, ids.OPS_PRESS)),
-            *(dcc.Store(id=x) for x in (ids.FEED_EDIT, ids.FEED_PRESS)),
         ],
-        className="ops",
+        id=ids.OPS_LOSS,
+        hidden=True,
+        className="cy-stack fix",
     )
-    return frame.framed(view, "ops", body)
 
 
 def ledger(view: View, answer: Row, asked: Row) -> list[Component]:
@@ -164,6 +194,7 @@ def _windows(view: View, chosen: int) -> Component:
 def _mismatches(view: View, rows: Sequence[Row]) -> Component:
     if not rows:
         return html.Div([pieces.icon("circle-check"), view.t("ops.ledger.balanced")], className="verdict")
+    settles = view.may("deadletter.replay")
     lines = [
         {
             "key": str(r.get("id")),
@@ -176,6 +207,8 @@ def _mismatches(view: View, rows: Sequence[Row]) -> Component:
             "gap": int(r.get("found") or 0) - int(r.get("expected") or 0),
             "since": view.moment(r.get("found_at"), "%m-%d %H:%M:%S"),
             "incident": r.get("incident_number") or view.t("ops.mismatch.unfiled"),
+            # What the gateway's broker dropped agrees with nothing ever again: a person closes it.
+            "open": {"mismatch": r.get("id")} if r.get("kind") == "mqtt_dropped" and settles else None,
         }
         for r in rows
     ]

@@ -34,7 +34,10 @@ def main(argv: list[str] | None = None) -> int:
         "--port", type=int, default=0, help="port; default: that of CHENGYUN_MQTT, else one is chosen"
     )
     parser.add_argument(
-        "--queue-mb", type=int, default=256, help="most that waits for a gateway that is away"
+        "--queue-mb",
+        type=int,
+        default=0,
+        help="most that waits for a gateway that is away; default: CHENGYUN_MQTT_QUEUE_MB",
     )
     parser.add_argument(
         "--reserve-mb", type=int, default=512, help="room kept free on the disk beside the queue"
@@ -57,8 +60,9 @@ def main(argv: list[str] | None = None) -> int:
             scheme = "mqtts" if args.cert else "mqtt"
             print(f"export CHENGYUN_MQTT='{scheme}://{user}:{password}@127.0.0.1:{port}'")
             return 0
+        queue_mb = args.queue_mb or settings.mqtt_queue_mb
         options = Options(
-            args.host, port, args.queue_mb, settings.max_message_kb, args.reserve_mb, args.cert, args.key
+            args.host, port, queue_mb, settings.max_message_kb, args.reserve_mb, args.cert, args.key
         )
         return _run(Watchman(folder, options, user, password, _say))
     except (BadSetting, ValueError) as error:

@@ -35,7 +35,7 @@ from data.questions.incidents import INDICATOR_RECORDS
 from data.reconcile import Reconciler, recount
 from data.registry import load_registry
 from data.scope import area_scope, incident_scope
-from data.storage import bus_usage, files_usage, measure, storage, store_usage
+from data.storage import broker_usage, bus_usage, files_usage, measure, storage, store_usage
 from data.timeseries import TABLES, edition, enable
 from incidents.access import ROLES, Thing, covers, may
 from incidents.commands import (
@@ -581,7 +581,9 @@ def test_room_is_measured_and_forecast(db: Database, tmp_path: Path) -> None:
 
     minutes = [NOW + timedelta(minutes=5 * n) for n in range(5)]
     for at in minutes:
+        gateways = {"gateway:1": {"broker_queue_bytes": 2**20}, "relay:2": {"published": 7}}
         rooms = {
+            "broker": lambda gateways=gateways: broker_usage(lambda: gateways, 2**28),
             "store": lambda: store_usage(db, "", 0),
             "live": lambda: Usage(next(grown), 6_000_000),
             "files": lambda: files_usage(tmp_path),
@@ -597,6 +599,8 @@ def test_room_is_measured_and_forecast(db: Database, tmp_path: Path) -> None:
     }  # fmt: skip
     assert found["live"]["per_day"] == pytest.approx(12 * 24 * 1_000_000)
     assert found["files"]["capacity"] > found["files"]["used"] > 0
+    assert (found["broker"]["used"], found["broker"]["capacity"]) == (2**20, 2**28)
+    assert broker_usage(dict, 2**28) is None, "no gateway tells: nobody knows"
     assert found["held"]["used"] == 0 and found["held"]["per_day"] == 0
     measure(db, {}, minutes[-1] + timedelta(days=8))
     assert db.query("SELECT count(DISTINCT at) FROM storage_samples") == [(1,)]

@@ -20,7 +20,7 @@ from callbacks.desk_press import COMMAND_OF, command_of, report_of
 from incidents.access import RIGHTS, ROLES
 from incidents.model import Actor, Rejected
 from layouts import cameras as cameras_layout
-from layouts import figures
+from layouts import figures, ids
 from layouts import leader as leader_layout
 from layouts import ops as ops_layout
 from layouts.desk import detail, intake, lists
@@ -579,6 +579,22 @@ def test_settled_mismatches_are_no_longer_red() -> None:
         "verdict--wrong" in str(getattr(c, "className", ""))
         for c in walk(ops_layout.ledger(view(), settled, {}))
     )
+
+
+@pytest.mark.parametrize(("kind", "role", "opens"), [
+    ("mqtt_dropped", "administrator", {"mismatch": 7}),
+    ("mqtt_dropped", "auditor", None),
+    ("broker_vs_ledger", "administrator", None),
+])  # fmt: skip
+def test_a_loss_is_opened_by_who_may_settle_it(kind: str, role: str, opens: object) -> None:
+    row = {"id": 7, "kind": kind, "topic": "t", "partition": 0, "expected": 1, "found": 0, "found_at": 1}
+    answer = {"rows": [], "partitions": [], "mismatches": [row]}
+    (table,) = (
+        c
+        for c in walk(ops_layout.ledger(view(role=role), answer, {}))
+        if getattr(c, "id", "") == ids.OPS_MISMATCHES
+    )
+    assert [line["open"] for line in table.rowData] == [opens]
 
 
 def test_leader_sees_each_unknown_thing_with_its_way() -> None:

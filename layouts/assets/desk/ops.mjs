@@ -8,7 +8,9 @@ startShell();
 const {side} = await startTabs('ops-ask', 'ledger');
 const fix = await ready('ops-fix');
 const feedForm = document.getElementById('feed-form');
+const loss = await ready('ops-loss');
 let letter = null;
+let dropped = null;
 
 // Until the form is filled with what the store has, nothing may be typed into it: it would be overwritten.
 new MutationObserver(() => { feedForm.inert = false; }).observe(feedForm, {attributeFilter: ['data-filled']});
@@ -16,6 +18,7 @@ new MutationObserver(() => { feedForm.inert = false; }).observe(feedForm, {attri
 function openFeed(id) {
   feedForm.inert = true;
   show(fix, false);
+  show(loss, false);
   setProps('ops-side', {children: []});
   setProps('feed-result', {children: []});
   document.getElementById('feed-id').readOnly = Boolean(id);
@@ -29,9 +32,23 @@ document.addEventListener('click', ({target}) => {
   if (row?.open) {
     letter = row.open;
     show(feedForm, false);
+    show(loss, false);
     show(side, true);
     show(fix, letter.state === 'open');
     tell('ops-detail-ask', letter);
+    return;
+  }
+  const mismatch = rowOf(target, 'ops-mismatches');
+  if (mismatch?.open) {
+    dropped = mismatch.open;
+    setProps('ops-side', {children: []});
+    setProps('ops-loss-reason', {value: ''});
+    for (const [part, on] of [[feedForm, false], [fix, false], [loss, true], [side, true]]) show(part, on);
+    return;
+  }
+  if (target.closest('[data-loss]') && dropped) {
+    tell('ops-loss-press', dropped);
+    show(side, false);
     return;
   }
   const feed = target.closest('[data-feed]');
