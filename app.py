@@ -28,7 +28,9 @@ from settings import BadSetting, Settings
 
 if TYPE_CHECKING:
     from data.questions.context import TryFeed
+    from incidents.gb28181 import Edition
     from incidents.ports import TopicPartition
+    from streams.feeds.alarm_mapping import Alarms
 
 
 def clock() -> datetime:
@@ -145,7 +147,21 @@ class Parts:
             return StoredFeed(*row[:6]) if row else None
 
         limit = self.settings.max_message_kb * 1024
-        return FeedTrial(lookup, FeedStates(self.database).load, self.feed_world(), limit)
+        return FeedTrial(lookup, FeedStates(self.database).load, self.feed_world(), limit, self.alarms())
+
+    def alarms(self) -> Alarms:
+        """Video systems as the city has set them up."""
+        from data.alarm_sources import alarm_maps, camera_channels
+        from streams.adapters.alarm import Source, shipped_kinds
+        from streams.feeds.alarm_mapping import Alarms
+
+        zone = ZoneInfo(self.settings.timezone)
+
+        def source_of(feed: str, system: str, edition: Edition) -> Source:
+            kinds = shipped_kinds({system: alarm_maps(self.database, system)})[system]
+            return Source(feed, kinds, camera_channels(self.database, feed), zone, edition)
+
+        return Alarms(source_of, clock)
 
     def service(self, facts: Any, finder: Any, extra: Callable[[], dict[str, Any]]) -> Any:
         """The one door of the domain."""
@@ -250,7 +266,6 @@ def web(s: Settings, args: argparse.Namespace) -> int:
     from callbacks.http.video import video_router
     from callbacks.http.webhook import webhook_router
     from callbacks.server import WebServer, make_server
-    from data.alarm_sources import alarm_maps, camera_channels
     from data.device_access import DeviceAccess
     from data.feed_tokens import FeedTokens
     from data.map_layers import StoreLayers
@@ -262,7 +277,7 @@ def web(s: Settings, args: argparse.Namespace) -> int:
     from incidents.gateway import Rate
     from incidents.gb28181 import EDITIONS
     from streams import cloudevents, topics
-    from streams.adapters.alarm import Quiet, Source, message, shipped_kinds
+    from streams.adapters.alarm import Quiet, message
     from streams.adapters.letter import letter_of
     from streams.adapters.table import ADAPTERS
     from streams.device_payload import message_of
@@ -279,14 +294,14 @@ def web(s: Settings, args: argparse.Namespace) -> int:
         cloudevents.check(value)
         return key
 
-    def adapt_alarm(feed: str, system: str, edition: str, payload: bytes) -> tuple[str, bytes] | str:
+    alarms = parts.alarms()
+
+    def adapt_alarm(feed: str, system: str, edition: Any, payload: bytes) -> tuple[str, bytes] | str:
         if system not in ADAPTERS:
             raise Bad("unknown_system", field="system", found=system, rule=f"one of {', '.join(ADAPTERS)}")
         if edition not in EDITIONS:
             raise Bad("unknown_edition", field="edition", found=edition, rule=f"one of {', '.join(EDITIONS)}")
-        kinds = shipped_kinds({system: alarm_maps(parts.database, system)})[system]
-        channels = camera_channels(parts.database, feed)
-        source = Source(feed, kinds, channels, ZoneInfo(s.timezone), edition)
+        source = alarms.source_of(feed, system, edition)
         found = ADAPTERS[system](payload, source, clock())
         return found.why if isinstance(found, Quiet) else (found.camera, message(source, found))
 
@@ -370,7 +385,8 @@ def webhook_intake(parts: Parts, producer: Any, limit: int) -> Any:
         row = stored_feed(parts.database, feed)
         return (StoredFeed(*row[:6]), row[6]) if row else None
 
-    return WebhookIntake(lookup, checked, producer, FeedStates(parts.database), clock, limit)
+    check = partial(checked, alarms=parts.alarms())
+    return WebhookIntake(lookup, check, producer, FeedStates(parts.database), clock, limit)
 
 
 def process_facts(parts: Parts, inspector: Any) -> dict[str, Any]:
@@ -963,7 +979,7 @@ def run_feeds(s: Settings, args: argparse.Namespace) -> int:
     producer = parts.bus.producer()
     FeedHouse(
         stored=lambda: [StoredFeed(*row) for row in stored_feeds(parts.database)],
-        check=checked,
+        check=partial(checked, alarms=parts.alarms()),
         claim=FeedClaims(parts.database).claim,
         sink=producer,
         states=FeedStates(parts.database),

@@ -6,21 +6,24 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from incidents.model import Rejected
-from streams.feeds.kinds import Feed, check_feed
+from streams.feeds.alarm_mapping import Alarms
+from streams.feeds.kinds import SHIPPED, Feed, check_feed
 from streams.feeds.mapping import BadMapping
 from streams.feeds.port import BadConfig
 from streams.feeds.runner import StoredFeed
 
 
-def checked(stored: StoredFeed) -> Feed:
+def checked(stored: StoredFeed, alarms: Alarms = SHIPPED) -> Feed:
     """A stored feed, checked. Raises BadConfig, BadMapping."""
-    return check_feed(stored.id, stored.kind, stored.config, stored.secrets, stored.mapping, stored.version)
+    return check_feed(
+        stored.id, stored.kind, stored.config, stored.secrets, stored.mapping, stored.version, alarms
+    )
 
 
-def accepted(stored: StoredFeed) -> Feed:
+def accepted(stored: StoredFeed, alarms: Alarms = SHIPPED) -> Feed:
     """A stored feed, checked. Raises Rejected(field) with every fault of a mapping in `faults`."""
     try:
-        return checked(stored)
+        return checked(stored, alarms)
     except BadConfig as error:
         raise Rejected("field", str(error), field=error.field) from None
     except BadMapping as error:

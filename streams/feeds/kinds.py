@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
+from incidents.gb28181 import Edition
+from streams.adapters.alarm import Source as AlarmSource
+from streams.adapters.alarm import shipped_kinds
 from streams.feeds import folder, http_pull, kafka_topic, mqtt_topic, replay_file, sql_pull, webhook
 from streams.feeds.addresses import AddressPolicy
+from streams.feeds.alarm_mapping import AlarmMapping, Alarms, alarm_mapping, is_alarm
 from streams.feeds.mapping import CompiledMapping, compile_mapping
 from streams.feeds.port import BadConfig, Source
 
@@ -30,6 +34,9 @@ SHAPES: Final[Mapping[str, tuple[type[Any], type[Any], Callable[[Any, Any], None
 }
 
 
+AnyMapping = CompiledMapping | AlarmMapping
+
+
 @dataclass(frozen=True, slots=True)
 class Feed:
     """A feed as it is configured, checked. `config` and `secrets` are of the shapes of its kind."""
@@ -38,7 +45,7 @@ class Feed:
     kind: str
     config: Any
     secrets: Any
-    mapping: CompiledMapping
+    mapping: AnyMapping
     version: int = 1
 
     @property
@@ -61,8 +68,22 @@ def _shaped(kind: type[Any], value: object, where: str) -> Any:
         raise BadConfig(field, shown, words) from None
 
 
+def as_shipped(feed: str, system: str, edition: Edition) -> AlarmSource:
+    """A video system of which the city has set up nothing."""
+    return AlarmSource(feed, shipped_kinds()[system], edition=edition)
+
+
+SHIPPED: Final = Alarms(as_shipped, lambda: datetime.now(UTC))
+
+
 def check_feed(
-    id: str, kind: str, config: object, secrets: object, mapping: object, version: int = 1
+    id: str,
+    kind: str,
+    config: object,
+    secrets: object,
+    mapping: object,
+    version: int = 1,
+    alarms: Alarms = SHIPPED,
 ) -> Feed:
     """A feed from its data. Raises BadConfig or BadMapping."""
     if kind not in SHAPES:
@@ -70,7 +91,8 @@ def check_feed(
     of_config, of_secrets, check = SHAPES[kind]
     shaped, hidden = _shaped(of_config, config, "config"), _shaped(of_secrets, secrets, "secrets")
     check(shaped, hidden)
-    return Feed(id, kind, shaped, hidden, compile_mapping(mapping), version)
+    made = alarm_mapping(mapping, alarms) if is_alarm(mapping) else compile_mapping(mapping)
+    return Feed(id, kind, shaped, hidden, made, version)
 
 
 @dataclass(frozen=True, slots=True)

@@ -196,7 +196,7 @@ Maker = Callable[[_Scope], Any]
 """Makes a value, or _ABSENT. Raises BadRecord."""
 
 
-def _expression(field: str, text: object, faults: list[Fault]) -> Callable[[Any], Any]:
+def expression(field: str, text: object, faults: list[Fault]) -> Callable[[Any], Any]:
     """A compiled JMESPath; what is wrong goes to `faults`."""
     if not isinstance(text, str) or not text.strip() or len(text) > LONGEST_EXPRESSION:
         rule = f"must be a JMESPath of at most {LONGEST_EXPRESSION} characters"
@@ -220,7 +220,7 @@ def _expression(field: str, text: object, faults: list[Fault]) -> Callable[[Any]
 def _source(field: str, rule: Mapping[str, Any], faults: list[Fault]) -> tuple[Callable[[_Scope], Any], str]:
     """What fetches the rule's raw value, and the words that say where from."""
     if "path" in rule:
-        search = _expression(f"{field}.path", rule["path"], faults)
+        search = expression(f"{field}.path", rule["path"], faults)
         words = f"path {_shown(rule['path'])!r}"
         if rule.get("whole"):
             return (lambda scope: search(scope.record.body)), words
@@ -246,7 +246,7 @@ def _template(field: str, rule: Mapping[str, Any], faults: list[Fault]) -> Calla
         faults.append(Fault(f"{field}.template", _shown(template), "must be a text with {JMESPath} in it"))
         return lambda scope: None
     parts = _SLOT.split(template)
-    searches = [_expression(f"{field}.template", text, faults) for text in parts[1::2]]
+    searches = [expression(f"{field}.template", text, faults) for text in parts[1::2]]
 
     def fill(scope: _Scope) -> Any:
         origin = scope.record.body if rule.get("whole") else scope.part
@@ -453,7 +453,7 @@ def _list(field: str, rule: Any, shape: shapes.Type, zone: tzinfo, faults: list[
     if not isinstance(rule, dict) or rule.keys() != {"each", "item"}:
         faults.append(Fault(field, _shown(rule), 'must be a list, or {"each": JMESPath, "item": …}'))
         return lambda scope: _ABSENT
-    search = _expression(f"{field}.each", rule["each"], faults)
+    search = expression(f"{field}.each", rule["each"], faults)
     item = _tree(f"{field}.item", rule["item"], shape, zone, faults)
 
     def make(scope: _Scope) -> Any:
@@ -561,7 +561,7 @@ def compile_mapping(spec: object) -> CompiledMapping:
     zone = _zone_of("zone", spec.get("zone", DEFAULT_ZONE), faults)
     chosen = _topics_of(spec["topic"], faults)
     topic = _leaf("topic", spec["topic"], "text", zone, faults)
-    each = _expression("each", spec["each"], faults) if "each" in spec else None
+    each = expression("each", spec["each"], faults) if "each" in spec else None
     id = _leaf("id", spec["id"], "text", zone, faults) if "id" in spec else None
     time = _leaf("time", spec["time"], "time", zone, faults)
     data = {}

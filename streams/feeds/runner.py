@@ -15,8 +15,8 @@ import structlog
 from incidents.feeds import Failure
 from incidents.ports import BusRefused, BusUnavailable, MessageRefused, Outgoing
 from streams.feed.sending import Sink, Stop
-from streams.feeds.kinds import PUSHED, Feed, Surroundings, open_source
-from streams.feeds.mapping import BadMapping, CompiledMapping, Mapped, outgoing, set_aside
+from streams.feeds.kinds import PUSHED, AnyMapping, Feed, Surroundings, open_source
+from streams.feeds.mapping import BadMapping, Mapped, outgoing, set_aside
 from streams.feeds.port import (
     BadConfig,
     BadRaw,
@@ -78,7 +78,7 @@ def _always() -> bool:
 
 
 def messages_of(
-    feed: str, mapping: CompiledMapping, records: Sequence[RawRecord | BadRaw], now: datetime, max_bytes: int
+    feed: str, mapping: AnyMapping, records: Sequence[RawRecord | BadRaw], now: datetime, max_bytes: int
 ) -> tuple[list[Outgoing], int]:
     """The messages of records, in order, and how many of them are set aside."""
     made: list[Outgoing] = []
@@ -97,9 +97,7 @@ def messages_of(
     return made, aside
 
 
-def publish(
-    sink: Sink, feed: str, mapping: CompiledMapping, messages: Sequence[Outgoing], now: datetime
-) -> int:
+def publish(sink: Sink, feed: str, mapping: AnyMapping, messages: Sequence[Outgoing], now: datetime) -> int:
     """Put them on the bus; one that the bus will never take is set aside in its place. Returns how many those are.
 
     Raises BusUnavailable or BusRefused.

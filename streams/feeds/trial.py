@@ -15,8 +15,9 @@ from incidents.commands import SaveFeed
 from incidents.feeds import with_changes
 from incidents.model import Rejected
 from streams.feeds import mqtt_topic, webhook
+from streams.feeds.alarm_mapping import Alarms
 from streams.feeds.checking import accepted
-from streams.feeds.kinds import PUSHED, Feed, Surroundings, open_trial
+from streams.feeds.kinds import PUSHED, SHIPPED, Feed, Surroundings, open_trial
 from streams.feeds.mapping import BadRecord, Mapped
 from streams.feeds.port import BadRaw, Position, RawRecord, Source, SourceAway, SourceFault, json_record
 from streams.feeds.runner import StoredFeed
@@ -38,7 +39,9 @@ class FeedTrial:
         position: Callable[[str], Position],
         world: Surroundings,
         max_bytes: int,
+        alarms: Alarms = SHIPPED,
     ) -> None:
+        self._alarms = alarms
         self._lookup = lookup
         self._position = position
         self._world = world
@@ -55,7 +58,7 @@ class FeedTrial:
             raise Rejected(
                 "not_found", f"feed={feed!r}: there is no feed with an adapter of this name", field="feed"
             )
-        checked = accepted(tried)
+        checked = accepted(tried, self._alarms)
         now = self._world.clock()
         if sample:
             if len(sample) > LONGEST_SAMPLE:

@@ -173,6 +173,9 @@ class Clock:
 open_sql = sql_opener(ForeignTable, SqlAway, SqlWrong)
 
 
+TOPICS = (topics.READING, topics.GRID_REPORT, topics.VIDEO_ALARM)
+
+
 @dataclass
 class Line:
     """See the module's text."""
@@ -190,13 +193,13 @@ class Line:
         self.sink = self.bus.producer()
         self.states = FeedStates(self.database)
         inspector = self.bus.inspector()
-        inspector.ensure_topics({topics.READING: 2, topics.GRID_REPORT: 1})
+        inspector.ensure_topics({topics.READING: 2, topics.GRID_REPORT: 1, topics.VIDEO_ALARM: 1})
         inspector.close()
 
     def open(self) -> None:
         """Start ingest."""
         consumer = Consumer(
-            bus=self.bus, group="feeds", topics=(topics.READING, topics.GRID_REPORT), store=FlushStore(self.database),
+            bus=self.bus, group="feeds", topics=TOPICS, store=FlushStore(self.database),
             limits=LIMITS, locate=locate, clock=self.clock, after=lambda work: None, idle=lambda: None,
             store_away=AWAY, batch=500,
         )  # fmt: skip

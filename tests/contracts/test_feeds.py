@@ -365,6 +365,53 @@ def test_heard_late_silent_heard_again(made: type[Kind], line: Line, tmp_path: P
         runner.source.close()
 
 
+CAMERA = "99010200131320000001"
+
+
+def test_frigate_is_heard_on_its_own_topic(line: Line, tmp_path: Path) -> None:
+    """Three tellings of one object, one of a false positive, one of a label that nobody has mapped."""
+    line.database.query(
+        "INSERT INTO cameras (code, name, lon, lat) VALUES (%s, '东门', 113.91, 21.88)", (CAMERA,)
+    )
+    line.database.query(
+        "INSERT INTO camera_alarm_kinds (kind, name, class_code, level) VALUES ('person_seen', '有人', '', 4)"
+    )
+    line.database.query("UPDATE registry_version SET n = n + 1")
+    broker = Mosquitto.program() and Mosquitto(tmp_path / "mosquitto")
+    if not broker:
+        not_run("Frigate's broker (mosquitto is not installed)")
+    config = {"host": "127.0.0.1", "port": broker.port, "topics": ["frigate/events"]}
+    feed = line.register("mqtt", config, {"alarm": "frigate", "payload": "payload"})
+    broker.start()
+    try:
+        runner = line.runner(feed)
+        runner.step(0.2)  # a listener must be there before anything is said
+        at = line.clock.now.timestamp()
+        told = [
+            {"type": kind, "after": {"id": "1.5-abc", "camera": CAMERA, "label": label, "start_time": at, **more}}
+            for kind, label, more in (
+                ("new", "person", {}), ("update", "person", {"score": 0.9}), ("end", "person", {}),
+                ("new", "person", {"false_positive": True}), ("new", "giraffe", {}),
+            )
+        ]  # fmt: skip
+        multiple(
+            [("frigate/events", json.dumps(e), 1, False) for e in told],
+            port=broker.port,
+            hostname="127.0.0.1",
+        )
+        wait_for(lambda: runner.step(0.2) and line.row()["records"] == 5, 30, lambda: str(line.row()))
+        assert line.settle(4) == (1, 1, 2, 0), line.database.query(
+            "SELECT reason, field, found FROM dead_letters"
+        )
+        assert line.database.query("SELECT kind, feed, camera FROM intake") == [("alarm", "source", CAMERA)]
+        assert line.database.query("SELECT reason, field, found FROM dead_letters") == [
+            ("mapping", "after.label", "giraffe")
+        ]
+    finally:
+        runner.source.close()
+        broker.stop()
+
+
 class Crash(BaseException):
     """The process dies here."""
 

@@ -19,7 +19,7 @@ from incidents.model import FINAL_STAGES, Stage
 from settings import SETTINGS
 from streams import topics
 from streams.envelope import DATA_OF_TOPIC, Message, Point, Reading, Reporter
-from streams.feeds import mapping
+from streams.feeds import alarm_mapping, mapping
 from streams.feeds.http_pull import Paging, Since
 from streams.feeds.kinds import SHAPES
 from streams.feeds.sample_feeds import sample_feeds
@@ -246,6 +246,7 @@ def feeds() -> str:
         f"# Feeds: how to connect a source\n\n{NOTICE}\n{FEEDS_INTRODUCTION}",
         "## Mapping\n\n" + _docstring(mapping.__doc__),
         table(("rule", "example", "gives"), MAPPING_RULES),
+        "## Alarms of video systems\n\n" + _docstring(alarm_mapping.__doc__),
     ]
     for sample in sample_feeds():
         config, secrets, _ = SHAPES[sample["kind"]]

@@ -32,9 +32,10 @@ from streams.device_payload import message_of
 from streams.envelope import Bad, decode, key_of
 from streams.feed.recording import BadRow, RecordingError, detect_encoding, parse_time
 from streams.feeds import mqtt_topic, webhook
+from streams.feeds.alarm_mapping import alarm_mapping, is_alarm
 from streams.feeds.http_pull import records_in
-from streams.feeds.kinds import KINDS, check_feed
-from streams.feeds.mapping import BadMapping, CompiledMapping, Mapped, compile_mapping, set_aside
+from streams.feeds.kinds import KINDS, SHIPPED, AnyMapping, check_feed
+from streams.feeds.mapping import BadMapping, Mapped, compile_mapping, set_aside
 from streams.feeds.port import BadConfig, BadRaw, RawRecord, SourceFault, decode_json, json_record
 from streams.feeds.sample_feeds import feed_of, sample_feeds
 from streams.feeds.tables import TableRow, read_table
@@ -58,7 +59,7 @@ CRASHERS: Final = Path(__file__).with_name("crashers")
 EXAMPLES: Final = Path(__file__).resolve().parents[2] / "streams" / "examples"
 
 
-def _mapped(mapping: CompiledMapping, record: RawRecord | BadRaw) -> None:
+def _mapped(mapping: AnyMapping, record: RawRecord | BadRaw) -> None:
     """A record gives messages that decode, or is set aside as a message that is rejected for `mapping`."""
     if isinstance(record, BadRaw):
         _aside(mapping, record, record)
@@ -72,7 +73,7 @@ def _mapped(mapping: CompiledMapping, record: RawRecord | BadRaw) -> None:
             _aside(mapping, record, made)
 
 
-def _aside(mapping: CompiledMapping, record: RawRecord | BadRaw, why: Any) -> None:
+def _aside(mapping: AnyMapping, record: RawRecord | BadRaw, why: Any) -> None:
     message = set_aside("fuzz", mapping.first_topic, record, why, NOW)
     assert len(message.value) < 200_000
     try:
@@ -87,7 +88,7 @@ def _aside(mapping: CompiledMapping, record: RawRecord | BadRaw, why: Any) -> No
 class Tools:
     """Made once per process: compiled mappings and a folder."""
 
-    mappings: tuple[CompiledMapping, ...]
+    mappings: tuple[AnyMapping, ...]
     folder: Path
 
     def envelope(self, data: bytes) -> None:
@@ -115,7 +116,8 @@ class Tools:
     def mapping_spec(self, data: bytes) -> None:
         """compile_mapping: BadMapping; the mapping then takes any record."""
         try:
-            compiled = compile_mapping(decode_json(data))
+            spec = decode_json(data)
+            compiled: AnyMapping = alarm_mapping(spec, SHIPPED) if is_alarm(spec) else compile_mapping(spec)
         except (ValueError, BadMapping):
             return
         for body in ({"a": [1, {"b": "2026-11-26"}], "d": "WL-1"}, [None, -0.0], "text", 10**30):
@@ -306,7 +308,8 @@ def _sheet() -> bytes:
 
 def tools() -> Tools:
     """Everything the targets need."""
-    mappings = tuple(feed_of(s).mapping for s in sample_feeds())
+    mappings: tuple[AnyMapping, ...] = tuple(feed_of(s).mapping for s in sample_feeds())
+    mappings += tuple(alarm_mapping({"alarm": system}, SHIPPED) for system in ADAPTERS)
     loose = compile_mapping(
         {"topic": topics.GRID_REPORT, "time": {"path": "t", "otherwise": "2026-11-26"}, "data": {
             "channel": "hotline", "text": {"path": "z", "otherwise": "x"}, "level": {"path": "q", "optional": True},
@@ -341,6 +344,7 @@ def seeds(name: str) -> list[bytes]:
             found += [msgspec.json.encode(s["sample"]) for s in samples if not isinstance(s["sample"], str)]
         case "mapping_spec":
             found += [msgspec.json.encode(s["mapping"]) for s in samples]
+            found += [b'{"alarm": "frigate", "payload": "a[1]"}', b'{"alarm": "gb28181", "edition": "2022"}']
         case "config":
             found += [msgspec.json.encode(s) for s in samples]
         case "mqtt" | "csv" | "gbk":

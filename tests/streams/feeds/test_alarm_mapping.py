@@ -1,0 +1,109 @@
+"""Alarms of video systems as feeds: the adapter makes the message, whatever brought the record."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from incidents.gb28181 import Edition
+from streams import topics
+from streams.adapters.alarm import Source, shipped_kinds
+from streams.envelope import decode
+from streams.feeds.alarm_mapping import AlarmMapping, Alarms, alarm_mapping
+from streams.feeds.kinds import check_feed
+from streams.feeds.mapping import BadMapping, BadRecord, Mapped
+from streams.feeds.mqtt_topic import mqtt_record
+from streams.feeds.port import RawRecord
+
+CAMERA = "99010200131320000001"
+NOW = datetime(2026, 11, 26, 6, 6, tzinfo=UTC)
+LIMIT = 1024 * 1024
+NOTIFY = f"""<?xml version="1.0" encoding="UTF-8"?>
+<Notify><CmdType>Alarm</CmdType><SN>5</SN><DeviceID>{CAMERA}</DeviceID><AlarmPriority>1</AlarmPriority>
+<AlarmMethod>5</AlarmMethod><AlarmTime>2026-11-26T14:05:06</AlarmTime><Info><AlarmType>6</AlarmType></Info></Notify>"""
+
+
+def source_of(feed: str, system: str, edition: Edition) -> Source:
+    """The city calls Frigate's camera "gate" by its code, and has a line of its own for people."""
+    kinds = shipped_kinds({"frigate": {"person": "zone_intrusion"}})[system]
+    return Source(feed, kinds, {"gate": CAMERA}, ZoneInfo("Asia/Shanghai"), edition)
+
+
+ALARMS = Alarms(source_of, lambda: NOW)
+
+
+def event(kind: str = "new", **after: Any) -> bytes:
+    known = {"id": "1.5-abc", "camera": "gate", "label": "person", "start_time": 1795680000.5, "score": 0.7}
+    return json.dumps({"type": kind, "before": {}, "after": known | after}).encode()
+
+
+def made(spec: dict[str, object], record: object) -> list[Mapped | BadRecord]:
+    assert isinstance(record, RawRecord)
+    return alarm_mapping(spec, ALARMS).messages("frigate-1", record, LIMIT)
+
+
+def test_frigates_own_topic_is_a_feed() -> None:
+    record = mqtt_record("frigate/events", event(), NOW)
+    (found,) = made({"alarm": "frigate", "payload": "payload"}, record)
+    assert isinstance(found, Mapped)
+    message = decode(found.topic, found.value, LIMIT)
+    assert (found.topic, found.key) == (topics.VIDEO_ALARM, CAMERA)
+    assert (message.source, message.data.kind) == ("urn:feed:frigate-1", "zone_intrusion")
+    again = mqtt_record("frigate/events", event("end"), NOW + timedelta(minutes=1))
+    assert [
+        m.id for m in made({"alarm": "frigate", "payload": "payload"}, again) if isinstance(m, Mapped)
+    ] == [found.id]
+
+
+def test_what_raises_nothing_makes_no_message() -> None:
+    assert made({"alarm": "frigate"}, RawRecord("r", json.loads(event(false_positive=True)))) == []
+
+
+def test_text_goes_to_the_adapter_as_it_is() -> None:
+    (found,) = made(
+        {"alarm": "gb28181", "edition": "2022", "payload": "xml"}, RawRecord("r", {"xml": NOTIFY})
+    )
+    assert isinstance(found, Mapped) and decode(found.topic, found.value, LIMIT).data.kind == "zone_intrusion"
+
+
+@pytest.mark.parametrize(
+    ("body", "field", "rule"),
+    [
+        (json.loads(event(camera="backyard")), "after.camera", "unknown_camera: must be mapped"),
+        (json.loads(event(label="giraffe")), "after.label", "unknown_type"),
+        ({"type": "new"}, "", "invalid"),
+        ("no JSON", "payload", "malformed"),
+        (None, "payload", "must be there"),
+        ("\ud800", "payload", "must be text or JSON"),
+    ],
+)
+def test_a_bad_record_says_field_and_rule(body: Any, field: str, rule: str) -> None:
+    (bad,) = made({"alarm": "frigate"}, RawRecord("r", body))
+    assert isinstance(bad, BadRecord)
+    assert bad.rule.startswith(rule) and (not field or bad.field == field)
+
+
+@pytest.mark.parametrize(
+    ("spec", "fields"),
+    [
+        ({"alarm": "axis"}, ["alarm"]),
+        ({"alarm": ["frigate"]}, ["alarm"]),
+        ({"alarm": "gb28181", "edition": 2022}, ["edition"]),
+        ({"alarm": "frigate", "payload": "a["}, ["payload"]),
+        ({"alarm": "frigate", "topic": topics.VIDEO_ALARM, "payload": 7}, ["topic", "payload"]),
+    ],
+)
+def test_a_bad_mapping_names_every_fault(spec: dict[str, object], fields: list[str]) -> None:
+    with pytest.raises(BadMapping) as caught:
+        check_feed("f", "mqtt", {"host": "h", "topics": ["frigate/events"]}, {}, spec)
+    assert [fault.field for fault in caught.value.faults] == fields
+
+
+def test_it_is_a_mapping_like_another() -> None:
+    feed = check_feed("f", "mqtt", {"host": "h", "topics": ["frigate/events"]}, {}, {"alarm": "frigate"})
+    assert isinstance(feed.mapping, AlarmMapping)
+    assert (feed.mapping.topics, feed.mapping.first_topic) == ({topics.VIDEO_ALARM}, topics.VIDEO_ALARM)
