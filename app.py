@@ -1,6 +1,6 @@
 """Chengyun 城运: the composition root and the command line. Who meets whom is said here and nowhere else.
 
-python app.py web | ingest | relay | gateway | feed | demo | migrate | init | import | device | deadletter |
+python app.py web | ingest | relay | gateway | feed | demo | migrate | init | import | device | pole | deadletter |
               reconcile | newbus | backup | restore | bench
 """
 
@@ -817,6 +817,27 @@ def device(s: Settings, args: argparse.Namespace) -> int:
     return failed
 
 
+def pole(s: Settings, args: argparse.Namespace) -> int:
+    """Put a smart lamp pole together from registered devices and cameras, or take it apart."""
+    from data.dead_letters import COMMAND_LINE
+    from incidents import commands as c
+    from incidents.model import Actor, Rejected
+
+    parts = Parts(s, "pole")
+    facts, finder = parts.city()
+    actor = Actor(0, COMMAND_LINE, COMMAND_LINE, "administrator", "", (facts.path,))
+    command: object = c.SavePole(args.id, args.name, args.part)
+    if args.remove:
+        command = c.RemovePole(args.id, args.remove)
+    try:
+        done = parts.service(facts, finder, dict).handle(command, actor, "cli")
+    except Rejected as error:
+        print(f"pole: {error}", file=sys.stderr)
+        return 1
+    print(f"{args.id}\tremoved" if args.remove else f"{args.id}\t{done['how']}\t{done['members']} parts")
+    return 0
+
+
 def import_table(s: Settings, args: argparse.Namespace) -> int:
     """Look at a table of devices or cameras (CSV, XLSX), or with --confirm store all of it or nothing."""
     import base64
@@ -1023,6 +1044,11 @@ def parser() -> argparse.ArgumentParser:
         "--number-pattern", default=DEFAULT_PATTERN, help="incident numbers: text, {date}, {serial:05d}"
     )
     add("reconcile", reconcile)
+    sub = add("pole", pole)
+    sub.add_argument("id")
+    sub.add_argument("part", nargs="*", help="function=ID of a device or camera: all that the pole has then")
+    sub.add_argument("--name", default="")
+    sub.add_argument("--remove", metavar="REASON", default="", help="take it apart; its devices stay")
     sub = add("import", import_table)
     sub.add_argument("what", choices=("devices", "cameras"))
     sub.add_argument("file")

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from data import device_credentials
+from data import device_credentials, poles
 from data.accounts import Accounts, require_area
 from data.database import Cursor, json
 from data.device_import import import_devices
@@ -25,7 +25,11 @@ from incidents.model import Actor, Rejected
 TOO_LARGE: Final = "too_large"
 """Reason of a dead letter that cannot go back as it is."""
 
-DEVICE_HANDLERS: Final[Mapping[type, Handler]] = {**REGISTRY_HANDLERS, c.ImportDevices: import_devices}
+DEVICE_HANDLERS: Final[Mapping[type, Handler]] = {
+    **REGISTRY_HANDLERS,
+    **poles.HANDLERS,
+    c.ImportDevices: import_devices,
+}
 
 LEVELS: Final = ("city", "district", "town", "village", "duty_grid", "cell")
 

@@ -303,6 +303,24 @@ class RetireDevice:
 
 
 @dataclass(frozen=True, slots=True)
+class SavePole:
+    """Put a smart lamp pole together from registered devices and cameras, or change it: `members` are all it has then,
+    each "function=ID" (lighting=LAMP-000001, traffic=a camera's 20 digits). A thing is a part of one pole at most."""
+
+    id: str
+    name: str
+    members: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class RemovePole:
+    """Take a pole apart, with a reason: its devices and cameras stay, each by itself."""
+
+    id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class SaveDeviceType:
     """Add a device type or change it; `period_s` is what its devices report by, unless they say otherwise."""
 
@@ -562,6 +580,8 @@ COMMANDS: Final[dict[str, type]] = {
     "settle_gateway_loss": SettleGatewayLoss,
     "save_device": SaveDevice,
     "retire_device": RetireDevice,
+    "save_pole": SavePole,
+    "remove_pole": RemovePole,
     "save_device_type": SaveDeviceType,
     "save_metric": SaveMetric,
     "import_devices": ImportDevices,
@@ -1036,6 +1056,8 @@ ACTION_OF: Final[dict[str, str]] = {
     "settle_gateway_loss": "deadletter.replay",
     "save_device": "device.manage",
     "retire_device": "device.manage",
+    "save_pole": "device.manage",
+    "remove_pole": "device.manage",
     "save_device_type": "device_type.manage",
     "save_metric": "device_type.manage",
     "import_devices": "device.manage",

@@ -29,7 +29,7 @@ POLE_FUNCTIONS: Final = (
 """What a smart lamp pole can do: 智慧绿色照明、Wi-Fi、环境监测、交通监控、信息发布、5G微基站、一键报警求助、智能充电桩
 (SYSTEMS S32, JM:906). Each has one member or more, with a status of its own."""
 
-_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}")
+ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}")
 
 EARLIEST: Final = date(1990, 1, 1)
 LATEST: Final = date(2100, 1, 1)
@@ -59,6 +59,12 @@ RULES: Final[Mapping[str, tuple[str, str]]] = {
     "area": ("within your areas, is in {0}", "您所辖区域内，实际在 {0}"),
     "twice": ("there once; row {0} has it too", "只出现一次；第 {0} 行已有"),
     "merged": ("not merged across columns; split the cells {0}", "不跨列合并；请拆分单元格 {0}"),
+    "member": (
+        f"function=ID, the function one of {', '.join(POLE_FUNCTIONS)}",
+        "“功能=编号”，功能为八类之一",
+    ),
+    "members": ("there: a pole has 1 to 100 parts", "必有：灯杆有 1–100 个部件"),
+    "name": (f"1 to {LONGEST_TEXT} characters", f"1–{LONGEST_TEXT} 字"),
     "header": ("a column of the registry (see the template)", "登记表的列（见模板）"),
     "column_twice": ("there once; {0} is given twice", "只出现一次；{0} 给出了两次"),
     "no_id": ("there: a column with the device's id", "必有：设备编号列"),
@@ -139,7 +145,7 @@ def faults_of(sheet: DeviceSheet, known: Known) -> list[Fault]:
             value = getattr(sheet, column)
             found.append(Fault(column, "" if value is None else str(value), code))
 
-    must(_ID.fullmatch(sheet.id) is not None, "id", "id")
+    must(ID.fullmatch(sheet.id) is not None, "id", "id")
     must(sheet.type in known.periods, "type", "type")
     must(not sheet.unit or sheet.unit in known.units, "unit", "unit")
     for column in ("name", "owner", "address"):

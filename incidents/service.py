@@ -291,6 +291,8 @@ HANDLERS: Final[dict[type, Callable[[_Call, Any], dict[str, Any]]]] = {
     c.SettleGatewayLoss: _administer,
     c.SaveDevice: _administer,
     c.RetireDevice: _administer,
+    c.SavePole: _administer,
+    c.RemovePole: _administer,
     c.SaveDeviceType: _administer,
     c.SaveMetric: _administer,
     c.ImportDevices: _administer,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -315,3 +316,48 @@ def test_a_lamp_pole_is_one_thing_with_eight_functions(db: Database) -> None:
         "SELECT class_code, level, lon, lat, title FROM incidents WHERE id = %s", (incident.incident,)
     )
     assert found == ("M0801", 2, *WEST, "中山路1号智慧灯杆一键报警按钮 灯杆一键报警按下")
+
+
+def test_a_pole_is_put_together_and_taken_apart(db: Database) -> None:
+    camera = "99010100001320000077"
+    for device, point in (("LAMP-1", WEST), ("WIFI-1", WEST), ("AIR-1", EAST)):
+        save(db, device, type="water", name=device, owner="城管局", lon=point[0], lat=point[1])
+    db.query("INSERT INTO cameras (code, name, area_path) VALUES (%s, '路口', %s)", (camera, CELL))
+
+    def pole(*members: str, id: str = "PL-1", who: Any = ADMIN) -> Any:
+        return door(db).handle(c.SavePole(id, "智慧灯杆一", list(members)), who, "desk")
+
+    made = pole("lighting=LAMP-1", "wifi = WIFI-1", f"traffic={camera}", "lighting=LAMP-1")
+    assert (made["how"], made["members"]) == ("new", 3)
+    place = "SELECT owner, area_path, lon, lat FROM composites"
+    assert db.query(place) == [("城管局", CELL, *WEST)], "it stands where its first device stands"
+    shown = door(db).ask(c.DeviceDetail("WIFI-1"), ADMIN)["pole"]
+    assert [(m["function"], m["device"] or m["camera"]) for m in shown["members"]] == [
+        ("lighting", "LAMP-1"), ("wifi", "WIFI-1"), ("traffic", camera)]  # fmt: skip
+
+    assert pole("lighting=LAMP-1", "environment=AIR-1")["how"] == "changed"
+    assert door(db).ask(c.DeviceDetail("WIFI-1"), ADMIN)["pole"] is None
+    for members, words in (
+        (["wifi=LAMP-1"], "is a part of PL-1"),
+        (["wifi=NOBODY"], "no such device"),
+        (["traffic=99010100001320000099"], "no such camera"),
+        (["video=WIFI-1"], "function=ID"),
+        (["wifi"], "function=ID"),
+        ([], "1 to 100 parts"),
+    ):
+        with pytest.raises(Rejected, match=words):
+            pole(*members, id="PL-2")
+    near = replace(ADMIN, areas=(CELL,))
+    with pytest.raises(Rejected) as refused:
+        pole("lighting=LAMP-1", who=near)  # AIR-1, in the next cell, would lose its pole
+    assert refused.value.code == "forbidden"
+    with pytest.raises(Rejected, match="reason"):
+        door(db).handle(c.RemovePole("PL-1", " "), ADMIN, "desk")
+    door(db).handle(c.RemovePole("PL-1", "道路改造"), ADMIN, "desk")
+    assert door(db).ask(c.DeviceDetail("LAMP-1"), ADMIN)["pole"] is None
+    with pytest.raises(Rejected, match="no such pole"):
+        door(db).handle(c.RemovePole("PL-1", "再次"), ADMIN, "desk")
+    audit = db.query(
+        "SELECT thing, detail->>'reason' FROM audit WHERE thing LIKE '%%pole:%%' AND allowed ORDER BY id"
+    )
+    assert audit[-1] == ("remove_pole:PL-1", "道路改造") and audit[0][0] == "save_pole:PL-1"

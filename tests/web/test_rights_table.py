@@ -76,6 +76,8 @@ CASES: dict[str, Body] = {
     "settle_gateway_loss": always(mismatch=0, reason="r"),
     "save_device": lambda place: {"id": f"dev-{place}", "status": "no-such"},
     "retire_device": lambda place: {"id": f"dev-{place}", "reason": ""},
+    "save_pole": lambda place: {"id": "P", "name": "n", "members": [f"lighting=dev-{place}", "wifi=no-such"]},
+    "remove_pole": always(id="no pole", reason="r"),
     "save_device_type": always(id="", name="n"),
     "save_metric": always(id="", device_type="gauge", name="n", unit="m"),
     "import_devices": always(content=""),
