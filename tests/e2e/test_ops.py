@@ -28,6 +28,8 @@ def test_a_loss_is_closed_with_a_reason(running: Running, chrome: Browser) -> No
         row.click()
         form = page.locator("#ops-loss")
         expect(form).to_be_visible()
+        expect(page.locator("#ops-mismatches .ag-header-cell-text").first).to_have_text("类型")
+        page.evaluate("Promise.all(document.getAnimations().map(a => a.finished))")
         running.artifacts.joinpath("ops-loss.png").write_bytes(page.screenshot())
         form.get_by_role("button", name="销账").click()
         expect(page.locator("#toasts")).to_contain_text("原因")
