@@ -6,7 +6,9 @@ Issue 3, "Must show" 2. `--quick`: 10,000 and 100,000 devices.
 
 from __future__ import annotations
 
+import random
 import time
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import psycopg2
@@ -21,6 +23,7 @@ GOALS = {"lost": 0, "doubled": 0, "slowest_to_fastest": 0.7}
 
 SIZES = (10_000, 100_000, 1_000_000)
 CAMERAS = 40_000
+MESSAGES = 400_000
 
 
 def grow(store: Store, devices: int, cameras: int) -> list[LoadDevice]:
@@ -58,49 +61,72 @@ def _copy_rows(cursor: psycopg2.extensions.cursor, table: str, key: str, prefix:
     )
 
 
+@dataclass(slots=True)
+class Scale:
+    """The product that grows, and what was sent to it."""
+
+    bench: Bench
+    product: Product
+    store: Store
+    begin: datetime
+    expected: Truth = field(default_factory=Truth)
+
+    def measure(self, name: str, devices: list[LoadDevice], seed: int) -> Figures:
+        """A first message of every device, by which ingest gets to know it, then more of them, measured."""
+        past = Past(devices, self.begin)
+        first = fill(self.product, self.bench, len(devices), READINGS, seed, past)
+        more = fill(self.product, self.bench, max(MESSAGES, len(devices)), READINGS, seed + 1, past)
+        self.begin = past.begin
+        self.expected.add(first)
+        self.expected.add(more)
+        store, product = self.store, self.product
+        base, began = store.accounted(), time.perf_counter()
+        product.start_as("ingest", "ingest", "--lane", "ordinary")
+        ready = until(store, base + 1) - began
+        known = until(store, base + first.messages)
+        begun = store.accounted()
+        watch = Watch(product)
+        seconds = until(store, base + first.messages + more.messages) - known
+        cpu, memory = watch.cores(), watch.memory_mb()
+        product.end("ingest")
+        rate = (base + first.messages + more.messages - begun) / seconds * more.stored / more.messages
+        self.bench.say(
+            f"{name} devices: begun after {ready:.1f} s, all met after {known - began:.1f} s, then"
+            f" {rate:.0f} readings/s, {memory} MB, cores {cpu}"
+        )
+        return {
+            f"readings_per_s_{name}": round(rate),
+            f"memory_mb_{name}": memory,
+            f"start_s_{name}": round(ready, 1),
+            f"first_meeting_s_{name}": round(known - began - ready, 1),
+            f"cpu_{name}": cpu,
+        }
+
+
 def run(bench: Bench) -> Figures:
-    """Each size on a registry that grows: a first message of every device, by which ingest gets to know it, then more."""
+    """Each size on a registry that grows; at the end as many devices as the smallest has report from the largest.
+
+    That last one tells apart what a large registry costs from what many reporting devices cost.
+    """
     figures: Figures = {}
-    rates: dict[int, float] = {}
-    expected = Truth()
     sizes = SIZES[:2] if bench.quick else SIZES
-    begin = datetime.now(UTC) - timedelta(hours=12)
     with Product(bench.profile, bench.folder, children=()) as product:
         store = Store(product.env["CHENGYUN_DSN"])
+        scale = Scale(bench, product, store, datetime.now(UTC) - timedelta(hours=12))
+        devices: list[LoadDevice] = []
         for size in sizes:
             began = time.perf_counter()
             devices = grow(store, size, CAMERAS)
             bench.say(f"{size} devices registered in {time.perf_counter() - began:.1f} s")
-            past = Past(devices, begin)
-            first = fill(product, bench, len(devices), READINGS, size, past)
-            more = fill(product, bench, max(400_000, len(devices)), READINGS, size + 1, past)
-            begin = past.begin
-            expected.add(first)
-            expected.add(more)
-            base, began = store.accounted(), time.perf_counter()
-            product.start_as("ingest", "ingest", "--lane", "ordinary")
-            ready = until(store, base + 1) - began
-            known = until(store, base + first.messages)
-            begun = store.accounted()
-            watch = Watch(product)
-            seconds = until(store, base + first.messages + more.messages) - known
-            cpu, memory = watch.cores(), watch.memory_mb()
-            product.end("ingest")
-            rates[size] = (
-                (base + first.messages + more.messages - begun) / seconds * more.stored / more.messages
-            )
-            figures |= {
-                f"readings_per_s_{size}": round(rates[size]),
-                f"memory_mb_{size}": memory,
-                f"start_s_{size}": round(ready, 1),
-                f"first_meeting_s_{size}": round(known - began - ready, 1),
-            }
-            bench.say(
-                f"{size} devices: begun after {ready:.1f} s, all met after {known - began:.1f} s, then"
-                f" {rates[size]:.0f} readings/s, {memory} MB, cores {cpu}"
-            )
-        figures |= verdict(expected, *kept(store))
-    figures["slowest_to_fastest"] = round(min(rates.values()) / max(rates.values()), 2)
+            figures |= scale.measure(str(size), devices, size)
+        few = random.Random(2).sample(devices, sizes[0])
+        figures |= scale.measure(f"{sizes[0]}_of_{sizes[-1]}", few, 77)
+        figures |= verdict(scale.expected, *kept(store))
+    rates = [figures[f"readings_per_s_{size}"] for size in sizes]
+    figures["slowest_to_fastest"] = round(min(rates) / max(rates), 2)
+    figures["large_registry_alone"] = round(
+        figures[f"readings_per_s_{sizes[0]}_of_{sizes[-1]}"] / rates[0], 2
+    )
     return figures
 
 
