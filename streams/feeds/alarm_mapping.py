@@ -29,10 +29,10 @@ from streams.feeds.port import RawRecord
 @dataclass(frozen=True, slots=True)
 class Alarms:
     """What an alarm mapping needs to know. `source_of`: (feed, system, edition) → the source as the city has set it up;
-    `received`: now, for alarms of which neither source nor transport says when."""
+    `received`: now, for records of which the transport does not say when they were made; without it such a record is bad."""
 
     source_of: Callable[[str, str, Edition], Source]
-    received: Callable[[], datetime]
+    received: Callable[[], datetime] | None = None
 
 
 DEFAULT_EDITION: Final = "2016"
@@ -66,7 +66,7 @@ class AlarmMapping:
         source = self._alarms.source_of(feed, self.system, self.edition)
         try:
             payload = self._bytes(record.body)
-            found = ADAPTERS[self.system](payload, source, record.time or self._alarms.received())
+            found = ADAPTERS[self.system](payload, source, self._made(record))
             if isinstance(found, Quiet):
                 return []
             value = message(source, found)
@@ -76,6 +76,13 @@ class AlarmMapping:
         except Bad as bad:
             return [BadRecord(bad.field or "payload", bad.found, f"{bad.reason}: {bad.rule}")]
         return [Mapped(topics.VIDEO_ALARM, key, found.id, value)]
+
+    def _made(self, record: RawRecord) -> datetime:
+        if record.time is not None:
+            return record.time
+        if self._alarms.received is None:
+            raise BadRecord("time", None, "must be told by the transport")
+        return self._alarms.received()
 
     def _bytes(self, body: Any) -> bytes:
         found = self._payload(body)

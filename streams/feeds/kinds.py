@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -73,7 +73,7 @@ def as_shipped(feed: str, system: str, edition: Edition) -> AlarmSource:
     return AlarmSource(feed, shipped_kinds()[system], edition=edition)
 
 
-SHIPPED: Final = Alarms(as_shipped, lambda: datetime.now(UTC))
+SHIPPED: Final = Alarms(as_shipped)
 
 
 def check_feed(

@@ -59,6 +59,14 @@ def test_frigates_own_topic_is_a_feed() -> None:
     ] == [found.id]
 
 
+def test_a_record_without_a_time_was_made_when_it_came() -> None:
+    record = RawRecord("r", json.loads(event()))
+    (found,) = made({"alarm": "frigate"}, record)
+    assert isinstance(found, Mapped)
+    (bad,) = alarm_mapping({"alarm": "frigate"}, Alarms(source_of)).messages("f", record, LIMIT)
+    assert isinstance(bad, BadRecord) and (bad.field, bad.found) == ("time", "None")
+
+
 def test_what_raises_nothing_makes_no_message() -> None:
     assert made({"alarm": "frigate"}, RawRecord("r", json.loads(event(false_positive=True)))) == []
 
