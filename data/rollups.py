@@ -14,7 +14,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from data.database import Cursor, Database, LockTimeout
+import psycopg2.errors
+
+from data.database import Cursor, Database
 from data.locks import Lock
 from data.reconcile import READING_TOPICS
 from data.timeseries import Partitions, continuous
@@ -84,6 +86,10 @@ def state_of(cursor: Cursor) -> State:
     return state
 
 
+class _Busy(Exception):
+    """Another worker is at it."""
+
+
 class Rollups:
     """The rollup's work, one step at a time; several may run, one of them works. Not thread-safe.
 
@@ -111,11 +117,14 @@ class Rollups:
         try:
             with self._database.transaction() as cursor:
                 cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-                # Before the snapshot is taken, so that it holds what the last worker did.
-                cursor.execute("LOCK TABLE rollup_state IN SHARE UPDATE EXCLUSIVE MODE NOWAIT")
+                try:
+                    # Before the snapshot is taken, so that it holds what the last worker did.
+                    cursor.execute("LOCK TABLE rollup_state IN SHARE UPDATE EXCLUSIVE MODE NOWAIT")
+                except psycopg2.errors.LockNotAvailable:
+                    raise _Busy from None
                 cursor.execute("SET LOCAL jit = off; SET LOCAL work_mem = '64MB'")
                 return self._step(cursor, now)
-        except LockTimeout:
+        except _Busy:
             return NOTHING
         finally:
             self._partitions.forget()
