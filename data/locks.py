@@ -18,4 +18,5 @@ class Lock(IntEnum):
     RELAY = 727_006
     OUTAGES = 727_007
     ROLLUP = 727_008
+    POLES = 727_009
     AUDIT = 0x6175646974

@@ -1,7 +1,7 @@
 """Smart lamp poles 智慧灯杆 put together from registered devices and cameras, and taken apart again. In the caller's
 transaction.
 
-A pole stands where its first device stands (its first camera, where it has no device); who may change it is asked of
+A pole stands where its lamp stands, which shows it on the map; who may change it is asked of
 `may` for the area of each thing that becomes, or was, a part of it.
 """
 
@@ -13,6 +13,8 @@ from typing import Any, Final
 
 from data.database import Cursor, many
 from data.device_registry import RIGHT, Handler, PlaceOf
+from data.locks import Lock
+from data.registry import bump
 from incidents import commands as c
 from incidents.access import Thing, may
 from incidents.model import Actor, Rejected
@@ -28,10 +30,11 @@ def _save_pole(
     cursor: Cursor, command: c.SavePole, actor: Actor, now: datetime, place_of: PlaceOf
 ) -> dict[str, Any]:
     """See SavePole."""
-    members, faults = parts_of(command.members)
-    faults = faults_of_pole(command.id, command.name, command.members) + faults
+    faults = faults_of_pole(command.id, command.name, command.members)
     if faults:
         raise Rejected("field", str(faults[0]), field=faults[0].column)
+    members, _ = parts_of(command.members)
+    _alone(cursor)
     before = _areas_of(cursor, command.id, actor)
     known = _known(cursor, members)
     for member in members:
@@ -41,7 +44,7 @@ def _save_pole(
             raise Rejected("field", text, field="members")
         _require(actor, known[member.thing][0])
     _free(cursor, command.id, members)
-    first = next((m for m in members if not m.is_camera), members[0])
+    first = next(m for m in members if m.function == "lighting" and not m.is_camera)
     area, cell, lon, lat, owner, unit = known[first.thing]
     cursor.execute(
         "INSERT INTO composites (id, kind, name, owner, unit, area_path, cell, lon, lat)"
@@ -59,6 +62,7 @@ def _save_pole(
             for m in members
         ],
     )
+    bump(cursor)  # the map shows the lamp for all of them
     return {"id": command.id, "how": "new" if before is None else "changed", "members": len(members)}
 
 
@@ -66,13 +70,20 @@ def _remove_pole(
     cursor: Cursor, command: c.RemovePole, actor: Actor, now: datetime, place_of: PlaceOf
 ) -> dict[str, Any]:
     """See RemovePole."""
+    _alone(cursor)
     if _areas_of(cursor, command.id, actor) is None:
         raise Rejected("not_found", f"id={command.id!r}: there is no such pole", field="id")
     if not command.reason.strip():
         raise Rejected("field", "reason='': say why it is taken apart", field="reason")
     cursor.execute("DELETE FROM composite_members WHERE composite = %s", (command.id,))
     cursor.execute("DELETE FROM composites WHERE id = %s", (command.id,))
+    bump(cursor)
     return {"id": command.id}
+
+
+def _alone(cursor: Cursor) -> None:
+    """One change of poles at a time: two must not give one thing, or one new id, to two poles."""
+    cursor.execute("SELECT pg_advisory_xact_lock(%s)", (Lock.POLES,))
 
 
 def _require(actor: Actor, area: str) -> None:
@@ -82,8 +93,8 @@ def _require(actor: Actor, area: str) -> None:
 
 
 def _areas_of(cursor: Cursor, pole: str, actor: Actor) -> list[str] | None:
-    """The areas of the pole and its parts, locked and managed by the actor; None: there is no such pole."""
-    cursor.execute("SELECT area_path FROM composites WHERE id = %s FOR UPDATE", (pole,))
+    """The areas of the pole and its parts, managed by the actor; None: there is no such pole."""
+    cursor.execute("SELECT area_path FROM composites WHERE id = %s", (pole,))
     row = cursor.fetchone()
     if row is None:
         return None

@@ -305,7 +305,8 @@ class RetireDevice:
 @dataclass(frozen=True, slots=True)
 class SavePole:
     """Put a smart lamp pole together from registered devices and cameras, or change it: `members` are all it has then,
-    each "function=ID" (lighting=LAMP-000001, traffic=a camera's 20 digits). A thing is a part of one pole at most."""
+    each "function=ID" (lighting=ID of a lamp, which it must have; traffic=a camera's 20 digits). A thing is a part of one
+    pole at most."""
 
     id: str
     name: str

@@ -63,6 +63,11 @@ RULES: Final[Mapping[str, tuple[str, str]]] = {
         f"function=ID, the function one of {', '.join(POLE_FUNCTIONS)}",
         "“功能=编号”，功能为八类之一",
     ),
+    "lamp": (
+        "with a lamp: a device with the function lighting stands for the pole on the map",
+        "须有照明设备：灯杆在图上由它代表",
+    ),
+    "once": ("there once: a thing has one function of its pole", "只出现一次：一个部件在灯杆上只有一种功能"),
     "members": ("there: a pole has 1 to 100 parts", "必有：灯杆有 1–100 个部件"),
     "name": (f"1 to {LONGEST_TEXT} characters", f"1–{LONGEST_TEXT} 字"),
     "header": ("a column of the registry (see the template)", "登记表的列（见模板）"),

@@ -38,7 +38,7 @@ def parts_of(members: Sequence[str]) -> tuple[list[Part], list[Fault]]:
 
 
 def faults_of_pole(id: str, name: str, members: Sequence[str]) -> list[Fault]:
-    """What is wrong with a pole as it is given, its parts aside."""
+    """Everything that is wrong with a pole as it is given, but for parts that nobody has registered."""
     found = []
     if ID.fullmatch(id) is None:
         found.append(Fault("id", id[:LONGEST_TEXT], "id"))
@@ -46,4 +46,10 @@ def faults_of_pole(id: str, name: str, members: Sequence[str]) -> list[Fault]:
         found.append(Fault("name", name[:LONGEST_TEXT], "name"))
     if not 0 < len(members) <= MOST_PARTS:
         found.append(Fault("members", f"{len(members)} parts", "members"))
+    parts, faults = parts_of(members)
+    found += faults
+    things = [part.thing for part in parts]
+    found += [Fault("members", thing, "once") for thing in dict.fromkeys(things) if things.count(thing) > 1]
+    if parts and not any(part.function == "lighting" and not part.is_camera for part in parts):
+        found.append(Fault("members", ", ".join(members)[:LONGEST_TEXT], "lamp"))
     return found

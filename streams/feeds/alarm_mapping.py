@@ -11,7 +11,7 @@ So Frigate's own topic is a feed of the kind `mqtt`, and a platform that lets al
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final, TypeGuard, cast
 
@@ -19,7 +19,7 @@ import msgspec
 
 from incidents.gb28181 import EDITIONS, Edition
 from streams import topics
-from streams.adapters.alarm import Quiet, Source, message
+from streams.adapters.alarm import Quiet, Source, identity, message
 from streams.adapters.table import ADAPTERS
 from streams.envelope import Bad, decode, key_of
 from streams.feeds.mapping import BadMapping, BadRecord, Fault, Mapped, expression
@@ -47,6 +47,7 @@ class AlarmMapping:
     edition: Edition
     _payload: Callable[[Any], Any]
     _alarms: Alarms
+    _source: Source | None = None
 
     @property
     def topics(self) -> frozenset[str]:
@@ -58,17 +59,27 @@ class AlarmMapping:
         """The topic of records of which no topic is known."""
         return topics.VIDEO_ALARM
 
-    def messages(self, feed: str, record: RawRecord, max_bytes: int) -> list[Mapped | BadRecord]:
-        """The alarm of a record, none of a quiet one (a heartbeat, an end), or what is wrong with it.
+    def ready(self, feed: str) -> AlarmMapping:
+        """The mapping with the source as the city has set it up now: asked once for many records.
 
-        Raises only what the city's set-up raises when the store is away.
+        Raises what the store raises when it is away.
         """
-        source = self._alarms.source_of(feed, self.system, self.edition)
+        return replace(self, _source=self._alarms.source_of(feed, self.system, self.edition))
+
+    def messages(self, feed: str, record: RawRecord, max_bytes: int) -> list[Mapped | BadRecord]:
+        """The alarm of a record, none of a quiet one (a heartbeat, an end), or what is wrong with it. Raises as `ready`,
+        which it does itself where nobody has.
+
+        An alarm of which the source does not say when it was is told from its repetition by the record's identity.
+        """
+        source = self._source or self._alarms.source_of(feed, self.system, self.edition)
         try:
             payload = self._bytes(record.body)
             found = ADAPTERS[self.system](payload, source, self._made(record))
             if isinstance(found, Quiet):
                 return []
+            if not found.source_time:
+                found = replace(found, id=identity(self.system, feed, record.identity))
             value = message(source, found)
             key = key_of(topics.VIDEO_ALARM, decode(topics.VIDEO_ALARM, value, max_bytes))
         except BadRecord as bad:

@@ -485,6 +485,10 @@ class CompiledMapping:
         """The topic of records of which no topic is known."""
         return min(self.topics, key=topics.INPUT_TOPICS.index)
 
+    def ready(self, feed: str) -> CompiledMapping:
+        """Itself: it knows all it needs (see AlarmMapping)."""
+        return self
+
     def messages(self, feed: str, record: RawRecord, max_bytes: int) -> list[Mapped | BadRecord]:
         """The messages of one record, each good or with what is wrong with it. Never raises.
 

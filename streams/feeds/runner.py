@@ -80,7 +80,9 @@ def _always() -> bool:
 def messages_of(
     feed: str, mapping: AnyMapping, records: Sequence[RawRecord | BadRaw], now: datetime, max_bytes: int
 ) -> tuple[list[Outgoing], int]:
-    """The messages of records, in order, and how many of them are set aside."""
+    """The messages of records, in order, and how many of them are set aside. Raises what the store raises when a mapping
+    asks it and it is away."""
+    mapping = mapping.ready(feed) if records else mapping
     made: list[Outgoing] = []
     aside = 0
     for record in records:
@@ -206,7 +208,17 @@ class FeedRunner:
             return True
         now = self.clock()
         feed = self.feed
-        messages, aside = messages_of(feed.id, feed.mapping, batch.records, now, self.max_bytes)
+        tries = 0
+        while True:
+            try:
+                messages, aside = messages_of(feed.id, feed.mapping, batch.records, now, self.max_bytes)
+                break
+            except self.store_away as error:
+                # The batch is kept: not every source gives it again.
+                tries += 1
+                log.warning("feed waits for the store", feed=feed.id, error=str(error))
+                if not self.held() or self.stop.wait(min(10.0, pause_after(tries, self.jitter()))):
+                    return False
         tries = 0
         while True:
             try:

@@ -134,12 +134,13 @@ def taken(source: Source, position: Position) -> tuple[list[RawRecord | BadRaw],
 def shown(feed: Feed, records: Sequence[RawRecord | BadRaw], max_bytes: int) -> list[Mapping[str, Any]]:
     """What the mapping makes of records: the message, or field, value and rule of what is wrong."""
     rows: list[Mapping[str, Any]] = []
+    mapping = feed.mapping.ready(feed.id) if records else feed.mapping
     for record in records:
         if isinstance(record, BadRaw):
             raw = record.raw[:2000].decode("utf-8", "backslashreplace")
             rows.append({"identity": record.identity, "raw": raw, "error": _words(record)})
             continue
-        for found in feed.mapping.messages(feed.id, record, max_bytes):
+        for found in mapping.messages(feed.id, record, max_bytes):
             row: dict[str, Any] = {"identity": record.identity, "raw": record.body}
             if isinstance(found, Mapped):
                 row |= {"topic": found.topic, "key": found.key, "message": found.value.decode()}

@@ -322,7 +322,16 @@ def test_a_pole_is_put_together_and_taken_apart(db: Database) -> None:
     camera = "99010100001320000077"
     for device, point in (("LAMP-1", WEST), ("WIFI-1", WEST), ("AIR-1", EAST)):
         save(db, device, type="water", name=device, owner="城管局", lon=point[0], lat=point[1])
-    db.query("INSERT INTO cameras (code, name, area_path) VALUES (%s, '路口', %s)", (camera, CELL))
+    db.query(
+        "INSERT INTO cameras (code, name, area_path, lon, lat) VALUES (%s, '路口', %s, %s, %s)",
+        (camera, CELL, *WEST),
+    )
+
+    def on_map() -> set[str]:
+        found = {row[0] for layer in ("devices", "cameras") for row in db.query(_POINTS[layer])}
+        return found & {"LAMP-1", "WIFI-1", "AIR-1", camera}
+
+    version = load_registry(db).version
 
     def pole(*members: str, id: str = "PL-1", who: Any = ADMIN) -> Any:
         return door(db).handle(c.SavePole(id, "智慧灯杆一", list(members)), who, "desk")
@@ -330,7 +339,9 @@ def test_a_pole_is_put_together_and_taken_apart(db: Database) -> None:
     made = pole("lighting=LAMP-1", "wifi = WIFI-1", f"traffic={camera}", "lighting=LAMP-1")
     assert (made["how"], made["members"]) == ("new", 3)
     place = "SELECT owner, area_path, lon, lat FROM composites"
-    assert db.query(place) == [("城管局", CELL, *WEST)], "it stands where its first device stands"
+    assert db.query(place) == [("城管局", CELL, *WEST)], "it stands where its lamp stands"
+    assert load_registry(db).version == version + 1, "the map is drawn anew"
+    assert on_map() == {"LAMP-1", "AIR-1"}
     shown = door(db).ask(c.DeviceDetail("WIFI-1"), ADMIN)["pole"]
     assert [(m["function"], m["device"] or m["camera"]) for m in shown["members"]] == [
         ("lighting", "LAMP-1"), ("wifi", "WIFI-1"), ("traffic", camera)]  # fmt: skip
@@ -338,9 +349,11 @@ def test_a_pole_is_put_together_and_taken_apart(db: Database) -> None:
     assert pole("lighting=LAMP-1", "environment=AIR-1")["how"] == "changed"
     assert door(db).ask(c.DeviceDetail("WIFI-1"), ADMIN)["pole"] is None
     for members, words in (
-        (["wifi=LAMP-1"], "is a part of PL-1"),
-        (["wifi=NOBODY"], "no such device"),
-        (["traffic=99010100001320000099"], "no such camera"),
+        (["lighting=LAMP-1"], "is a part of PL-1"),
+        (["lighting=NOBODY"], "no such device"),
+        (["lighting=WIFI-1", "traffic=99010100001320000099"], "no such camera"),
+        (["wifi=WIFI-1", f"lighting={camera}"], "with a lamp"),
+        (["lighting=WIFI-1", "wifi=WIFI-1"], "has one function"),
         (["video=WIFI-1"], "function=ID"),
         (["wifi"], "function=ID"),
         ([], "1 to 100 parts"),
@@ -355,6 +368,7 @@ def test_a_pole_is_put_together_and_taken_apart(db: Database) -> None:
         door(db).handle(c.RemovePole("PL-1", " "), ADMIN, "desk")
     door(db).handle(c.RemovePole("PL-1", "道路改造"), ADMIN, "desk")
     assert door(db).ask(c.DeviceDetail("LAMP-1"), ADMIN)["pole"] is None
+    assert on_map() == {"LAMP-1", "WIFI-1", "AIR-1", camera} and load_registry(db).version == version + 3
     with pytest.raises(Rejected, match="no such pole"):
         door(db).handle(c.RemovePole("PL-1", "再次"), ADMIN, "desk")
     audit = db.query(

@@ -77,7 +77,7 @@ CASES: dict[str, Body] = {
     "save_device": lambda place: {"id": f"dev-{place}", "status": "no-such"},
     "retire_device": lambda place: {"id": f"dev-{place}", "reason": ""},
     "save_pole": lambda place: {"id": "P", "name": "n", "members": [f"lighting=dev-{place}", "wifi=no-such"]},
-    "remove_pole": always(id="no pole", reason="r"),
+    "remove_pole": lambda place: {"id": f"pole-{place}", "reason": ""},
     "save_device_type": always(id="", name="n"),
     "save_metric": always(id="", device_type="gauge", name="n", unit="m"),
     "import_devices": always(content=""),
@@ -195,6 +195,10 @@ def things(stage: Stage) -> Iterator[None]:
             cursor.execute(
                 "INSERT INTO devices (id, type, area_path) VALUES (%s, 'gauge', %s)",
                 (f"dev-{place}", AREA[place]),
+            )
+            cursor.execute(
+                "INSERT INTO composites (id, kind, area_path) VALUES (%s, 'lamp_pole', %s)",
+                (f"pole-{place}", AREA[place]),
             )
             cursor.execute(
                 "INSERT INTO cameras (code, name, area_path, share_range) VALUES (%s, 'c', %s, 'government')",

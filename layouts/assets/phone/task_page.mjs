@@ -114,7 +114,8 @@ export function taskPage(page, {queue}, id) {
 
   /** What became of the steps sent for it is told also when the incident itself cannot be shown (any more). */
   const drawUnseen = () => {
-    fill(body, queue.of(id).map((e) => outboxNotice(e, queue)), emptyState('wifi-off', unseen));
+    const parts = queue.of(id).map((e) => ({key: `queue${e.seq}`, mark: e.state, build: () => outboxNotice(e, queue)}));
+    reconcile(body, [...parts, {key: 'unseen', mark: unseen, build: () => emptyState('wifi-off', unseen)}]);
     footMark = '';
     page.foot();
   };
@@ -140,6 +141,7 @@ export function taskPage(page, {queue}, id) {
 
   const press = async (step) => {
     if (busy) return;
+    const {title} = detail; // by the time a position is found the task may have been taken away
     const body = {id, version: detail.version};
     const from = tasks.stageOf(detail);
     if (step === 'arrive') {
@@ -154,7 +156,7 @@ export function taskPage(page, {queue}, id) {
     }
     busy = t('phone.sending');
     draw();
-    const {outcome} = await queue.submit({name: COMMAND[step], body, incident: id, from, title: detail.title});
+    const {outcome} = await queue.submit({name: COMMAND[step], body, incident: id, from, title});
     busy = '';
     if (outcome === 'done') toast(t(`phone.done.${step}`));
     if (outcome === 'waiting') toast(t('phone.kept'), 'warn');
