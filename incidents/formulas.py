@@ -1,0 +1,223 @@
+"""Evaluation 考评: rates whose numerator and denominator are sets of incidents, told by data (S17, FIELD E3).
+
+A formula names facts. A fact is true or false of one incident in one period; the denominator holds the incidents of which
+all its facts are true and none of the excluded, the numerator those of them of which its facts are true as well. So every
+number opens the very incidents behind it. Formulas have versions; a period is computed by the version in force at its end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """From `begin` to before `end`; both aware."""
+
+    begin: datetime
+    end: datetime
+
+    def holds(self, moment: datetime | None) -> bool:
+        """Whether a moment lies in it."""
+        return moment is not None and self.begin <= moment < self.end
+
+    def over(self, moment: datetime | None) -> bool:
+        """Whether something had happened by its end."""
+        return moment is not None and moment < self.end
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What evaluation knows of an incident. Moments are aware; None: it has not happened.
+
+    `filed_due_at` 受理, `dispatch_due_at` 派遣 and `check_due_at` 核查 are the limits of those stages, `handle_due_at` that
+    of handling, with what extensions and parking have added. `exempt`: an appeal was granted; it was overdue nevertheless.
+    """
+
+    id: int
+    reported_at: datetime
+    filed_due_at: datetime | None = None
+    filed_at: datetime | None = None
+    refused_at: datetime | None = None
+    voided_at: datetime | None = None
+    dispatch_due_at: datetime | None = None
+    dispatched_at: datetime | None = None
+    handle_due_at: datetime | None = None
+    handled_at: datetime | None = None
+    check_due_at: datetime | None = None
+    checked_at: datetime | None = None
+    closed_at: datetime | None = None
+    returned_for_unit: bool = False
+    """A unit sent it back because it is not its: the first dispatch was wrong."""
+    reworks: int = 0
+    extensions: int = 0
+    parked: bool = False
+    exempt: bool = False
+
+
+def _by(done: datetime | None, due: datetime | None) -> bool:
+    return done is not None and (due is None or done <= due)
+
+
+Fact = Callable[[Case, Period], bool]
+
+FACTS: Final[Mapping[str, Fact]] = {
+    "reported": lambda c, p: p.holds(c.reported_at),
+    "valid": lambda c, p: p.over(c.filed_at) and not p.over(c.voided_at),
+    "to_file": lambda c, p: p.holds(c.filed_due_at),
+    "filed": lambda c, p: p.holds(c.filed_at),
+    "filed_on_time": lambda c, p: p.over(c.filed_at) and _by(c.filed_at, c.filed_due_at),
+    "decided_on_time": lambda c, p: (
+        (p.over(c.filed_at) and _by(c.filed_at, c.filed_due_at))
+        or (p.over(c.refused_at) and _by(c.refused_at, c.filed_due_at))
+    ),
+    "to_dispatch": lambda c, p: p.holds(c.dispatch_due_at) and not p.over(c.voided_at),
+    "dispatched_on_time": lambda c, p: p.over(c.dispatched_at) and _by(c.dispatched_at, c.dispatch_due_at),
+    "dispatched_rightly": lambda c, p: p.over(c.dispatched_at) and not c.returned_for_unit,
+    "to_handle": lambda c, p: p.holds(c.handle_due_at) and not p.over(c.voided_at),
+    "handled": lambda c, p: p.over(c.handled_at),
+    "handled_on_time": lambda c, p: p.over(c.handled_at) and _by(c.handled_at, c.handle_due_at),
+    "waits_overdue": lambda c, p: not p.over(c.handled_at) and p.over(c.handle_due_at),
+    "to_check": lambda c, p: p.holds(c.check_due_at),
+    "checked_on_time": lambda c, p: p.over(c.checked_at) and _by(c.checked_at, c.check_due_at),
+    "closed": lambda c, p: p.over(c.closed_at),
+    "closed_on_time": lambda c, p: p.over(c.closed_at) and _by(c.handled_at, c.handle_due_at),
+    "reworked": lambda c, p: c.reworks > 0,
+    "extended": lambda c, p: c.extensions > 0,
+    "parked": lambda c, p: c.parked,
+    "exempt": lambda c, p: c.exempt,
+}
+"""Fact → whether it is true of an incident in a period. What is due counts in the period of its limit, done or not."""
+
+
+class BadFormula(ValueError):
+    """A formula that cannot be used: the text names field, value and rule."""
+
+
+@dataclass(frozen=True, slots=True)
+class Formula:
+    """One version of a rate. `direction`: up = more is better. In force from `since` to before `until` (None: still)."""
+
+    id: str
+    version: int
+    name: str
+    numerator: tuple[str, ...]
+    denominator: tuple[str, ...]
+    exclude: tuple[str, ...] = ()
+    direction: str = "up"
+    author: str = ""
+    since: date = date.min
+    until: date | None = None
+
+    def __post_init__(self) -> None:
+        for field in ("numerator", "denominator", "exclude"):
+            for name in getattr(self, field):
+                if name not in FACTS:
+                    raise BadFormula(
+                        f"{self.id}: {field}={name!r}: must be one of {', '.join(sorted(FACTS))}"
+                    )
+        if not self.numerator or not self.denominator:
+            raise BadFormula(f"{self.id}: numerator and denominator: must name at least one fact each")
+        if self.direction not in ("up", "down"):
+            raise BadFormula(f"{self.id}: direction={self.direction!r}: must be up or down")
+        if self.version < 1:
+            raise BadFormula(f"{self.id}: version={self.version}: must be 1 or more")
+        if self.until is not None and self.until <= self.since:
+            raise BadFormula(f"{self.id}: until={self.until}: must be after {self.since}")
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """A formula's answer: the ids behind it, and the share; None where nothing is in the denominator (no data, not 0)."""
+
+    formula: str
+    version: int
+    numerator: tuple[int, ...]
+    denominator: tuple[int, ...]
+
+    @property
+    def value(self) -> float | None:
+        """0 … 1."""
+        return len(self.numerator) / len(self.denominator) if self.denominator else None
+
+
+def in_force(formulas: Iterable[Formula], day: date) -> dict[str, Formula]:
+    """Formula id → its version in force on a day. Raises BadFormula when two are."""
+    found: dict[str, Formula] = {}
+    for formula in formulas:
+        if formula.since <= day and (formula.until is None or day < formula.until):
+            if formula.id in found:
+                both = f"{found[formula.id].version} and {formula.version}"
+                raise BadFormula(f"{formula.id}: versions {both} are both in force on {day}")
+            found[formula.id] = formula
+    return found
+
+
+def rate_of(formula: Formula, cases: Iterable[Case], period: Period) -> Rate:
+    """Numerator and denominator of a formula over these incidents."""
+    numerator: list[int] = []
+    denominator: list[int] = []
+    for case in cases:
+        if all(FACTS[name](case, period) for name in formula.denominator) and not any(
+            FACTS[name](case, period) for name in formula.exclude
+        ):
+            denominator.append(case.id)
+            if all(FACTS[name](case, period) for name in formula.numerator):
+                numerator.append(case.id)
+    return Rate(formula.id, formula.version, tuple(numerator), tuple(denominator))
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """A sum of weighted rates, 100 at best: `weights` formula → points. A rate where less is better counts as 1 − rate."""
+
+    weights: Mapping[str, float]
+
+    def points(self, rates: Mapping[str, Rate], formulas: Mapping[str, Formula]) -> float | None:
+        """None when one of the rates has no data: a sum without it would be another score."""
+        total = 0.0
+        for name, weight in self.weights.items():
+            value = rates[name].value if name in rates else None
+            if value is None:
+                return None
+            total += weight * (value if formulas[name].direction == "up" else 1 - value)
+        return total
+
+
+def _f(
+    id: str, name: str, numerator: str, denominator: str, exclude: str = "", direction: str = "up"
+) -> Formula:
+    return Formula(id, 1, name, tuple(numerator.split()), tuple(denominator.split()), tuple(exclude.split()), direction,
+                   "产品自带")  # fmt: skip
+
+
+SHIPPED: Final[Sequence[Formula]] = (
+    _f("handle_rate", "处置率", "handled", "to_handle"),
+    _f("handle_on_time_rate", "按期处置率", "handled_on_time", "to_handle", "exempt"),
+    _f("close_rate", "结案率", "closed", "to_handle"),
+    _f("close_on_time_rate", "按期结案率", "closed_on_time", "to_handle", "parked exempt"),
+    _f("file_on_time_rate", "按时立案率", "decided_on_time", "to_file"),
+    _f("valid_report_rate", "有效上报率", "valid", "reported"),
+    _f("dispatch_on_time_rate", "按期派遣率", "dispatched_on_time", "to_dispatch"),
+    _f("dispatch_right_rate", "准确派遣率", "dispatched_rightly", "to_dispatch"),
+    _f("check_on_time_rate", "按期核查率", "checked_on_time", "to_check"),
+    _f("rework_rate", "返工率", "reworked", "to_handle", direction="down"),
+    _f("overdue_waiting_rate", "超期待处置率", "waits_overdue", "to_handle", direction="down"),
+    _f("extension_rate", "延期率", "extended", "to_handle", direction="down"),
+)
+"""What a city begins with; another definition is another version of its own (FIELD E3: deployed products leave ten of
+them "to be confirmed on site")."""
+
+SCORE: Final = Score(
+    {
+        "handle_rate": 30,
+        "handle_on_time_rate": 20,
+        "rework_rate": 20,
+        "overdue_waiting_rate": 20,
+        "extension_rate": 10,
+    }
+)
+"""数字城管 100 points (FIELD E3)."""
