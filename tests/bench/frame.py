@@ -34,6 +34,7 @@ BENCHES: tuple[str, ...] = (
     "queries",
     "gateway",
     "fuzz",
+    "clocks",
 )
 
 Figures = dict[str, Any]
