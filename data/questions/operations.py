@@ -64,8 +64,9 @@ def test_feed(ask: Ask, query: c.TestFeed) -> dict[str, Any]:
 
 
 def ledger(ask: Ask, query: c.Ledger) -> dict[str, Any]:
-    """See Ledger. A partition's `received` is what the bus handed out: position − start. `total` is the number of rows
-    there are, of which the newest LEDGER_ROWS are answered."""
+    """See Ledger. A partition's `received` is what the bus has had since we count: its end − start, of which `in_flight`
+    lies behind our position; where the bus does not tell its end (None), position − start. `total` is the number of
+    rows there are, of which the newest LEDGER_ROWS are answered."""
     since = ask.now - timedelta(minutes=bounded(query.minutes, 1, 24 * 60))
     rows = ask.database.dicts(
         "SELECT l.id AS ledger, l.minute, l.feed, l.topic, l.partition, l.stored, l.rejected, l.duplicate, l.held,"
@@ -89,6 +90,7 @@ def ledger(ask: Ask, query: c.Ledger) -> dict[str, Any]:
         part["difference"] = part["received"] - accounted
         end = ends.get(f"{part['topic']}/{part['partition']}")
         part["in_flight"] = None if end is None else max(0, end - part["position"])
+        part["received"] += part["in_flight"] or 0
     mismatches = ask.database.dicts(
         "SELECT m.id, m.found_at, m.kind, m.topic, m.partition, m.feed, m.minute, m.expected, m.found, m.resolved_at,"
         " i.incident_id AS incident, coalesce(n.number, '') AS incident_number FROM ledger_mismatches m"

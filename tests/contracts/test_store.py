@@ -454,6 +454,21 @@ def test_rows_that_vanish_are_found_and_resolved(db: Database) -> None:
     assert db.query("SELECT count(*) FROM ledger_mismatches WHERE resolved_at IS NULL") == [(0,)]
 
 
+def test_what_the_ledger_page_shows_adds_up(db: Database) -> None:
+    """Received = stored + rejected + duplicate + held + in flight, whatever waits on the bus; else the bus is silent."""
+    intaker = Intaker(db)
+    for n in (0, 1, 1, 2):
+        intaker.take([reading("WL-1", {"level": 1.0}, NOW + timedelta(seconds=n), f"m{n}")])
+    for end, received, in_flight in ((None, 4, None), (4, 4, 0), (9, 9, 5), (2, 4, 0)):
+        facts = {} if end is None else {"bus_ends": {f"{topics.READING}/{n}": end for n in range(4)}}
+        questions = StoreQuestions(db, place_of, lambda facts=facts: facts, lambda: CITY)
+        shown = questions.answer(Ledger(60), actor("administrator", CITY), NOW)["partitions"]
+        (part,) = (row for row in shown if row["topic"] == topics.READING and row["stored"])
+        counted = part["stored"] + part["rejected"] + part["duplicate"] + part["held"]
+        assert (part["received"], part["in_flight"]) == (received, in_flight)
+        assert part["received"] - counted - (part["in_flight"] or 0) == part["difference"] == 0
+
+
 def test_an_old_mismatch_stays_until_it_agrees_again(db: Database) -> None:
     intaker, reconciler = Intaker(db), Reconciler(db, NoBus)
     for n in range(4):
