@@ -2,8 +2,8 @@
 
  broker_vs_ledger   per partition: position − start = stored + rejected + duplicate + held; and for every closed
                     minute the broker's own offsets at its begin and end against the ledger's counts
- ledger_vs_store    per ledger row: what it says was stored (less what retention has dropped, `records_dropped`),
-                    rejected, held against the rows that carry its id
+ ledger_vs_store    per ledger row, so many a run: what it says was stored (less what retention has dropped,
+                    `records_dropped`), rejected, held against the rows that carry its id
  position_ahead     the store has read further than the broker has written (the bus lost data)
 
 A mismatch is kept, shown, and resolved only when the numbers agree again.
@@ -11,11 +11,11 @@ A mismatch is kept, shown, and resolved only when the numbers agree again.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
-from typing import Protocol
+from typing import Any, Protocol
 
 from data.database import Cursor, Database
 from incidents.ports import TopicPartition
@@ -23,11 +23,20 @@ from incidents.ports import TopicPartition
 INTAKE_TOPICS = ("city.video-alarm.v1", "city.grid-report.v1")
 READING_TOPICS = ("city.reading.v1", "city.reading-critical.v1")
 POSITION_TOPIC = "city.position.v1"
+Key = tuple[Any, ...]
+"""(kind, topic, partition, feed, minute) of a mismatch."""
+
 SLICE = 2000
-"""Older ledger rows checked per run; over time every row is."""
+"""Older ledger rows checked per run, at most; over time every row is."""
+RECOUNTED = 1_000_000
+"""Readings counted again per run, of recent rows (the newest first) and of older ones each: what comes in goes before
+what is counted again. A flood's rows that have no turn while they are recent have it with the older ones."""
 
 KINDS = ("broker_vs_ledger", "ledger_vs_store", "position_ahead")
 """What is checked here, and so resolved here; what the gateway's broker dropped is settled by a person."""
+
+LOOKED_AT_AGAIN = 100
+"""Old disagreements looked at again in a run, the oldest first."""
 
 LATE = timedelta(seconds=90)
 """A minute is closed this long after its end."""
@@ -55,7 +64,8 @@ class Mismatch:
 
 
 class Reconciler:
-    """Runs the checks; `recent` minutes every time, older rows in slices. Not thread-safe."""
+    """Runs the checks: of the bus `recent` minutes every time, of the store RECOUNTED readings of them, and older rows in
+    slices. Not thread-safe."""
 
     def __init__(
         self,
@@ -70,8 +80,10 @@ class Reconciler:
 
     def run(self, now: datetime, whole: bool = False) -> list[Mismatch]:
         """Check, keep what disagrees, resolve what agrees again. `whole`: every ledger row."""
-        found = [*self._broker(now), *self._store(now, whole)]
-        self._keep(found, now)
+        of_bus = self._broker(now)
+        of_store, again = self._store(now, whole)
+        found = [*of_bus, *of_store]
+        self._keep(found, again, now)
         return found
 
     def _broker(self, now: datetime) -> list[Mismatch]:
@@ -147,40 +159,50 @@ class Reconciler:
                 )
         return out
 
-    def _store(self, now: datetime, whole: bool) -> list[Mismatch]:
+    def _store(self, now: datetime, whole: bool) -> tuple[list[Mismatch], set[Key] | None]:
+        """What disagrees, and which old ones were looked at again (None: all)."""
+        again: set[Key] = set()
         with self._database.transaction() as cursor:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
             # Before the snapshot is taken: a chunk that retention drops is gone for every snapshot at once.
             cursor.execute("LOCK TABLE readings IN ACCESS SHARE MODE")
-            cursor.execute("SELECT coalesce(min(id), 0), coalesce(max(id), 0) FROM ledger WHERE minute >= %s",
-                           (now - self._recent,))  # fmt: skip
-            row = cursor.fetchone()
-            assert row is not None
-            low, high = row
-            spans = [(low, high)] if high else []
-            cursor.execute("SELECT coalesce(max(id), 0) FROM ledger")
-            row = cursor.fetchone()
-            newest = row[0] if row else 0
+            # One processor for it: the others are for what comes in.
+            cursor.execute("SET LOCAL max_parallel_workers_per_gather = 0")
             if whole:
-                spans = [(0, newest)]
+                cursor.execute("SELECT coalesce(max(id), 0) FROM ledger")
+                spans = [(0, row[0]) for row in cursor.fetchall()]
             else:
-                begin = self._next_id if self._next_id <= newest else 0
-                spans.append((begin, begin + SLICE - 1))
-                self._next_id = begin + SLICE
                 cursor.execute(
-                    "SELECT l.id FROM ledger l JOIN ledger_mismatches m USING (topic, partition, feed, minute)"
-                    " WHERE m.kind = 'ledger_vs_store' AND m.resolved_at IS NULL ORDER BY l.id LIMIT 100"
+                    "SELECT id, records_stored FROM ledger WHERE minute >= %s ORDER BY id DESC",
+                    (now - self._recent,),
                 )
-                spans += [
-                    (number, number) for (number,) in cursor.fetchall()
-                ]  # old ones: do they agree again?
+                turn = _within(cursor.fetchall())
+                spans = [(turn[-1], turn[0])] if turn else []
+                cursor.execute(
+                    "SELECT id, records_stored FROM ledger WHERE id >= %s ORDER BY id LIMIT %s",
+                    (self._next_id, SLICE),
+                )
+                rows = cursor.fetchall()
+                turn = _within(rows)
+                spans += [(turn[0], turn[-1])] if turn else []
+                # Fewer than asked for, and all of them had their turn: from the beginning again.
+                self._next_id = 0 if len(turn) == len(rows) < SLICE else turn[-1] + 1
+                cursor.execute(
+                    "SELECT l.id, l.topic, l.partition, l.feed, l.minute FROM ledger l JOIN ledger_mismatches m"
+                    " USING (topic, partition, feed, minute)"
+                    " WHERE m.kind = 'ledger_vs_store' AND m.resolved_at IS NULL ORDER BY l.id LIMIT %s",
+                    (LOOKED_AT_AGAIN,),
+                )
+                for number, *key in cursor.fetchall():  # do they agree again?
+                    spans.append((number, number))
+                    again.add(("ledger_vs_store", *key))
             out: dict[tuple[str, str, int, str, datetime | None], Mismatch] = {}
             for begin, end in spans:
                 for found in recount(cursor, begin, end):
                     out[(found.kind, found.topic, found.partition, found.feed, found.minute)] = found
-        return list(out.values())
+        return list(out.values()), None if whole else again
 
-    def _keep(self, found: list[Mismatch], now: datetime) -> None:
+    def _keep(self, found: list[Mismatch], again: set[Key] | None, now: datetime) -> None:
         with self._database.transaction() as cursor:
             for m in found:
                 cursor.execute(
@@ -199,12 +221,26 @@ class Reconciler:
                 (list(KINDS),),
             )
             for number, *key in cursor.fetchall():
-                # The bus is asked about recent minutes only: an older one stays, nobody has looked at it again.
-                checked = key[4] is None or key[0] == "ledger_vs_store" or key[4] >= now - self._recent
+                # What nobody has looked at again stays; the bus is asked about recent minutes only.
+                if key[0] == "ledger_vs_store":
+                    checked = again is None or tuple(key) in again
+                else:
+                    checked = key[4] is None or key[4] >= now - self._recent
                 if tuple(key) not in keys and checked:
                     cursor.execute(
                         "UPDATE ledger_mismatches SET resolved_at = %s WHERE id = %s", (now, number)
                     )
+
+
+def _within(rows: Sequence[tuple[int, int]]) -> list[int]:
+    """Ids of the first of these ledger rows (id, readings), until they hold more than RECOUNTED; one at least."""
+    found, most = [], RECOUNTED
+    for number, readings in rows:
+        found.append(number)
+        most -= readings
+        if most < 0:
+            break
+    return found
 
 
 def recount(cursor: Cursor, begin: int, end: int) -> list[Mismatch]:

@@ -454,6 +454,34 @@ def test_rows_that_vanish_are_found_and_resolved(db: Database) -> None:
     assert db.query("SELECT count(*) FROM ledger_mismatches WHERE resolved_at IS NULL") == [(0,)]
 
 
+def test_a_flood_is_recounted_piece_by_piece(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So many readings a run: what is missing from any minute is found in turn, and nothing is resolved unseen."""
+    monkeypatch.setattr("data.reconcile.RECOUNTED", 3)
+    monkeypatch.setattr("data.reconcile.LOOKED_AT_AGAIN", 1)
+    counted: list[tuple[int, int]] = []
+    monkeypatch.setattr("data.reconcile.recount", lambda cursor, begin, end: (
+        counted.append((begin, end)), recount(cursor, begin, end))[1])  # fmt: skip
+    intaker, reconciler = Intaker(db), Reconciler(db, NoBus)
+    for minute in range(6):
+        for n in range(4):
+            at = NOW + timedelta(minutes=minute, seconds=n)
+            intaker.take([reading("WL-1", {"level": 1.0}, at, f"m{minute}-{n}")], at=at)
+    rows = [number for (number,) in db.query("SELECT id FROM ledger ORDER BY id")]
+    later = NOW + timedelta(minutes=6)
+    assert len(rows) == 6 and reconciler.run(later) == []
+    assert counted == [(rows[5], rows[5]), (rows[0], rows[0])], "the newest, and the first of the others"
+    db.query("DELETE FROM readings WHERE time < %s", (NOW + timedelta(minutes=2),))
+    standing = "SELECT count(*) FROM ledger_mismatches WHERE resolved_at IS NULL"
+    found = []
+    for _ in range(6):
+        reconciler.run(later)
+        found.append(db.query(standing)[0][0])
+    assert found == [1, 1, 1, 1, 1, 2], "row 2 at once, row 1 when it is its turn again"
+    for _ in range(3):
+        reconciler.run(later + timedelta(days=1))
+        assert db.query(standing) == [(2,)], "one of them is not looked at: it stays"
+
+
 def test_what_the_ledger_page_shows_adds_up(db: Database) -> None:
     """Received = stored + rejected + duplicate + held + in flight, whatever waits on the bus; else the bus is silent."""
     intaker = Intaker(db)
