@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from typing import cast
 
 AGAIN_S = 4.0
-"""A payload that was not accepted by then is sent again."""
+"""A payload that was not accepted by then is sent again; then after twice as long each time, up to LONGEST_S."""
+LONGEST_S = 64.0
 
 
 def _text(text: str) -> bytes:
@@ -43,8 +44,8 @@ class Node(asyncio.Protocol):
     port: int
     rng: random.Random
     told: Callable[[float], None] = lambda seconds: None
-    outstanding: dict[int, tuple[bytes, float, float]] = field(default_factory=dict)
-    """seq → (payload, when it was measured, when it was last sent)."""
+    outstanding: dict[int, tuple[bytes, float, float, int]] = field(default_factory=dict)
+    """seq → (payload, when it was measured, when it is to be sent again, how often it was sent)."""
     sent: int = 0
     again: int = 0
     acknowledged: int = 0
@@ -67,7 +68,7 @@ class Node(asyncio.Protocol):
     def measure(self, seq: int, payload: bytes) -> None:
         """A new payload: kept, and sent when there is a connection."""
         now = time.monotonic()
-        self.outstanding[seq] = (payload, now, 0.0)
+        self.outstanding[seq] = (payload, now, 0.0, 0)
         if self.up:
             self._send(seq, now)
 
@@ -76,9 +77,9 @@ class Node(asyncio.Protocol):
         now = time.monotonic()
         if not self.up:
             return
-        for seq, (_, _, last) in list(self.outstanding.items()):
-            if now - last > AGAIN_S:
-                self.again += last > 0
+        for seq, (_, _, due, times) in list(self.outstanding.items()):
+            if now > due:
+                self.again += times > 0
                 self._send(seq, now)
         if now - self._heard > 20 and self._transport is not None:
             self._transport.write(packet(0xC0, b""))
@@ -165,8 +166,8 @@ class Node(asyncio.Protocol):
             self.connections += 1
             self._publish(f"{self.base}/status", b"online", qos=1, retain=True)
             now = time.monotonic()
-            for seq, (_, _, last) in list(self.outstanding.items()):
-                self.again += last > 0
+            for seq, (_, _, _, times) in list(self.outstanding.items()):
+                self.again += times > 0
                 self._send(seq, now)
         elif kind == 4:  # PUBACK
             self.acknowledged += 1
@@ -183,8 +184,10 @@ class Node(asyncio.Protocol):
                 self.refused.append(told)
 
     def _send(self, seq: int, now: float) -> None:
-        payload, measured, _ = self.outstanding[seq]
-        self.outstanding[seq] = (payload, measured, now)
+        payload, measured, _, times = self.outstanding[seq]
+        # Who is slow is not helped by hearing everything again, from everybody, at the same moment.
+        wait = min(AGAIN_S * 2**times, LONGEST_S) * self.rng.uniform(0.75, 1.25)
+        self.outstanding[seq] = (payload, measured, now + wait, times + 1)
         self.sent += 1
         self._publish(f"{self.base}/readings", payload, qos=1)
 

@@ -23,6 +23,8 @@ from streams.gateway.address import Address
 KEEPALIVE_S: Final = 30
 MOST_WAITING: Final = 4000
 """Messages held here; beyond it nothing is read (QoS 1 stops at the broker's window long before)."""
+MOST_UNSENT: Final = 20_000
+"""Packets made since the broker last had taken all of them; beyond it nothing is read either."""
 
 log = structlog.get_logger()
 
@@ -48,6 +50,7 @@ class Connection:
         self._subscribed = subscribed
         self._arrived: list[Arrived] = []
         self._number = 0
+        self._unsent = 0
         self._up = False
         self._had_session = False
         self._client = mqtt.Client(
@@ -78,6 +81,7 @@ class Connection:
     def open(self, seconds: float) -> bool:
         """Connect; whether the broker has let us in within `seconds`."""
         self._number += 1
+        self._unsent = 0
         try:
             self._client.connect(self._address.host, self._address.port, keepalive=KEEPALIVE_S)
         except OSError as error:
@@ -93,7 +97,14 @@ class Connection:
         sock: Any = self._client.socket()
         if sock is None:
             return False
-        if len(self._arrived) < MOST_WAITING:
+        if not self._client.want_write():
+            self._unsent = 0
+        if self._unsent >= MOST_UNSENT:
+            # The broker does not take what we tell: to read on would only make more to be told.
+            _, writable, _ = select.select([], [sock], [], timeout_s)
+            if writable:
+                self._client.loop_write()
+        elif len(self._arrived) < MOST_WAITING:
             waiting = sock.pending() if self._address.tls else 0
             write = [sock] if self._client.want_write() else []
             readable, writable, _ = select.select([sock], write, [], 0.0 if waiting else timeout_s)
@@ -127,6 +138,7 @@ class Connection:
         """Tell the broker to forget it; False when it came on an earlier connection."""
         if message.qos and message.connection == self._number and self._up:
             self._client.ack(message.number, message.qos)
+            self._unsent += 1
             return True
         return False
 
@@ -134,6 +146,7 @@ class Connection:
         """Publish at QoS 0: told once, or not at all."""
         if self._up:
             self._client.publish(topic, payload, qos=0)
+            self._unsent += 1
 
     def close(self) -> None:
         """Leave in order; the session stays."""
