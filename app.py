@@ -817,20 +817,30 @@ def device(s: Settings, args: argparse.Namespace) -> int:
     return failed
 
 
+def at_the_server(s: Settings, name: str) -> tuple[Any, Any]:
+    """The domain's door, and who commands there: whoever may run the program on the server acts for the whole city, under
+    that name in the audit log."""
+    from data.dead_letters import COMMAND_LINE
+    from incidents.model import Actor
+
+    parts = Parts(s, name)
+    facts, finder = parts.city()
+    return parts.service(facts, finder, dict), Actor(
+        0, COMMAND_LINE, COMMAND_LINE, "administrator", "", (facts.path,)
+    )
+
+
 def pole(s: Settings, args: argparse.Namespace) -> int:
     """Put a smart lamp pole together from registered devices and cameras, or take it apart."""
-    from data.dead_letters import COMMAND_LINE
     from incidents import commands as c
-    from incidents.model import Actor, Rejected
+    from incidents.model import Rejected
 
-    parts = Parts(s, "pole")
-    facts, finder = parts.city()
-    actor = Actor(0, COMMAND_LINE, COMMAND_LINE, "administrator", "", (facts.path,))
+    service, actor = at_the_server(s, "pole")
     command: object = c.SavePole(args.id, args.name, args.part)
     if args.remove:
         command = c.RemovePole(args.id, args.remove)
     try:
-        done = parts.service(facts, finder, dict).handle(command, actor, "cli")
+        done = service.handle(command, actor, "cli")
     except Rejected as error:
         print(f"pole: {error}", file=sys.stderr)
         return 1
@@ -842,20 +852,15 @@ def import_table(s: Settings, args: argparse.Namespace) -> int:
     """Look at a table of devices or cameras (CSV, XLSX), or with --confirm store all of it or nothing."""
     import base64
 
-    from data.dead_letters import COMMAND_LINE
     from incidents.commands import ImportCameras, ImportDevices
-    from incidents.model import Actor, Rejected
+    from incidents.model import Rejected
 
     try:
         content = Path(args.file).read_bytes()
     except OSError as error:
         print(f"import: {args.file}: {error.strerror}", file=sys.stderr)
         return 1
-    parts = Parts(s, "import")
-    facts, finder = parts.city()
-    # Whoever may run the program on the server acts for the whole city, under that name in the audit log.
-    actor = Actor(0, COMMAND_LINE, COMMAND_LINE, "administrator", "", (facts.path,))
-    service = parts.service(facts, finder, dict)
+    service, actor = at_the_server(s, "import")
     make = ImportCameras if args.what == "cameras" else ImportDevices
     command = make(base64.b64encode(content).decode(), Path(args.file).name, args.confirm)
     try:

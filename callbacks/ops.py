@@ -1,5 +1,4 @@
-"""Callbacks of the operations page: one asked tab, one opened dead letter, one settlement of it or of a
-loss."""
+"""Callbacks of the operations page: one asked tab, one opened dead letter, its settlement, a loss closed."""
 
 from __future__ import annotations
 

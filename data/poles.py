@@ -18,7 +18,7 @@ from data.registry import bump
 from incidents import commands as c
 from incidents.access import Thing, may
 from incidents.model import Actor, Rejected
-from incidents.poles import Part, faults_of_pole, parts_of
+from incidents.poles import Part, read_pole
 
 _PLACES: Final = (
     "SELECT id, area_path, cell, lon, lat, owner, unit FROM devices WHERE id = ANY(%(devices)s)"
@@ -30,10 +30,9 @@ def _save_pole(
     cursor: Cursor, command: c.SavePole, actor: Actor, now: datetime, place_of: PlaceOf
 ) -> dict[str, Any]:
     """See SavePole."""
-    faults = faults_of_pole(command.id, command.name, command.members)
+    members, faults = read_pole(command.id, command.name, command.members)
     if faults:
         raise Rejected("field", str(faults[0]), field=faults[0].column)
-    members, _ = parts_of(command.members)
     _alone(cursor)
     before = _areas_of(cursor, command.id, actor)
     known = _known(cursor, members)

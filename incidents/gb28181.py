@@ -164,6 +164,11 @@ def _digits(field: str, value: str, length: int) -> str:
     return value
 
 
+def is_code(text: str) -> bool:
+    """Whether a text has the shape of a code: 20 ASCII digits."""
+    return len(text) == 20 and text.isascii() and text.isdigit()
+
+
 def parse(code: str, divisions: Mapping[str, str] | None = None, edition: Edition = "2016") -> Code:
     """Take a code apart. Raises BadCode for its shape.
 

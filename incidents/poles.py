@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from incidents.device_registry import ID, LONGEST_TEXT, POLE_FUNCTIONS, Fault
+from incidents.gb28181 import is_code
 
 MOST_PARTS: Final = 100
 
@@ -21,7 +22,7 @@ class Part:
     @property
     def is_camera(self) -> bool:
         """A camera has 20 digits (GB/T 28181); a device is whatever else."""
-        return len(self.thing) == 20 and self.thing.isascii() and self.thing.isdigit()
+        return is_code(self.thing)
 
 
 def parts_of(members: Sequence[str]) -> tuple[list[Part], list[Fault]]:
@@ -37,8 +38,8 @@ def parts_of(members: Sequence[str]) -> tuple[list[Part], list[Fault]]:
     return list(parts), faults
 
 
-def faults_of_pole(id: str, name: str, members: Sequence[str]) -> list[Fault]:
-    """Everything that is wrong with a pole as it is given, but for parts that nobody has registered."""
+def read_pole(id: str, name: str, members: Sequence[str]) -> tuple[list[Part], list[Fault]]:
+    """The parts of a pole, and everything that is wrong with it as it is given, but for parts that nobody has registered."""
     found = []
     if ID.fullmatch(id) is None:
         found.append(Fault("id", id[:LONGEST_TEXT], "id"))
@@ -52,4 +53,4 @@ def faults_of_pole(id: str, name: str, members: Sequence[str]) -> list[Fault]:
     found += [Fault("members", thing, "once") for thing in dict.fromkeys(things) if things.count(thing) > 1]
     if parts and not any(part.function == "lighting" and not part.is_camera for part in parts):
         found.append(Fault("members", ", ".join(members)[:LONGEST_TEXT], "lamp"))
-    return found
+    return parts, found

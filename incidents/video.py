@@ -70,9 +70,7 @@ def faults(file: CameraFile) -> Iterator[Fault]:
         gb28181.parse(file.code)
     except gb28181.BadCode as error:
         yield Fault("code", file.code, f"must be {error.rule} (GB/T 28181)", "须为 GB/T 28181 的 20 位编码")
-    if file.gb_channel and not (
-        len(file.gb_channel) == 20 and file.gb_channel.isascii() and file.gb_channel.isdigit()
-    ):
+    if file.gb_channel and not gb28181.is_code(file.gb_channel):
         yield Fault(
             "gb_channel", file.gb_channel, "must be 20 digits (GB/T 28181)", "须为 20 位数字（GB/T 28181）"
         )

@@ -90,16 +90,7 @@ def _letter_form(view: View) -> Component:
                 ),
                 id=ids.OPS_EDITOR,
             ),
-            pieces.field(
-                view.t("word.reason"),
-                dcc.Input(
-                    id=ids.OPS_REASON,
-                    type="text",
-                    className="cy-input",
-                    placeholder=view.t("ops.dead.drop_reason"),
-                    maxLength=500,
-                ),
-            ),
+            pieces.reason(view, ids.OPS_REASON, view.t("ops.dead.drop_reason")),
             html.Div(
                 [
                     pieces.button(
@@ -128,16 +119,7 @@ def _loss_form(view: View) -> Component:
         [
             html.H2(view.t("ops.loss.title"), className="cy-h2"),
             html.P(view.t("ops.loss.about"), className="cy-muted"),
-            pieces.field(
-                view.t("word.reason"),
-                dcc.Input(
-                    id=ids.OPS_LOSS_REASON,
-                    type="text",
-                    className="cy-input",
-                    placeholder=view.t("ops.loss.why"),
-                    maxLength=500,
-                ),
-            ),
+            pieces.reason(view, ids.OPS_LOSS_REASON, view.t("ops.loss.why")),
             pieces.button(
                 [pieces.icon("check"), view.t("ops.loss.settle")], kind="primary", **attrs({"data-loss": ""})
             ),

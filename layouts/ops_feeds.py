@@ -75,16 +75,7 @@ def form(view: View) -> Component:
                 view.t("ops.feed.sample"), ids.FEED_SAMPLE, "code code--short", view.t("ops.feed.sample.hint")
             ),
             html.Div(id=ids.FEED_RESULT, className="trial"),
-            pieces.field(
-                view.t("word.reason"),
-                dcc.Input(
-                    id=ids.FEED_REASON,
-                    type="text",
-                    className="cy-input",
-                    placeholder=view.t("ops.feed.disable_reason"),
-                    maxLength=500,
-                ),
-            ),
+            pieces.reason(view, ids.FEED_REASON, view.t("ops.feed.disable_reason")),
             html.Div(
                 [
                     _button(view.t("ops.feed.disable"), "disable", "danger"),

@@ -13,6 +13,7 @@ from typing import Any
 
 from gis.cells import haversine_m
 from gis.crs import TO_WGS84, to_wgs84
+from incidents.gb28181 import is_code
 from incidents.model import REPORT_CHANNELS
 from streams.envelope import Bad, GridReportData, Message, Point, VideoAlarmData, finite
 
@@ -115,7 +116,7 @@ def check_report(message: Message[GridReportData], classes: frozenset[str]) -> N
 def check_alarm(message: Message[VideoAlarmData], kinds: Any) -> None:
     """Raise Bad(bad_camera_code | unknown_kind) unless the alarm names a camera and a known kind."""
     data = message.data
-    if len(data.camera) != 20 or not data.camera.isascii() or not data.camera.isdigit():
+    if not is_code(data.camera):
         raise Bad(
             "bad_camera_code",
             field="data.camera",

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from dash import html
+from dash import dcc, html
 from dash.development.base_component import Component
 
 from layouts.shell.view import View, epoch_ms
@@ -77,6 +77,12 @@ def field(label: str, control: Component, *, required: bool = False, hint: str =
     return html.Div(
         [name, control, *([html.Div(hint, className="cy-hint")] if hint else [])], className="cy-field"
     )
+
+
+def reason(view: View, id: str, placeholder: str) -> Component:
+    """The field of a reason, which the audit log keeps."""
+    control = dcc.Input(id=id, type="text", className="cy-input", placeholder=placeholder, maxLength=500)
+    return field(view.t("word.reason"), control)
 
 
 def facts(pairs: Iterable[tuple[str, Any]]) -> Component:

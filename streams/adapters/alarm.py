@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from incidents.gb28181 import Edition
+from incidents.gb28181 import Edition, is_code
 from streams import topics
 from streams.envelope import Bad, encode
 
@@ -93,7 +93,7 @@ def kind_of(source: Source, type_: str, field: str) -> str:
 def camera_of(source: Source, channel: str, field: str) -> str:
     """The camera behind a channel; Bad(unknown_camera) names the channel."""
     code = source.cameras.get(channel, channel)
-    if len(code) != 20 or not (code.isascii() and code.isdigit()):
+    if not is_code(code):
         raise Bad(
             "unknown_camera", field=field, found=channel,
             rule="must be mapped to a camera (20 digits, GB/T 28181) in the registry of channels",

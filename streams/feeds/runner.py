@@ -216,8 +216,7 @@ class FeedRunner:
             except self.store_away as error:
                 # The batch is kept: not every source gives it again.
                 tries += 1
-                log.warning("feed waits for the store", feed=feed.id, error=str(error))
-                if not self.held() or self.stop.wait(min(10.0, pause_after(tries, self.jitter()))):
+                if not self.held() or self._stopped_while_away("feed waits for the store", error, tries):
                     return False
         tries = 0
         while True:
@@ -226,8 +225,7 @@ class FeedRunner:
                 break
             except (BusUnavailable, BusRefused) as error:
                 tries += 1
-                log.warning("feed waits for the bus", feed=feed.id, error=str(error))
-                if self.stop.wait(min(10.0, pause_after(tries, self.jitter()))):
+                if self._stopped_while_away("feed waits for the bus", error, tries):
                     return False
         count = Count(len(batch.records), len(messages), aside, batch.lost)
         while self.held():
@@ -236,8 +234,7 @@ class FeedRunner:
                 break
             except self.store_away as error:
                 tries += 1
-                log.warning("feed waits for the store", feed=feed.id, error=str(error))
-                if self.stop.wait(min(10.0, pause_after(tries, self.jitter()))):
+                if self._stopped_while_away("feed waits for the store", error, tries):
                     return False
         else:
             return False
@@ -245,6 +242,11 @@ class FeedRunner:
         if batch.position is not None:
             self._position = batch.position
         return True
+
+    def _stopped_while_away(self, words: str, error: Exception, tries: int) -> bool:
+        """Say what is waited for, and wait; whether the feed was told to stop meanwhile."""
+        log.warning(words, feed=self.feed.id, error=str(error))
+        return self.stop.wait(min(10.0, pause_after(tries, self.jitter())))
 
     def _nothing_new(self, batch: Batch) -> bool:
         """An empty attempt after another that went well, of which the store was told a moment ago."""

@@ -15,15 +15,18 @@ let dropped = null;
 // Until the form is filled with what the store has, nothing may be typed into it: it would be overwritten.
 new MutationObserver(() => { feedForm.inert = false; }).observe(feedForm, {attributeFilter: ['data-filled']});
 
+/** The side sheet with one of its forms, or (null) with none. */
+function showOnly(form) {
+  for (const one of [fix, loss, feedForm]) show(one, one === form);
+  show(side, true);
+}
+
 function openFeed(id) {
   feedForm.inert = true;
-  show(fix, false);
-  show(loss, false);
   setProps('ops-side', {children: []});
   setProps('feed-result', {children: []});
   document.getElementById('feed-id').readOnly = Boolean(id);
-  show(feedForm, true);
-  show(side, true);
+  showOnly(feedForm);
   tell('feed-edit', {id});
 }
 
@@ -31,10 +34,7 @@ document.addEventListener('click', ({target}) => {
   const row = rowOf(target, 'ops-grid');
   if (row?.open) {
     letter = row.open;
-    show(feedForm, false);
-    show(loss, false);
-    show(side, true);
-    show(fix, letter.state === 'open');
+    showOnly(letter.state === 'open' ? fix : null);
     tell('ops-detail-ask', letter);
     return;
   }
@@ -43,7 +43,7 @@ document.addEventListener('click', ({target}) => {
     dropped = mismatch.open;
     setProps('ops-side', {children: []});
     setProps('ops-loss-reason', {value: ''});
-    for (const [part, on] of [[feedForm, false], [fix, false], [loss, true], [side, true]]) show(part, on);
+    showOnly(loss);
     return;
   }
   if (target.closest('[data-loss]') && dropped) {
