@@ -627,12 +627,14 @@ def relay(s: Settings, args: argparse.Namespace) -> int:
     """Outbox → bus and live state; escalations, indicators, checks."""
     from data.backlog import backlog
     from data.clockwork import TIMERS, Clockwork
+    from data.map_layers import roads_of
     from data.outbox import Outbox
     from data.reconcile import READING_TOPICS, Reconciler
     from data.storage import broker_usage, bus_usage, files_usage, store_usage
     from incidents.outages import file_outages
     from incidents.ports import BusUnavailable
     from incidents.selfcheck import file_mismatches
+    from incidents.shifted_sources import file_shifted
     from incidents.triage import escalate_due
     from streams.relay import Relay, Timer
 
@@ -655,6 +657,10 @@ def relay(s: Settings, args: argparse.Namespace) -> int:
         with units() as uow:
             return file_outages(uow, facts.path, now, watching_since)
 
+    def file_moved(now: datetime) -> int:
+        with units() as uow:
+            return file_shifted(uow, facts.path, now, partial(roads_of, parts.database))
+
     clockwork = Clockwork(
         parts.database,
         parts.live,
@@ -664,6 +670,7 @@ def relay(s: Settings, args: argparse.Namespace) -> int:
         escalate,
         file_standing,
         file_stopped,
+        file_moved,
         {
             "store": lambda: store_usage(parts.database, s.store_disk, s.store_capacity_gb),
             "bus": lambda: bus_usage(inspector.usage, s.bus_capacity_gb),
@@ -849,11 +856,17 @@ def pole(s: Settings, args: argparse.Namespace) -> int:
 
 
 def import_table(s: Settings, args: argparse.Namespace) -> int:
-    """Look at a table of devices or cameras (CSV, XLSX), or with --confirm store all of it or nothing."""
+    """Look at a table of devices or cameras (CSV, XLSX) or at boundaries (GeoJSON, a Shapefile in a ZIP), or with
+    --confirm store all of it or nothing."""
     import base64
 
-    from incidents.commands import ImportCameras, ImportDevices
+    from incidents.commands import ImportBoundaries, ImportCameras, ImportDevices
     from incidents.model import Rejected
+
+    boundaries = args.what == "boundaries"
+    if boundaries and not (args.level and args.crs):
+        print("import boundaries: --level and --crs must be given", file=sys.stderr)
+        return 2
 
     try:
         content = Path(args.file).read_bytes()
@@ -861,8 +874,13 @@ def import_table(s: Settings, args: argparse.Namespace) -> int:
         print(f"import: {args.file}: {error.strerror}", file=sys.stderr)
         return 1
     service, actor = at_the_server(s, "import")
-    make = ImportCameras if args.what == "cameras" else ImportDevices
-    command = make(base64.b64encode(content).decode(), Path(args.file).name, args.confirm)
+    encoded, name = base64.b64encode(content).decode(), Path(args.file).name
+    command: object = ImportBoundaries(
+        encoded, args.level, args.crs, name, args.code_field, args.name_field, args.parent_field, args.confirm
+    )
+    if not boundaries:
+        make = ImportCameras if args.what == "cameras" else ImportDevices
+        command = make(encoded, name, args.confirm)
     try:
         answer: dict[str, Any] = service.handle(command, actor, "rest")
     except Rejected as refused:
@@ -872,6 +890,14 @@ def import_table(s: Settings, args: argparse.Namespace) -> int:
         print(f"row {fault['row']}: {fault['column']}={fault['value']!r} must be {fault['rule']}")
     for row in answer.get("notes", ()):
         print(f"row {row['row']}: unusual: {', '.join(row['notes'])}")
+    for kind in ("overlaps", "gaps", "outside"):
+        for spot in answer.get(kind, ())[: args.show]:
+            whose = ", ".join(spot["codes"]) or "nobody beside it"
+            print(f"{kind}: {spot['area_m2']:,} m² at {spot['lon']}, {spot['lat']}: {whose}")
+        if answer.get(f"{kind}_count"):
+            print(f"{kind}: {answer[f'{kind}_count']} in all, {answer[f'{kind}_m2']:,} m²")
+    for table, moved in answer.get("moved", {}).items():
+        print(f"{table}: {moved} lie in another cell now")
     if "rows" in answer:
         told = ", ".join(f"{answer[how]} {how}" for how in ("new", "changed", "same", "faulty"))
         print(f"{answer['rows']} rows: {told}; {'stored' if answer.get('stored') else 'nothing stored'}")
@@ -1055,9 +1081,17 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("--name", default="")
     sub.add_argument("--remove", metavar="REASON", default="", help="take it apart; its devices stay")
     sub = add("import", import_table)
-    sub.add_argument("what", choices=("devices", "cameras"))
+    sub.add_argument("what", choices=("devices", "cameras", "boundaries"))
     sub.add_argument("file")
     sub.add_argument("--confirm", action="store_true", help="store it, unless anything is wrong")
+    from incidents.areas import LEVELS
+
+    sub.add_argument("--level", choices=LEVELS[1:], help="boundaries: what they are")
+    sub.add_argument("--crs", choices=("wgs84", "cgcs2000", "gcj02"), help="boundaries: of their coordinates")
+    sub.add_argument("--code-field", default="", help="boundaries: column of the code")
+    sub.add_argument("--name-field", default="", help="boundaries: column of the name")
+    sub.add_argument("--parent-field", default="", help="boundaries: column of the code of the area above")
+    sub.add_argument("--show", type=int, default=20, help="boundaries: gaps and overlaps to list, each")
     sub = add("newbus", newbus)
     sub.add_argument("--confirm", metavar="REASON", default="", help="do it; why goes into the audit log")
     add("backup", backup).add_argument("file")

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from data import device_credentials, poles
 from data.accounts import Accounts, require_area
+from data.boundary_import import import_boundaries
 from data.database import Cursor, json
 from data.device_import import import_devices
 from data.device_registry import HANDLERS as REGISTRY_HANDLERS
@@ -20,6 +21,7 @@ from data.registry import bump
 from data.replay import REPLAY_TOPIC, replay_payload
 from incidents import commands as c
 from incidents.access import Thing, may
+from incidents.areas import LEVELS
 from incidents.model import Actor, Rejected
 
 TOO_LARGE: Final = "too_large"
@@ -29,9 +31,8 @@ DEVICE_HANDLERS: Final[Mapping[type, Handler]] = {
     **REGISTRY_HANDLERS,
     **poles.HANDLERS,
     c.ImportDevices: import_devices,
+    c.ImportBoundaries: import_boundaries,
 }
-
-LEVELS: Final = ("city", "district", "town", "village", "duty_grid", "cell")
 
 
 def _require(actor: Actor, action: str, area_path: str) -> None:

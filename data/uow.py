@@ -19,7 +19,7 @@ from data.locks import Lock
 from incidents import commands as c
 from incidents.lifecycle import DEFAULT_STAGE_LIMITS_MIN
 from incidents.model import Actor, ClockKind, Incident, Place, Policy, Rejected, TimelineEntry
-from incidents.storeports import EventClass, Intake, StandingMismatch, WatchedFeed
+from incidents.storeports import EventClass, Intake, SentPoints, StandingMismatch, WatchedFeed
 
 PlaceOf = Callable[[float, float], Place]
 CAMERA_HANDLERS: Final[dict[type, cameras.Handler]] = {**cameras.HANDLERS, c.ImportCameras: import_cameras}
@@ -194,6 +194,24 @@ class PgUnitOfWork:
     def outage_filed(self, feed: str, intake_id: int | None) -> None:
         """See UnitOfWork."""
         self._cursor.execute("UPDATE feeds SET outage_intake = %s WHERE id = %s", (intake_id, feed))
+
+    def sent_points(self, since: datetime) -> list[SentPoints]:
+        """See UnitOfWork."""
+        self._cursor.execute(
+            "SELECT f.id, f.name, f.owner, p.lon, p.lat FROM (SELECT feed, array_agg(lon ORDER BY id) AS lon,"
+            " array_agg(lat ORDER BY id) AS lat FROM (SELECT id, feed, lon, lat, row_number() OVER"
+            " (PARTITION BY feed ORDER BY id DESC) AS age FROM intake WHERE received_at >= %s AND lon IS NOT NULL"
+            " AND feed <> '') sent WHERE age <= 10000 GROUP BY feed) p JOIN feeds f ON f.id = p.feed ORDER BY f.id",
+            (since,),
+        )
+        return [SentPoints(*row) for row in self._cursor.fetchall()]
+
+    def filed(self, source: str, message_id: str) -> bool:
+        """See UnitOfWork."""
+        self._cursor.execute(
+            "SELECT 1 FROM intake WHERE source = %s AND message_id = %s", (source, message_id)
+        )
+        return self._cursor.fetchone() is not None
 
     def incident_of(self, intake_id: int) -> int | None:
         """See UnitOfWork."""

@@ -368,6 +368,22 @@ class ImportCameras:
 
 
 @dataclass(frozen=True, slots=True)
+class ImportBoundaries:
+    """Areas of one level with their outlines, out of GeoJSON or a zipped Shapefile (as base64). `crs`: wgs84, cgcs2000 or
+    gcj02; the `…_field`s name the file's columns ('': the usual names). Without `confirm` nothing is stored: the answer
+    says what would be, every fault, and the gaps and overlaps between the areas. With it, all are stored or none."""
+
+    content: str = field(metadata={"longest": 90_000_000})
+    level: str
+    crs: str
+    filename: str = ""
+    code_field: str = ""
+    name_field: str = ""
+    parent_field: str = ""
+    confirm: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class AdoptDevice:
     """Register an unknown device and put its held messages back on the bus, in one step.
 
@@ -587,6 +603,7 @@ COMMANDS: Final[dict[str, type]] = {
     "save_metric": SaveMetric,
     "import_devices": ImportDevices,
     "import_cameras": ImportCameras,
+    "import_boundaries": ImportBoundaries,
     "adopt_device": AdoptDevice,
     "release_held": ReleaseHeld,
     "reject_held": RejectHeld,
@@ -1063,6 +1080,7 @@ ACTION_OF: Final[dict[str, str]] = {
     "save_metric": "device_type.manage",
     "import_devices": "device.manage",
     "import_cameras": "camera.manage",
+    "import_boundaries": "area.manage",
     "adopt_device": "device.manage",
     "release_held": "deadletter.replay",
     "reject_held": "deadletter.replay",

@@ -297,6 +297,7 @@ HANDLERS: Final[dict[type, Callable[[_Call, Any], dict[str, Any]]]] = {
     c.SaveMetric: _administer,
     c.ImportDevices: _administer,
     c.ImportCameras: _administer,
+    c.ImportBoundaries: _administer,
     c.AdoptDevice: _administer,
     c.ReleaseHeld: _administer,
     c.RejectHeld: _administer,

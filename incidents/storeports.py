@@ -78,6 +78,18 @@ class WatchedFeed:
     outage: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class SentPoints:
+    """Where the reports of a feed say that things are: degrees EPSG:4326 as stored, that is after what the feed tells as
+    its system."""
+
+    feed: str
+    name: str
+    owner: str
+    lon: Sequence[float]
+    lat: Sequence[float]
+
+
 class UnitOfWork(Protocol):
     """One transaction. Leaving the `with` block normally commits; an exception undoes everything."""
 
@@ -125,6 +137,12 @@ class UnitOfWork(Protocol):
 
     def outage_filed(self, feed: str, intake_id: int | None) -> None:
         """The feed's outage was filed as this source; None: it is over."""
+
+    def sent_points(self, since: datetime) -> list[SentPoints]:
+        """The points of every feed's reports that came in since then, of each feed the newest ten thousand."""
+
+    def filed(self, source: str, message_id: str) -> bool:
+        """Was a source of this name and message filed before?"""
 
     def incident_of(self, intake_id: int) -> int | None:
         """The incident a source belongs to; None: triage has not come to it yet."""

@@ -7,6 +7,7 @@ COMMUNITY_DSN the other. Each test has a fresh database, copied from a template 
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import shutil
 import threading
 import time
@@ -18,17 +19,19 @@ from typing import Any
 
 import psycopg2
 import pytest
+import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data import migrate as migrations
 from data.audit import Audit
-from data.database import Database, LockTimeout, StoreUnavailable
+from data.database import Database, LockTimeout, StoreUnavailable, many
 from data.flush import FlushStore
 from data.health import keep_skews
 from data.incident_rows import COLUMNS, live_item, ms, to_incident, to_row
 from data.indicators import completeness_values, device_values, incident_values, keep, told_areas
 from data.locks import Lock
+from data.map_layers import roads_of
 from data.outbox import Outbox
 from data.questions.answers import StoreQuestions
 from data.questions.incidents import INDICATOR_RECORDS
@@ -37,6 +40,7 @@ from data.registry import load_registry
 from data.scope import area_scope, incident_scope
 from data.storage import broker_usage, bus_usage, files_usage, measure, storage, store_usage
 from data.timeseries import TABLES, edition, enable
+from gis.crs import wgs84_to_gcj02
 from incidents.access import ROLES, Thing, covers, may
 from incidents.commands import (
     AcceptIncident,
@@ -58,6 +62,7 @@ from incidents.outages import file_outages
 from incidents.ports import BusUnavailable, Outgoing, Record, TopicPartition, Usage
 from incidents.selfcheck import LEDGER_CLASS, file_mismatches
 from incidents.service import City, CityService
+from incidents.shifted_sources import SHIFT_CLASS, file_shifted
 from incidents.triage import SYSTEM, escalate_due, triage
 from streams import topics
 from streams.flush import STEPS, Memory, Work, next_positions
@@ -590,6 +595,44 @@ def test_a_feed_that_stops_is_one_incident_and_its_return_one_note(db: Database)
     assert len(db.query(notes)) == 2
     db.query("UPDATE feeds SET disabled = true")
     assert run(NOW + 31 * minute, NOW + 50 * minute, NOW) == 0
+
+
+def test_a_feed_that_sends_shifted_points_is_one_incident(db: Database) -> None:
+    """Issue C "Must show" 8. Told once a day while it lasts, joined to the open incident; true points raise nothing."""
+    lines = [shapely.LineString([(113.8, 21.8 + n * 0.007), (114.0, 21.8 + n * 0.007)]) for n in range(28)]
+    with db.transaction() as cursor:
+        many(cursor, "INSERT INTO map_features (layer, name, geometry) VALUES %s",
+             [("roads", f"{n}路", shapely.to_wkb(line)) for n, line in enumerate(lines)])  # fmt: skip
+    intaker, units, numbers = Intaker(db), units_of_work(db), itertools.count()
+
+    def send(shift: Callable[[float, float], Any]) -> None:
+        db.query("UPDATE intake SET received_at = received_at - interval '3 days'")
+        found = []
+        for n in range(120):
+            lon, lat = shift(113.82 + (n * 0.0137) % 0.16, 21.8 + (n % 28) * 0.007 + 0.0001)
+            point = {"lon": float(lon), "lat": float(lat)}
+            found.append(report(NOW, f"r{next(numbers)}", f"第 {n} 处积水", point=point))
+        intaker.take(found)
+
+    def look(at: datetime) -> int:
+        with units() as uow:
+            filed = file_shifted(uow, CITY, at, lambda: roads_of(db))
+        with units() as uow:
+            triage(uow, at, PATTERN, ZONE, limit=1000)
+        return filed
+
+    send(lambda lon, lat: (lon, lat))
+    assert look(NOW) == 0
+    send(wgs84_to_gcj02)
+    assert [look(NOW), look(NOW + timedelta(minutes=30))] == [1, 0]
+    told = "SELECT class_code, area_path, sources, text FROM incidents WHERE title = '坐标疑似偏移：reports'"
+    [(class_code, area, sources, text)] = db.query(told)
+    assert class_code in ("", SHIFT_CLASS) and (area, sources) == (CITY, 1)
+    assert "GCJ-02" in text and "120 个不同地点" in text and "不会自动改动" in text
+    assert look(NOW + timedelta(hours=20)) == 1, "the next day it is told again"
+    assert [row[2] for row in db.query(told)] == [2]
+    send(lambda lon, lat: (lon, lat))
+    assert look(NOW) == 0
 
 
 def test_the_watch_over_feeds_does_not_wait_for_the_relay_that_leads(db: Database) -> None:

@@ -82,6 +82,7 @@ CASES: dict[str, Body] = {
     "save_metric": always(id="", device_type="gauge", name="n", unit="m"),
     "import_devices": always(content=""),
     "import_cameras": always(content=""),
+    "import_boundaries": always(content="", level="town", crs="wgs84"),
     "adopt_device": lambda place: {
         "id": "no id!",
         "type": "gauge",
