@@ -13,7 +13,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -109,10 +109,12 @@ class Parts:
         """The factory of units of work."""
         from data.administration import Administration
         from data.uow import UnitsOfWork
+        from data.working_days import WorkingDays
         from streams.feeds.checking import topics_of_feed
 
         administration = Administration(self.accounts, topics_of_feed)
-        return UnitsOfWork(self.database, self.audit, administration, finder.place_of)
+        working = WorkingDays(self.database, self.settings.timezone)
+        return UnitsOfWork(self.database, self.audit, administration, finder.place_of, working)
 
     def feed_world(self) -> Any:
         """What adapters of feeds are given."""
@@ -631,11 +633,12 @@ def relay(s: Settings, args: argparse.Namespace) -> int:
     from data.outbox import Outbox
     from data.reconcile import READING_TOPICS, Reconciler
     from data.storage import broker_usage, bus_usage, files_usage, store_usage
+    from incidents.deadlines import announce_unpublished, recount_deadlines
     from incidents.outages import file_outages
     from incidents.ports import BusUnavailable
     from incidents.selfcheck import file_mismatches
     from incidents.shifted_sources import file_shifted
-    from incidents.triage import escalate_due
+    from incidents.triage import escalate_due, raise_supervisions
     from streams.relay import Relay, Timer
 
     stop = stop_on_signals()
@@ -647,7 +650,7 @@ def relay(s: Settings, args: argparse.Namespace) -> int:
 
     def escalate(now: datetime) -> int:
         with units() as uow:
-            return escalate_due(uow, now)
+            return escalate_due(uow, now) + raise_supervisions(uow, now)
 
     def file_standing(now: datetime) -> int:
         with units() as uow:
@@ -661,6 +664,10 @@ def relay(s: Settings, args: argparse.Namespace) -> int:
         with units() as uow:
             return file_shifted(uow, facts.path, now, partial(roads_of, parts.database))
 
+    def tend_deadlines(now: datetime) -> int:
+        with units() as uow:
+            return announce_unpublished(uow, facts.path, now) + recount_deadlines(uow, now)
+
     clockwork = Clockwork(
         parts.database,
         parts.live,
@@ -671,6 +678,7 @@ def relay(s: Settings, args: argparse.Namespace) -> int:
         file_standing,
         file_stopped,
         file_moved,
+        tend_deadlines,
         {
             "store": lambda: store_usage(parts.database, s.store_disk, s.store_capacity_gb),
             "bus": lambda: bus_usage(inspector.usage, s.bus_capacity_gb),
@@ -853,6 +861,37 @@ def pole(s: Settings, args: argparse.Namespace) -> int:
         return 1
     print(f"{args.id}\tremoved" if args.remove else f"{args.id}\t{done['how']}\t{done['members']} parts")
     return 0
+
+
+def workdays(s: Settings, args: argparse.Namespace) -> int:
+    """Enter the working days of a year as the State Council published them."""
+    from incidents.handling_commands import SaveWorkingYear
+    from incidents.model import Rejected
+
+    service, actor = at_the_server(s, "workdays")
+    try:
+        off, work = (_days(told) for told in (args.off, args.work))
+        done = service.handle(SaveWorkingYear(args.year, off, work, args.source), actor, "cli")
+    except (Rejected, ValueError) as error:
+        print(f"workdays: {error}", file=sys.stderr)
+        return 1
+    print(f"{done['year']}\t{done['off']} weekdays off\t{done['work']} weekend days worked")
+    return 0
+
+
+def _days(told: Sequence[str]) -> list[str]:
+    """Dates and ranges BEGIN..END (of weekdays, where a range holds other days too) as dates. Raises ValueError."""
+    from datetime import date, timedelta
+
+    found: list[str] = []
+    for one in told:
+        begin, _, end = one.partition("..")
+        day, last = date.fromisoformat(begin), date.fromisoformat(end or begin)
+        while day <= last:
+            if not end or day.weekday() < 5:
+                found.append(day.isoformat())
+            day += timedelta(days=1)
+    return found
 
 
 def import_table(s: Settings, args: argparse.Namespace) -> int:
@@ -1092,6 +1131,13 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("--name-field", default="", help="boundaries: column of the name")
     sub.add_argument("--parent-field", default="", help="boundaries: column of the code of the area above")
     sub.add_argument("--show", type=int, default=20, help="boundaries: gaps and overlaps to list, each")
+    sub = add("workdays", workdays)
+    sub.add_argument("year", type=int)
+    sub.add_argument("--off", nargs="+", default=[], metavar="DAY", help="free weekdays, also as BEGIN..END")
+    sub.add_argument(
+        "--work", nargs="*", default=[], metavar="DAY", help="weekend days that are worked (调休)"
+    )
+    sub.add_argument("--source", required=True, help="where it was published, for the audit log")
     sub = add("newbus", newbus)
     sub.add_argument("--confirm", metavar="REASON", default="", help="do it; why goes into the audit log")
     add("backup", backup).add_argument("file")

@@ -19,9 +19,11 @@ from data.device_registry import Handler, PlaceOf
 from data.feed_commands import CheckFeed, save_feed, switch_feed
 from data.registry import bump
 from data.replay import REPLAY_TOPIC, replay_payload
+from data.working_days import save_working_year
 from incidents import commands as c
 from incidents.access import Thing, may
 from incidents.areas import LEVELS
+from incidents.handling_commands import SaveWorkingYear
 from incidents.model import Actor, Rejected
 
 TOO_LARGE: Final = "too_large"
@@ -53,6 +55,7 @@ class Administration:
             c.ResetPassword: self._reset_password,
             c.SaveUnit: _save_unit,
             c.SaveArea: _save_area,
+            SaveWorkingYear: save_working_year,
             c.ReplayDeadLetter: _replay_dead_letter,
             c.DropDeadLetter: _drop_dead_letter,
             **device_credentials.HANDLERS,

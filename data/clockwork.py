@@ -48,6 +48,7 @@ TIMERS: Final = (
     ("mismatches", 5.0),
     ("outages", 5.0),
     ("shifted", 1800.0),
+    ("deadlines", 60.0),
     ("quarantine", 5.0),
     ("storage", 60.0),
     ("device_health", 15.0),
@@ -58,7 +59,7 @@ TIMERS: Final = (
 
 class Clockwork:
     """The clock's work of one city. `escalate_due`, `file_mismatches`, `file_outages` (now, watching
-    since) and `file_shifted` run in units of work of their own.
+    since) `file_shifted` and `tend_deadlines` run in units of work of their own.
 
     `zone`: the city's, by which a day begins.
     """
@@ -74,6 +75,7 @@ class Clockwork:
         file_mismatches: Callable[[datetime], int],
         file_outages: Callable[[datetime, datetime], int],
         file_shifted: Callable[[datetime], int],
+        tend_deadlines: Callable[[datetime], int],
         rooms: Mapping[str, Callable[[], Usage | None]],
         zone: tzinfo,
         audit: Audit,
@@ -87,6 +89,7 @@ class Clockwork:
         self._file_mismatches = file_mismatches
         self._file_outages = file_outages
         self._file_shifted = file_shifted
+        self._tend_deadlines = tend_deadlines
         self._watching_since: datetime | None = None
         self._rooms = rooms
         self._zone = zone
@@ -190,6 +193,10 @@ class Clockwork:
     def shifted(self, now: datetime) -> None:
         """A feed whose points look shifted becomes an incident of those who run the platform."""
         self._file_shifted(now)
+
+    def deadlines(self, now: datetime) -> None:
+        """Deadlines that were not known, and years that are not."""
+        self._tend_deadlines(now)
 
     def quarantine(self, now: datetime) -> None:
         """Held messages: of what they are, and back to the bus those of devices that are registered by now."""

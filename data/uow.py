@@ -20,6 +20,7 @@ from incidents import commands as c
 from incidents.lifecycle import DEFAULT_STAGE_LIMITS_MIN
 from incidents.model import Actor, ClockKind, Incident, Place, Policy, Rejected, TimelineEntry
 from incidents.storeports import EventClass, Intake, SentPoints, StandingMismatch, WatchedFeed
+from incidents.working_time import WorkingTime
 
 PlaceOf = Callable[[float, float], Place]
 CAMERA_HANDLERS: Final[dict[type, cameras.Handler]] = {**cameras.HANDLERS, c.ImportCameras: import_cameras}
@@ -43,13 +44,23 @@ class PgUnitOfWork:
     """`UnitOfWork` on an open transaction. The audit row is written last (its chain has one end)."""
 
     def __init__(
-        self, cursor: Cursor, audit: Audit, administration: Administration, place_of: PlaceOf
+        self,
+        cursor: Cursor,
+        audit: Audit,
+        administration: Administration,
+        place_of: PlaceOf,
+        working: Callable[[], WorkingTime],
     ) -> None:
         self._cursor = cursor
+        self._working = working
         self._audit = audit
         self._administration = administration
         self._place_of = place_of
         self.changed = False
+
+    def working(self) -> WorkingTime:
+        """See UnitOfWork."""
+        return self._working()
 
     def _one(self, where: str, params: Sequence[Any]) -> Incident | None:
         self._cursor.execute(f"{_SELECT} {where}", params)
@@ -376,6 +387,25 @@ class PgUnitOfWork:
         )
         return [to_incident(row) for row in self._cursor.fetchall()]
 
+    def without_deadline(self, limit: int) -> list[Incident]:
+        """See UnitOfWork."""
+        self._cursor.execute(
+            f"{_SELECT} WHERE handle_due_at IS NULL AND stage IN ('dispatched', 'taken', 'on_site', 'handled')"
+            " AND (clock ->> 'since' IS NOT NULL OR clock ->> 'parked_until' IS NOT NULL)"
+            " ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED",
+            (limit,),
+        )
+        return [to_incident(row) for row in self._cursor.fetchall()]
+
+    def late_supervisions(self, now: datetime, limit: int) -> list[Incident]:
+        """See UnitOfWork."""
+        self._cursor.execute(
+            f"{_SELECT} WHERE supervision_due_at < %s AND stage NOT IN ('closed', 'refused', 'void')"
+            " ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED",
+            (now, limit),
+        )
+        return [to_incident(row) for row in self._cursor.fetchall()]
+
     def audit(
         self, actor: Actor, action: str, thing: str, allowed: bool, detail: Mapping[str, Any], now: datetime
     ) -> None:
@@ -404,9 +434,15 @@ class UnitsOfWork:
     """Makes units of work; tells the relay (NOTIFY) when one has put something into the outbox."""
 
     def __init__(
-        self, database: Database, audit: Audit, administration: Administration, place_of: PlaceOf
+        self,
+        database: Database,
+        audit: Audit,
+        administration: Administration,
+        place_of: PlaceOf,
+        working: Callable[[], WorkingTime],
     ) -> None:
         self._database = database
+        self._working = working
         self._audit = audit
         self._administration = administration
         self._place_of = place_of
@@ -415,7 +451,7 @@ class UnitsOfWork:
     def __call__(self) -> Iterator[PgUnitOfWork]:
         """One unit of work."""
         with self._database.transaction() as cursor:
-            uow = PgUnitOfWork(cursor, self._audit, self._administration, self._place_of)
+            uow = PgUnitOfWork(cursor, self._audit, self._administration, self._place_of, self._working)
             yield uow
             if uow.changed:
                 cursor.execute("NOTIFY outbox")

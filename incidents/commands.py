@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
+from incidents import handling_commands
+
 
 @dataclass(frozen=True, slots=True)
 class ReportIncident:
@@ -619,6 +621,7 @@ COMMANDS: Final[dict[str, type]] = {
     "request_view": RequestView,
     "answer_view": AnswerView,
     "open_view": OpenView,
+    **handling_commands.COMMANDS,
 }
 
 
@@ -1138,5 +1141,6 @@ ACTION_OF: Final[dict[str, str]] = {
     "audit_log": "audit.see",
     "status": "status.see",
     "device_credentials": "device.credential",
+    **handling_commands.ACTION_OF,
 }
 """Command or query → the right it asks for (incidents/access.py). A name missing here is refused for all."""

@@ -10,10 +10,13 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import Any, Final
 
 from incidents import commands as c
+from incidents import handling
 from incidents.access import ANYWHERE, Thing, may
+from incidents.handling_commands import SaveWorkingYear
 from incidents.lifecycle import Step, advance
 from incidents.model import (
     REPORT_CHANNELS,
@@ -84,7 +87,7 @@ class _Call:
     def apply(self, incident: Incident, step: Step) -> Incident:
         """Advance and write, without asking again (a second step of the same command)."""
         step = replace(step, cause_id=step.cause_id or self.cause)
-        changed, entry, events = advance(incident, step, self.actor, self.now)
+        changed, entry, events = advance(incident, step, self.actor, self.now, self.uow.working())
         self.uow.save(changed, incident.version)
         self.uow.append(changed.id, entry)
         for event in events:
@@ -259,6 +262,10 @@ def _note(call: _Call, command: c.NoteIncident) -> dict[str, Any]:
     return _answer(call.step(command.id, step, "incident.note", None))
 
 
+def _special(handler: Callable[[_Call, Any], Incident], call: _Call, command: Any) -> dict[str, Any]:
+    return _answer(handler(call, command))
+
+
 def _administer(call: _Call, command: Any) -> dict[str, Any]:
     return call.uow.administer(command, call.actor, call.now)
 
@@ -284,6 +291,8 @@ HANDLERS: Final[dict[type, Callable[[_Call, Any], dict[str, Any]]]] = {
     c.SaveArea: _administer,
     c.ReplayDeadLetter: _administer,
     c.DropDeadLetter: _administer,
+    **{kind: partial(_special, handler) for kind, handler in handling.HANDLERS.items()},
+    SaveWorkingYear: _administer,
     c.IssueDeviceCredential: _administer,
     c.RotateDeviceCredential: _administer,
     c.RevokeDeviceCredential: _administer,

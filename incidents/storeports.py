@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from incidents.access import Thing
 from incidents.feeds import FeedFacts
 from incidents.model import Actor, Incident, Place, Policy, TimelineEntry
+from incidents.working_time import WorkingTime
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +93,9 @@ class SentPoints:
 
 class UnitOfWork(Protocol):
     """One transaction. Leaving the `with` block normally commits; an exception undoes everything."""
+
+    def working(self) -> WorkingTime:
+        """The city's working time, as it is known now."""
 
     def incident(self, number: int) -> Incident:
         """The incident, locked until the end. Raises Rejected(not_found)."""
@@ -193,6 +197,13 @@ class UnitOfWork(Protocol):
 
     def due_for_escalation(self, now: datetime, limit: int) -> list[Incident]:
         """Open incidents that may be due, locked; `lifecycle.escalation_due` decides."""
+
+    def without_deadline(self, limit: int) -> list[Incident]:
+        """Incidents whose handling clock runs and that have no deadline, locked, oldest first; those that another process
+        holds are left out."""
+
+    def late_supervisions(self, now: datetime, limit: int) -> list[Incident]:
+        """Open incidents whose 督办 was not answered in time, locked; those that another process holds are left out."""
 
     def audit(
         self, actor: Actor, action: str, thing: str, allowed: bool, detail: Mapping[str, Any], now: datetime

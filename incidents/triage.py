@@ -72,7 +72,7 @@ def triage(uow: UnitOfWork, now: datetime, pattern: str, timezone: str, limit: i
         unknown = uow.attach_photos(incident.id, intake.photos, "report", now, intake.source)
         if unknown:
             step = Step("note", intake.channel, reason=f"照片未收到 photos not stored: {', '.join(unknown)}")
-            changed, entry, _ = advance(incident, step, SYSTEM, now)
+            changed, entry, _ = advance(incident, step, SYSTEM, now, uow.working())
             uow.save(changed, incident.version)
             uow.append(changed.id, entry)
             incident = changed
@@ -98,7 +98,7 @@ def join(uow: UnitOfWork, incident: Incident, intake: Intake, now: datetime) -> 
         ("text", intake.text[:200]),
     )
     step = Step("join", intake.channel, detail=detail, cause_id=intake.correlation_id)
-    changed, entry, _ = advance(incident, step, SYSTEM, now)
+    changed, entry, _ = advance(incident, step, SYSTEM, now, uow.working())
     uow.save(changed, incident.version)
     uow.append(changed.id, entry)
     return changed
@@ -175,6 +175,22 @@ def open_incident(
     return incident
 
 
+def raise_supervisions(uow: UnitOfWork, now: datetime, limit: int = 200) -> int:
+    """A 督办 that is not answered in time rises by one level and asks again; returns how many."""
+    done = 0
+    for incident in uow.late_supervisions(now, limit):
+        step = Step("raise_supervision", "timer", reason="督办超时未回复 not answered in time")
+        try:
+            changed, entry, _ = advance(incident, step, SYSTEM, now, uow.working())
+        except Rejected:
+            continue
+        uow.save(changed, incident.version)
+        uow.append(changed.id, entry)
+        uow.incident_changed(changed, now)
+        done += 1
+    return done
+
+
 def escalate_due(uow: UnitOfWork, now: datetime, limit: int = 200) -> int:
     """Escalate what is past its stage limit, or level I/II unacknowledged for 60 s; returns how many."""
     done = 0
@@ -183,7 +199,9 @@ def escalate_due(uow: UnitOfWork, now: datetime, limit: int = 200) -> int:
         if not reason:
             continue
         try:
-            changed, entry, _ = advance(incident, Step("escalate", "timer", reason=reason), SYSTEM, now)
+            changed, entry, _ = advance(
+                incident, Step("escalate", "timer", reason=reason), SYSTEM, now, uow.working()
+            )
         except Rejected:
             continue
         uow.save(changed, incident.version)

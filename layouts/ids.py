@@ -32,6 +32,11 @@ DESK_ACT: Final = "desk-act"
 DESK_ACT_REASON: Final = "desk-act-reason"
 DESK_ACT_CLASS: Final = "desk-act-class"
 DESK_ACT_LEVEL: Final = "desk-act-level"
+DESK_ACT_UNTIL: Final = "desk-act-until"
+DESK_ACT_DEGREE: Final = "desk-act-degree"
+DESK_ACT_HOURS: Final = "desk-act-hours"
+DESK_ACT_AGAINST: Final = "desk-act-against"
+DESK_ACT_SATISFACTION: Final = "desk-act-satisfaction"
 DESK_TILES: Final = "desk-tiles"
 DESK_SEARCH: Final = "desk-search"
 DESK_SEARCH_ASK: Final = "desk-search-ask"
@@ -144,3 +149,15 @@ ADMIN_PHONE: Final = "admin-phone"
 ADMIN_AREA: Final = "admin-area"
 ADMIN_PARENT: Final = "admin-parent"
 ADMIN_LEVEL: Final = "admin-level"
+
+DESK_FORM: Final = {
+    "reason": DESK_ACT_REASON,
+    "class": DESK_ACT_CLASS,
+    "level": DESK_ACT_LEVEL,
+    "until": DESK_ACT_UNTIL,
+    "degree": DESK_ACT_DEGREE,
+    "hours": DESK_ACT_HOURS,
+    "against": DESK_ACT_AGAINST,
+    "satisfaction": DESK_ACT_SATISFACTION,
+}
+"""Particular of a step → its field on the desk."""

@@ -56,7 +56,7 @@ from incidents.commands import (
 from incidents.escalation import waits_for_leader
 from incidents.indicators import count, share
 from incidents.ingest import Fenced, Flush
-from incidents.lifecycle import Step, advance, escalation_due, file_report
+from incidents.lifecycle import Step, escalation_due, file_report
 from incidents.model import Actor, ClockKind, Incident, Place, Policy, Rejected, Stage
 from incidents.outages import file_outages
 from incidents.ports import BusUnavailable, Outgoing, Record, TopicPartition, Usage
@@ -89,6 +89,7 @@ from tests.small_city import (
     units_of_work,
 )
 from tests.streams.city_messages import alarm, position, reading, report
+from tests.working import advance
 
 pytestmark = pytest.mark.timeout(120, func_only=True)
 NOW = datetime(2026, 11, 21, 8, 0, tzinfo=UTC)

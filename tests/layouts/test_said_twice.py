@@ -17,9 +17,10 @@ from data.database import Database
 from data.incident_rows import live_item
 from data.questions.answers import StoreQuestions
 from incidents.commands import IncidentList
-from incidents.lifecycle import DEFAULT_STAGE_LIMITS_MIN, Step, advance, file_report, is_overdue
+from incidents.lifecycle import DEFAULT_STAGE_LIMITS_MIN, Step, file_report, is_overdue
 from incidents.model import Actor, ClockKind, Incident, Place, Policy, Rejected, Stage
 from tests.small_city import CELL, CITY, EAST, WEST, actor, place_of, units_of_work
+from tests.working import advance
 
 T0: Final = datetime(2026, 11, 21, 8, 0, tzinfo=UTC)
 LIMIT_MIN: Final = 60
