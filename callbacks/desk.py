@@ -99,7 +99,7 @@ def _press(app: Dash, deps: DashDeps) -> None:
             Output(ids.DESK_ACT_REASON, "value"),
         ),
         inputs={"pressed": Input(ids.DESK_PRESS, "data")},
-        state={"form": {name: State(part, "value") for name, part in ids.DESK_FORM.items()}},
+        state={"form": {name: State(*part) for name, part in ids.DESK_FORM.items()}},
         prevent_initial_call=True,
     )
     def press(pressed: Data | None, form: Data) -> Any:

@@ -132,9 +132,9 @@ class _Reader:
         ]
         self._city = next(area for area in areas.values() if area.level == "city")
 
-    def columns(self, feature: Feature) -> dict[str, str]:
-        """Field → the feature's column for it, '' where there is none."""
-        known = {name.casefold(): name for name in feature.properties}
+    def columns(self, names: Sequence[str]) -> dict[str, str]:
+        """Field → which of the file's columns it is, '' where there is none."""
+        known = {name.casefold(): name for name in names}
         wanted = {
             "code": self._command.code_field,
             "name": self._command.name_field,
@@ -241,11 +241,12 @@ def preview(cursor: Cursor, command: c.ImportBoundaries, place_of: PlaceOf) -> P
     features = read_features(content_of(command.content), command.filename, command.crs)
     areas = read_areas(cursor)
     reader = _Reader(areas, command, place_of)
-    columns = reader.columns(features[0])
+    names = list(dict.fromkeys(name for feature in features for name in feature.properties))
+    columns = reader.columns(names)
     for name in ("code", "name"):
         if not columns[name]:
             given = command.code_field if name == "code" else command.name_field
-            told = ", ".join(features[0].properties) or "none"
+            told = ", ".join(names) or "none"
             raise BadFile(
                 f"column of the {name} {given or COLUMNS[name]!r}: is none of the file's columns ({told})",
                 f"文件中没有“{COLUMNS[name][2]}”列，现有：{told}",

@@ -112,6 +112,8 @@ def topology(
     codes: Sequence[str], shapes: Sequence[BaseGeometry], whole: BaseGeometry | None = None
 ) -> Topology:
     """Gaps and overlaps of valid shapes, and, where `whole` is given, what of it nobody covers and what reaches out."""
+    if not shapes:
+        return Topology((), (), (), 0)
     slivers = 0
 
     def spots(found: Iterable[tuple[BaseGeometry, tuple[str, ...]]]) -> tuple[Spot, ...]:

@@ -342,8 +342,9 @@ def _sent(old: Incident, unit: str, now: datetime, working: WorkingTime) -> Cloc
         return None
     if old.clock is None:
         return begun(limit_of(old.policy.limit_min, old.policy.clock_kind), unit, now, working)
-    if unit == old.clock.unit and as_of(old.clock, now).since is not None:
-        return old.clock
+    clock = as_of(old.clock, now)
+    if unit == clock.unit and (clock.since is not None or clock.parked_until is not None):
+        return clock  # somebody else of the same unit: nothing begins, and what is parked stays parked
     return resumed(stopped(old.clock, now, working), unit, now)
 
 

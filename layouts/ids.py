@@ -151,13 +151,13 @@ ADMIN_PARENT: Final = "admin-parent"
 ADMIN_LEVEL: Final = "admin-level"
 
 DESK_FORM: Final = {
-    "reason": DESK_ACT_REASON,
-    "class": DESK_ACT_CLASS,
-    "level": DESK_ACT_LEVEL,
-    "until": DESK_ACT_UNTIL,
-    "degree": DESK_ACT_DEGREE,
-    "hours": DESK_ACT_HOURS,
-    "against": DESK_ACT_AGAINST,
-    "satisfaction": DESK_ACT_SATISFACTION,
+    "reason": (DESK_ACT_REASON, "value"),
+    "class": (DESK_ACT_CLASS, "value"),
+    "level": (DESK_ACT_LEVEL, "value"),
+    "until": (DESK_ACT_UNTIL, "date"),
+    "degree": (DESK_ACT_DEGREE, "value"),
+    "hours": (DESK_ACT_HOURS, "value"),
+    "against": (DESK_ACT_AGAINST, "value"),
+    "satisfaction": (DESK_ACT_SATISFACTION, "value"),
 }
-"""Particular of a step → its field on the desk."""
+"""Particular of a step → its field on the desk, and the field's property."""

@@ -267,7 +267,7 @@ def _radios(id: str, options: Sequence[tuple[str, Any]], value: Any = None) -> C
 def _particulars(view: View) -> list[Component]:
     """Of the steps beside the way: 挂账 until when, 督办 of which level and within how long, 申诉 against what, 回访."""
     fields = (
-        ("until", dcc.Input(id=ids.DESK_ACT_UNTIL, type="date", className="cy-input")),
+        ("until", dcc.DatePickerSingle(id=ids.DESK_ACT_UNTIL, display_format="YYYY-MM-DD", first_day_of_week=1)),
         ("degree", _radios(ids.DESK_ACT_DEGREE, [(view.word("supervision", n), n) for n in (1, 2, 3)], 3)),
         ("hours", dcc.Input(id=ids.DESK_ACT_HOURS, type="number", value=24, min=0.5, max=720, step=0.5,
                             className="cy-input")),

@@ -35,6 +35,7 @@ BENCHES: tuple[str, ...] = (
     "gateway",
     "fuzz",
     "clocks",
+    "lifecycle",
 )
 
 Figures = dict[str, Any]

@@ -42,6 +42,8 @@ from data.storage import broker_usage, bus_usage, files_usage, measure, storage,
 from data.timeseries import TABLES, edition, enable
 from gis.crs import wgs84_to_gcj02
 from incidents.access import ROLES, Thing, covers, may
+from incidents.appeals import AGAINST, Appeal
+from incidents.clocks import Clock
 from incidents.commands import (
     AcceptIncident,
     AcknowledgeIncident,
@@ -53,6 +55,7 @@ from incidents.commands import (
     ReplayDeadLetter,
     ReportIncident,
 )
+from incidents.concessions import KINDS, Request
 from incidents.escalation import waits_for_leader
 from incidents.indicators import count, share
 from incidents.ingest import Fenced, Flush
@@ -63,6 +66,7 @@ from incidents.ports import BusUnavailable, Outgoing, Record, TopicPartition, Us
 from incidents.selfcheck import LEDGER_CLASS, file_mismatches
 from incidents.service import City, CityService
 from incidents.shifted_sources import SHIFT_CLASS, file_shifted
+from incidents.supervision import Supervision
 from incidents.triage import SYSTEM, escalate_due, triage
 from streams import topics
 from streams.flush import STEPS, Memory, Work, next_positions
@@ -780,6 +784,23 @@ policies = st.none() | st.builds(
     clock_kind=st.sampled_from(ClockKind), needs_photo=st.booleans(),
     stage_limits_min=st.dictionaries(st.sampled_from(["reported", "accepted"]), st.integers(1, 99)),
 )  # fmt: skip
+seconds = st.floats(-1e7, 1e7)
+clocks = st.none() | st.builds(
+    Clock, kind=st.sampled_from(ClockKind), limit_s=seconds, allowed_s=seconds, unit=words, since=times, used_s=seconds,
+    extensions=st.integers(0, 2), parked_until=times, was_parked=st.booleans(),
+)  # fmt: skip
+requests = st.none() | st.builds(
+    Request, kind=st.sampled_from(KINDS), by=st.integers(0, 9), at=moments, reason=words, until=times,
+    overdue=st.booleans(),
+)  # fmt: skip
+supervisions = st.none() | st.builds(
+    Supervision, level=st.integers(1, 3), demand=words, by=st.integers(0, 9), at=moments, due_at=moments,
+    signed_at=times, answer=words, answered_at=times, ended_at=times,
+)  # fmt: skip
+appeals = st.none() | st.builds(
+    Appeal, against=st.sampled_from(AGAINST), reason=words, by=st.integers(0, 9), at=moments,
+    granted=st.none() | st.booleans(), why=words, decided_by=st.none() | st.integers(0, 9), decided_at=times,
+)  # fmt: skip
 anything = st.builds(
     Incident, id=st.just(0), number=words, class_code=words, class_name=words, title=words, text=words,
     stage=st.sampled_from(Stage), level=st.integers(1, 4), version=st.integers(1, 99), policy=policies,
@@ -790,8 +811,8 @@ anything = st.builds(
     handled_by=st.none() | st.integers(1, 9), checked_by=st.none() | st.integers(1, 9),
     acknowledged_by=st.none() | st.integers(1, 9), acknowledged_at=times, escalated_stage=words, escalated_at=times,
     overdue=st.booleans(), returns=st.integers(0, 9), reworks=st.integers(0, 9), sources=st.integers(1, 9),
-    last_action=words, last_actor=words, correlation_id=words, handle_rest_s=st.none() | st.floats(-1e6, 1e6),
-    former_unit=words,
+    last_action=words, last_actor=words, correlation_id=words, clock=clocks, asked=requests,
+    supervision=supervisions, appeal=appeals, satisfaction=st.none() | st.integers(1, 5),
 )  # fmt: skip
 
 

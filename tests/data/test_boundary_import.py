@@ -21,6 +21,7 @@ from data.boundary_files import read_features
 from data.boundary_import import import_boundaries
 from data.city_facts import CellFinder, load_facts
 from data.database import Database
+from data.migrate import migrate
 from data.sheets import BadFile
 from gis.cells import haversine_m
 from gis.crs import wgs84_to_gcj02
@@ -245,6 +246,7 @@ def test_real_cities(fresh_database: Callable[..., Database], code: str) -> None
     if not GEO.exists():
         not_run("real boundaries (../shared/data absent)")
     empty_store = fresh_database(filled=False)
+    migrate(empty_store)
     told = json.loads((GEO / f"counties_{code}_gcj02.json").read_text(encoding="utf-8"))
     empty_store.query(
         "INSERT INTO areas (code, level, name, path) VALUES (%s, 'city', 'X', %s) RETURNING 1",
