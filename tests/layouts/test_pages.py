@@ -391,7 +391,7 @@ def test_photos_of_every_purpose_are_in_one_row() -> None:
     assert [c.src for c in shown if type(c).__name__ == "Img"] == [f"/api/v1/photos/{'ab' * 32}"] * 3
     assert all(word in text_of(shown) for word in ("上报", "处置", "核查"))
     assert detail.parts(
-        view(), incident(photos=shots, policy={"limit_min": 120, "needs_photo": True}, returns=1)
+        view(), incident(photos=shots, policy={"limit_min": 120, "clock_kind": "urgent_hour", "needs_photo": True}, returns=1)
     )
 
 
