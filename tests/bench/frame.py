@@ -35,6 +35,7 @@ BENCHES: tuple[str, ...] = (
     "gateway",
     "fuzz",
     "clocks",
+    "merging",
 )
 
 Figures = dict[str, Any]
