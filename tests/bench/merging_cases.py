@@ -27,27 +27,23 @@ def read(path: Path) -> list[Report]:
     Coordinates that are none at all are no point; those far out are places like any other.
     """
     opener = gzip.open if path.suffix == ".gz" else open
+    rows: list[Report] = []
     with opener(path, "rt", encoding="utf-8-sig", newline="") as file:
-        return [
-            Report(
-                id=number,
-                at=datetime.fromisoformat(row["first_seen_at_timestamp"]).replace(tzinfo=UTC),
-                **point(row["lon"], row["lat"]),
-                kind=row["category"],
-                address=row["location"],
-            )
-            for number, row in enumerate(csv.DictReader(file), 1)
-        ]
+        for number, row in enumerate(csv.DictReader(file), 1):
+            at = datetime.fromisoformat(row["first_seen_at_timestamp"])
+            at = at.replace(tzinfo=UTC) if at.tzinfo is None else at
+            lon, lat = point(row["lon"], row["lat"])
+            rows.append(Report(number, at, lon, lat, row["category"], address=row["location"]))
+    return rows
 
 
-def point(lon: str, lat: str) -> dict[str, float | None]:
+def point(lon: str, lat: str) -> tuple[float, float] | tuple[None, None]:
     """Degrees, or no point."""
     try:
         x, y = float(lon), float(lat)
     except ValueError:
-        return {"lon": None, "lat": None}
-    usable = abs(x) <= 180 and abs(y) <= 90
-    return {"lon": x, "lat": y} if usable else {"lon": None, "lat": None}
+        return None, None
+    return (x, y) if abs(x) <= 180 and abs(y) <= 90 else (None, None)
 
 
 def moved(lon: float, lat: float, metres: float, bearing: float) -> tuple[float, float]:
@@ -149,12 +145,10 @@ def scene(rng: random.Random) -> tuple[Report, list[Occurrence]]:
     subject = report(0.0)
     every: list[Occurrence] = []
     for number in range(rng.randrange(1, 5)):
-        begin = rng.choice((-30.0, -100.0, -400.0)) * rng.random()
-        sources = [report(begin)]
-        for _ in range(rng.randrange(5)):
-            sources.append(
-                report(sources[-1].at.timestamp() / 3600 - EPOCH.timestamp() / 3600 + 40 * rng.random())
-            )
+        begin = rng.choice((-30.0, -100.0, -450.0)) * rng.random()
+        # Long lives need many sources, or none of their gaps would be short enough for the end to matter.
+        count = rng.choice((1, 2, 4, 4 if begin > -200 else 16))
+        sources = [report(rng.uniform(begin, 10.0)) for _ in range(count)]
         apart = frozenset({subject.id}) if rng.random() < 0.08 else frozenset[int]()
         every.append(Occurrence(number + 1, rng.choice(KINDS), in_order(sources), apart))
     return subject, every

@@ -52,7 +52,7 @@ Answer = tuple[str, int | None, float]
 
 def metres(one: tuple[float, float], other: tuple[float, float]) -> float:
     """Along the great circle, from the chord."""
-    chord = np.linalg.norm(vector(*one) - vector(*other))
+    chord = float(np.linalg.norm(vector(*one) - vector(*other)))
     return float(2 * EARTH_M * np.arcsin(min(1.0, chord / 2)))
 
 

@@ -44,8 +44,8 @@ def report(id: int = 1, east_m: float = 0.0, hours: float = 0.0, **other: Any) -
     return Report(id, NOW + timedelta(hours=hours), **fields)
 
 
-def codes(*args: Any) -> set[str]:
-    return {reason.code for reason in likeness(*args, POLICY).reasons}
+def codes(one: Report, other: Occurrence) -> set[str]:
+    return {reason.code for reason in likeness(one, other, POLICY).reasons}
 
 
 texts = st.lists(st.sampled_from(["路灯", "不亮", "井盖", "垃圾", "噪音", "broken", "lamp"]), max_size=5).map(
@@ -53,18 +53,19 @@ texts = st.lists(st.sampled_from(["路灯", "不亮", "井盖", "垃圾", "噪�
 )
 
 
-def some_reports(ids: st.SearchStrategy[int] | None = None) -> st.SearchStrategy[Report]:
+NUMBERS: Final = st.integers(1, 9)
+
+
+def some_reports(ids: st.SearchStrategy[int] = NUMBERS) -> st.SearchStrategy[Report]:
     return st.builds(
         report,
-        ids or st.integers(1, 9),
+        ids,
         st.floats(-200, 200),
         st.floats(0, 120),
         kind=st.sampled_from(["0101", "0202", ""]),
         text=texts,
         address=st.sampled_from(["", "人民路12号", "人民路 12 号", "建设路"]),
-    ) | st.builds(
-        report, ids or st.integers(1, 9), hours=st.floats(0, 120), lon=st.none(), lat=st.none(), text=texts
-    )
+    ) | st.builds(report, ids, hours=st.floats(0, 120), lon=st.none(), lat=st.none(), text=texts)
 
 
 # -- likeness --------------------------------------------------------------------------------------------------
@@ -310,9 +311,9 @@ def test_unmerging_gives_back_every_record_in_any_order(sizes: list[int], data: 
     gone: list[int] = []
     for _ in range(draw(st.integers(1, len(sizes) - 1))):
         alive = sorted(n for n, o in held.items() if o.sources)
-        into, other = draw(st.permutations(alive))[:2]
-        held[into], held[other] = merged(held[into], held[other], "desk", NOW)
-        gone.append(other)
+        into, gives = draw(st.permutations(alive))[:2]
+        held[into], held[gives] = merged(held[into], held[gives], "desk", NOW)
+        gone.append(gives)
         assert sum(len(o.sources) for o in held.values()) == sum(sizes)
     for former in draw(st.permutations(gone)):
         here = [n for n in held if came_from(held[n], former)]
