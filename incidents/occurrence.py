@@ -105,8 +105,9 @@ class Occurrence:
 
     @property
     def voices(self) -> int:
-        """How many different ones told of it; a source without a reporter counts as one of its own."""
-        return len({source.reporter or source.id for source in self.sources})
+        """How many different ones told of it. Who cannot be told apart counts by place and words: the same words from the
+        same point are one voice, or whoever sends a form ten times would raise the level by himself."""
+        return len({s.reporter or (s.lon, s.lat, s.text) for s in self.sources})
 
 
 def opened(id: int, report: Report, who: str, now: datetime) -> Occurrence:

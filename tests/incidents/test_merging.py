@@ -412,6 +412,12 @@ def test_one_person_has_one_voice_and_one_reply_for_each_channel() -> None:
     )
 
 
+def test_a_form_sent_again_and_again_is_one_voice() -> None:
+    again = [report(n, text=LAMP) for n in range(1, 11)]
+    assert Occurrence(1, "0101", in_order(again)).voices == 1
+    assert Occurrence(1, "0101", in_order([*again, report(11, 3, text=LAMP), report(12)])).voices == 3
+
+
 # -- data that is refused, texts, distance -------------------------------------------------------------------------
 
 
