@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import MISSING, Field, fields
+from datetime import datetime
 from typing import Annotated, Any, Final, get_args, get_origin, get_type_hints
 
 import orjson

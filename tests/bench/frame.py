@@ -36,6 +36,7 @@ BENCHES: tuple[str, ...] = (
     "fuzz",
     "clocks",
     "lifecycle",
+    "merging",
 )
 
 Figures = dict[str, Any]
