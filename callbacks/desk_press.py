@@ -30,6 +30,7 @@ class Press:
     hours: float = 24.0
     against: str = ""
     satisfaction: int = 0
+    other: int = 0
 
 
 COMMAND_OF: Final[dict[str, Callable[[Press], object]]] = {
@@ -56,6 +57,9 @@ COMMAND_OF: Final[dict[str, Callable[[Press], object]]] = {
     "grant_appeal": lambda p: h.AnswerAppeal(p.id, True, p.reason, p.version),
     "refuse_appeal": lambda p: h.AnswerAppeal(p.id, False, p.reason, p.version),
     "call_back": lambda p: h.CallBack(p.id, p.satisfaction, "", p.version),
+    "merge_into": lambda p: h.MergeIncidents(p.id, p.other, p.reason, p.version),
+    "keep_separate": lambda p: h.KeepSeparate(p.id, p.other),
+    "separate": lambda p: h.SeparateSources(p.id, p.reason, [], p.other, p.version),
     "reopen": lambda p: h.ReopenIncident(p.id, p.reason, p.version),
 }
 
@@ -102,6 +106,7 @@ def command_of(pressed: Mapping[str, Any], form: Mapping[str, Any], timezone: st
             hours=float(given.get("hours", 24.0)),
             against=str(given.get("against", "")),
             satisfaction=int(given.get("satisfaction", 0)),
+            other=int(pressed.get("other") or 0),
         )
     )
 

@@ -22,7 +22,7 @@ COLUMNS: Final = (
     "stage_due_at", "handle_due_at", "dispatched_at", "returned_result_at", "closed_at", "handled_by",
     "checked_by", "acknowledged_by", "acknowledged_at", "escalated_stage", "escalated_at", "overdue", "returns",
     "reworks", "sources", "last_action", "last_actor", "correlation_id", "rings_since", "clock", "asked",
-    "supervision", "appeal", "satisfaction", "supervision_due_at",
+    "supervision", "appeal", "satisfaction", "supervision_due_at", "merged_into",
 )  # fmt: skip
 """Columns of `incidents` after `id`, in the order of `to_row`."""
 

@@ -16,9 +16,11 @@ from data.database import Cursor, Database, dicts, json, many
 from data.feed_states import feed_facts
 from data.incident_rows import COLUMNS, live_item, to_incident, to_row
 from data.locks import Lock
+from data.occurrences import StoredOccurrences, report_of
 from incidents import commands as c
 from incidents.lifecycle import DEFAULT_STAGE_LIMITS_MIN
 from incidents.model import Actor, ClockKind, Incident, Place, Policy, Rejected, TimelineEntry
+from incidents.occurrence import Report
 from incidents.storeports import EventClass, Intake, SentPoints, StandingMismatch, WatchedFeed
 from incidents.working_time import WorkingTime
 
@@ -33,11 +35,18 @@ _UPDATE = (
 )
 _SELECT = f"SELECT id, {', '.join(COLUMNS)} FROM incidents"
 
-_INTAKE = (
+_INTAKE_ROW = (
     "SELECT id, kind, channel, class_code, level, device, camera, title, text, lon, lat, address, cell, area_path,"
     " time, received_at, correlation_id, source, message_id, photos, history, alarm_kind FROM intake"
-    " WHERE incident_id IS NULL AND aside = '' ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED"
 )
+_INTAKE = (
+    f"{_INTAKE_ROW} WHERE incident_id IS NULL AND aside = '' ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED"
+)
+
+
+def _intake(row: dict[str, Any]) -> Intake:
+    place = Place(*(row.pop(name) for name in ("lon", "lat", "address", "cell", "area_path")))
+    return Intake(place=place, photos=tuple(row.pop("photos")), **row)
 
 
 class PgUnitOfWork:
@@ -110,11 +119,7 @@ class PgUnitOfWork:
     def pending_intake(self, limit: int) -> list[Intake]:
         """See UnitOfWork."""
         self._cursor.execute(_INTAKE, (limit,))
-        found = []
-        for row in dicts(self._cursor):
-            place = Place(*(row.pop(name) for name in ("lon", "lat", "address", "cell", "area_path")))
-            found.append(Intake(place=place, photos=tuple(row.pop("photos")), **row))
-        return found
+        return [_intake(row) for row in dicts(self._cursor)]
 
     def shelf_of(self, camera: str, at: datetime) -> int | None:
         """See UnitOfWork."""
@@ -125,6 +130,63 @@ class PgUnitOfWork:
         )
         row = self._cursor.fetchone()
         return None if row is None else int(row[0])
+
+    def filing(self, class_code: str) -> None:
+        """See UnitOfWork."""
+        self._cursor.execute(
+            "SELECT pg_advisory_xact_lock(%s, hashtext(%s))", (Lock.MERGE, f"report:{class_code}")
+        )
+
+    def intake(self, intake_id: int, incident_id: int) -> Intake:
+        """See UnitOfWork."""
+        self._cursor.execute(f"{_INTAKE_ROW} WHERE id = %s AND incident_id = %s", (intake_id, incident_id))
+        rows = dicts(self._cursor)
+        if not rows:
+            raise Rejected("field", f"sources={intake_id}: is no source of this incident", field="sources")
+        return _intake(rows[0])
+
+    def report(self, intake_id: int) -> Report:
+        """See UnitOfWork."""
+        self._cursor.execute(
+            "SELECT id, time, lon, lat, class_code, text, title, address, reporter, channel, level, device, camera,"
+            " 3 AS incident_level FROM intake WHERE id = %s",
+            (intake_id,),
+        )
+        return report_of(dicts(self._cursor)[0])
+
+    def occurrences(self) -> StoredOccurrences:
+        """See UnitOfWork."""
+        return StoredOccurrences(self._cursor)
+
+    def move_source(self, intake_id: int, incident_id: int, homes: Sequence[int]) -> None:
+        """See UnitOfWork."""
+        self._cursor.execute(
+            "UPDATE intake SET incident_id = %s, homes = %s WHERE id = %s",
+            (incident_id, list(homes), intake_id),
+        )
+
+    def keep_apart(self, incident_id: int, sources: frozenset[int]) -> None:
+        """See UnitOfWork."""
+        self._cursor.execute("UPDATE incidents SET apart = %s WHERE id = %s", (sorted(sources), incident_id))
+
+    def suggest_merge(
+        self, incident_id: int, other: int, score: float, reasons: Sequence[Mapping[str, Any]], now: datetime
+    ) -> None:
+        """See UnitOfWork."""
+        self._cursor.execute(
+            "INSERT INTO merge_suggestions (incident_id, other_id, score, reasons, at) VALUES (%s, %s, %s, %s, %s)"
+            " ON CONFLICT (incident_id, other_id) DO UPDATE SET score = EXCLUDED.score, reasons = EXCLUDED.reasons,"
+            " at = EXCLUDED.at WHERE merge_suggestions.answer = ''",
+            (incident_id, other, score, json(list(reasons)), now),
+        )
+
+    def answer_suggestion(self, incident_id: int, other: int, answer: str, login: str, now: datetime) -> None:
+        """See UnitOfWork."""
+        self._cursor.execute(
+            "UPDATE merge_suggestions SET answer = %s, answered_at = %s, answered_by = %s"
+            " WHERE (incident_id, other_id) IN ((%s, %s), (%s, %s))",
+            (answer, now, login, incident_id, other, other, incident_id),
+        )
 
     def set_aside(self, intake_id: int, shelf: int) -> None:
         """See UnitOfWork."""

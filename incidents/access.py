@@ -39,7 +39,15 @@ _SEE: Final = frozenset(
     }
 )
 _DESK: Final = frozenset(
-    {"incident.export", "incident.similar", "incident.search", "worker.see", "feed.see", "ledger.see"}
+    {
+        "incident.merge",
+        "incident.export",
+        "incident.similar",
+        "incident.search",
+        "worker.see",
+        "feed.see",
+        "ledger.see",
+    }
 )
 _FIELD: Final = frozenset(
     {"incident.take", "incident.arrive", "incident.handle", "incident.return", "incident.note", "photo.add"}

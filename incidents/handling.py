@@ -7,9 +7,12 @@ from datetime import timedelta
 from typing import Any, Final, Protocol
 
 from incidents import handling_commands as h
+from incidents.intake_merging import keep_separate, merge, take_apart
 from incidents.lifecycle import Step
 from incidents.model import Actor, Incident, Rejected
+from incidents.storeports import UnitOfWork
 from incidents.supervision import demanded
+from incidents.triage import open_incident
 
 
 class Call(Protocol):
@@ -26,6 +29,17 @@ class Call(Protocol):
     @property
     def channel(self) -> str:
         """Through what."""
+
+    @property
+    def uow(self) -> UnitOfWork:
+        """The transaction."""
+
+    @property
+    def city(self) -> Any:
+        """Number pattern, time zone, path (`service.City`)."""
+
+    def incident(self, number: int, action: str, version: int | None) -> Incident:
+        """An incident that this actor may act on so, in the version that was seen. Raises Rejected."""
 
     def step(self, number: int, step: Step, action: str, version: int | None) -> Incident:
         """Ask, advance, save, write the timeline, publish."""
@@ -63,6 +77,41 @@ def _answer_appeal(call: Call, command: h.AnswerAppeal) -> Incident:
     return _take(call, command, name, reason=command.reason.strip())
 
 
+def _merge(call: Call, command: h.MergeIncidents) -> Incident:
+    incident = call.incident(command.id, "incident.merge", command.version)
+    into = call.incident(command.into, "incident.merge", None)
+    return merge(call.uow, incident, into, _why(command.reason), call.actor, call.channel, call.now)
+
+
+def _why(reason: str) -> str:
+    if not reason.strip():
+        raise Rejected("field", "reason='': say why", field="reason")
+    return reason.strip()
+
+
+def _separate(call: Call, command: h.SeparateSources) -> Incident:
+    incident = call.incident(command.id, "incident.merge", command.version)
+    if command.back_to is not None:
+        target = call.incident(command.back_to, "incident.merge", None)
+    else:
+        first = call.uow.intake(min(command.sources, default=0), incident.id)
+        target = open_incident(
+            call.uow, first, call.actor, call.now, call.city.number_pattern, call.city.timezone
+        )
+    done = take_apart(
+        call.uow, incident, command.sources, target, _why(command.reason), call.actor, call.channel, call.now
+    )
+    call.uow.incident_changed(done, call.now)
+    return done
+
+
+def _keep_separate(call: Call, command: h.KeepSeparate) -> Incident:
+    incident = call.incident(command.id, "incident.merge", None)
+    other = call.incident(command.other, "incident.merge", None)
+    keep_separate(call.uow, incident, other, call.actor, call.now)
+    return incident
+
+
 HANDLERS: Final[dict[type, Callable[[Any, Any], Incident]]] = {
     h.AskExtension: lambda call, c: _take(call, c, "ask_extension", reason=c.reason.strip()),
     h.AskParking: _ask_parking,
@@ -77,6 +126,9 @@ HANDLERS: Final[dict[type, Callable[[Any, Any], Incident]]] = {
     h.CallBack: lambda call, c: _take(
         call, c, "call_back", reason=c.text.strip(), satisfaction=c.satisfaction
     ),
+    h.MergeIncidents: _merge,
+    h.SeparateSources: _separate,
+    h.KeepSeparate: _keep_separate,
     h.ReopenIncident: lambda call, c: _take(call, c, "reopen", reason=c.reason.strip()),
 }
 _NAME_OF: Final = {kind: name for name, kind in h.COMMANDS.items()}

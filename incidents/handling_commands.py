@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
@@ -134,6 +134,39 @@ class ReopenIncident:
 
 
 @dataclass(frozen=True, slots=True)
+class MergeIncidents:
+    """合并: all sources of an incident go to another open one; it is void until they come back."""
+
+    id: int
+    into: int
+    reason: str
+    version: int | None = None
+    key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SeparateSources:
+    """拆分: sources leave an incident for the one they were merged from (`back_to`), all of these when `sources` is empty;
+    without `back_to` for a new one. What a person separates is not merged by itself again."""
+
+    id: int
+    reason: str
+    sources: list[int] = field(default_factory=list)
+    back_to: int | None = None
+    version: int | None = None
+    key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class KeepSeparate:
+    """Two incidents that look alike are not one: neither merged by itself nor suggested again."""
+
+    id: int
+    other: int
+    key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class SaveWorkingYear:
     """The working days of a year, as published: `off` are weekdays that are free, `work` weekend days that are worked
     (调休), each as YYYY-MM-DD. Replaces what the store has of the year; deadlines that were not known are computed."""
@@ -157,6 +190,9 @@ COMMANDS: Final[dict[str, type]] = {
     "answer_appeal": AnswerAppeal,
     "call_back": CallBack,
     "reopen_incident": ReopenIncident,
+    "merge_incidents": MergeIncidents,
+    "separate_sources": SeparateSources,
+    "keep_separate": KeepSeparate,
     "save_working_year": SaveWorkingYear,
 }
 
@@ -173,6 +209,9 @@ ACTION_OF: Final[dict[str, str]] = {
     "answer_appeal": "incident.decide_appeal",
     "call_back": "incident.call_back",
     "reopen_incident": "incident.reopen",
+    "merge_incidents": "incident.merge",
+    "separate_sources": "incident.merge",
+    "keep_separate": "incident.merge",
     "save_working_year": "calendar.manage",
 }
 """Command → right, see incidents/access.py."""

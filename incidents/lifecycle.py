@@ -72,11 +72,15 @@ TRANSITIONS: tuple[Transition, ...] = (
     _t("refuse_appeal", (S.CLOSED,), None, "reason"),
     _t("call_back", (S.CLOSED,), None, "satisfaction"),
     _t("reopen", (S.CLOSED,), S.ACCEPTED, "reason"),
+    _t("merge", (S.REPORTED, S.ACCEPTED, *_WITH_UNIT), S.VOID, "reason", "into"),
+    _t("absorb", _OPEN, None, "reason", "count"),
+    _t("release", _OPEN, None, "reason", "count"),
+    _t("restore", (S.VOID,), S.REPORTED, "reason"),
 )
 
 _BY_ACTION = {t.action: t for t in TRANSITIONS}
 
-ORDER_OUTCOMES = {"feed_back": "handled", "return": "returned", "void": "void"}
+ORDER_OUTCOMES = {"feed_back": "handled", "return": "returned", "void": "void", "merge": "void"}
 """How an order ends by a step that takes the incident from its unit; another order supersedes it."""
 
 WRONG_FIELDS = ("class", "place", "owner", "scope")
@@ -110,6 +114,8 @@ class Step:
     until: datetime | None = None
     supervision: Supervision | None = None
     against: str = ""
+    into: int | None = None
+    count: int = 0
     satisfaction: int | None = None
     detail: tuple[tuple[str, object], ...] = ()
 
@@ -215,6 +221,10 @@ def _guard(incident: Incident, step: Step, actor: Actor, now: datetime, working:
             raise Rejected("rule", "request: nothing was asked, or it is answered already", field="asked")
         if incident.asked.by == actor.id:
             raise Rejected("rule", f"actor={actor.login!r}: who asked may not answer", field="actor")
+    if step.action == "restore" and incident.merged_into is None:
+        raise Rejected("rule", "merged_into: it was not merged into another", field="merged_into")
+    if step.action == "release" and step.count >= incident.sources:
+        raise Rejected("rule", f"count={step.count}: one source at least must stay", field="sources")
     if step.satisfaction is not None and not 1 <= step.satisfaction <= 5:
         raise Rejected("field", f"satisfaction={step.satisfaction}: must be 1 to 5", field="satisfaction")
     if step.action == "supervise" and incident.supervision is not None and incident.supervision.open:
@@ -290,6 +300,16 @@ def _effects(
             )
         case "join":
             new = replace(new, sources=old.sources + 1)
+        case "absorb":
+            new = replace(new, sources=old.sources + step.count)
+        case "release":
+            new = replace(new, sources=old.sources - step.count)
+        case "merge":
+            new = replace(new, merged_into=step.into, sources=0, unit="", worker="")
+        case "restore":
+            new = replace(
+                new, merged_into=None, closed_at=None, sources=step.count, clock=None, supervision=None
+            )
         case "ask_extension" | "ask_parking":
             new = replace(new, asked=_request(old, step, actor, now))
         case "grant_request" if old.asked is not None and old.clock is not None:
@@ -318,19 +338,23 @@ def _effects(
                 new, closed_at=None, returned_result_at=None, reworks=old.reworks + 1, unit="", worker="",
                 clock=None,
             )  # fmt: skip
-    if step.action in ("refuse", "void", "close") and old.supervision is not None and old.supervision.open:
+    if (
+        step.action in ("refuse", "void", "merge", "close")
+        and old.supervision is not None
+        and old.supervision.open
+    ):
         new = replace(new, supervision=ended(old.supervision, now))
-    if step.action in ("refuse", "void"):
+    if step.action in ("refuse", "void", "merge"):
         new = replace(_standing(new, old, now, working), closed_at=now)
     if step.level is not None:
         new = replace(new, level=step.level)
-    elif step.action == "join" and step.detail:
+    elif step.action in ("join", "absorb") and step.detail:
         worst = min(old.level, int(str(dict(step.detail).get("level", old.level))))
         new = replace(new, level=worst)
         if worst < old.level and worst <= RINGING_LEVEL:
             # Who acknowledged the milder one has not seen this: it rings again, and its 60 seconds begin anew.
             new = replace(new, acknowledged_by=None, acknowledged_at=None, rings_since=now)
-    if new.acknowledged_by is None and step.action in ("accept", "refuse", "dispatch", "void"):
+    if new.acknowledged_by is None and step.action in ("accept", "refuse", "dispatch", "void", "merge"):
         # Working on it is an acknowledgement: the bell must stop for every screen at once.
         new = replace(new, acknowledged_by=actor.id, acknowledged_at=now)
     return new

@@ -134,6 +134,8 @@ class Incident:
     """What the unit asked for and nobody has answered yet."""
     supervision: Supervision | None = None
     appeal: Appeal | None = None
+    merged_into: int | None = None
+    """The incident that has its sources now; it is void until they come back."""
     satisfaction: int | None = None
     """1 … 5, as the reporter said when called back; None: nobody has asked."""
     dispatched_at: datetime | None = None

@@ -28,7 +28,7 @@ from incidents.model import (
     TimelineEntry,
 )
 from incidents.storeports import Intake, Questions, UnitOfWork, UnitOfWorkFactory
-from incidents.triage import open_incident
+from incidents.triage import filed_or_joined
 
 NAME_OF: Final = {kind: name for table in (c.COMMANDS, c.QUERIES) for name, kind in table.items()}
 
@@ -68,6 +68,10 @@ class _Call:
 
     def step(self, number: int, step: Step, action: str, version: int | None) -> Incident:
         """Ask, advance, save, write the timeline, publish."""
+        return self.apply(self.incident(number, action, version), step)
+
+    def incident(self, number: int, action: str, version: int | None) -> Incident:
+        """An incident that this actor may act on so, in the version that was seen. Raises Rejected."""
         incident = self.uow.incident(number)
         require(self.actor, action, thing_of(incident))
         if version is not None and version != incident.version:
@@ -81,7 +85,7 @@ class _Call:
                 stage=str(incident.stage),
                 version=incident.version,
             )
-        return self.apply(incident, step)
+        return incident
 
     def apply(self, incident: Incident, step: Step) -> Incident:
         """Advance and write, without asking again (a second step of the same command)."""
@@ -161,13 +165,12 @@ def _report(call: _Call, command: c.ReportIncident) -> dict[str, Any]:
     )
     reporter = {"name": command.reporter_name, "phone": command.reporter_phone, "account": call.actor.login}
     number = call.uow.add_intake(intake, reporter, hashlib.sha256(repr(command).encode()).digest())
-    incident = open_incident(
-        call.uow, intake, call.actor, call.now, call.city.number_pattern, call.city.timezone
+    incident, joined = filed_or_joined(
+        call.uow, intake, number, call.actor, call.now, call.city.number_pattern, call.city.timezone
     )
-    call.uow.attach(number, incident.id)
     _photos(call, incident.id, command.photos, "report")
     call.uow.incident_changed(incident, call.now)
-    return _answer(incident)
+    return {**_answer(incident), "joined": joined}
 
 
 def _accept(call: _Call, command: c.AcceptIncident) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,6 +11,8 @@ from typing import Any, Protocol
 from incidents.access import Thing
 from incidents.feeds import FeedFacts
 from incidents.model import Actor, Incident, Place, Policy, TimelineEntry
+from incidents.occurrence import Occurrence, Report
+from incidents.occurrence_index import Occurrences
 from incidents.working_time import WorkingTime
 
 
@@ -91,6 +93,13 @@ class SentPoints:
     lat: Sequence[float]
 
 
+class StoredOccurrences(Occurrences, Protocol):
+    """`Occurrences` of a store: also by id."""
+
+    def whole(self, ids: Iterable[int]) -> Mapping[int, Occurrence]:
+        """Id → occurrence, whatever its stage; without sources it is not there."""
+
+
 class UnitOfWork(Protocol):
     """One transaction. Leaving the `with` block normally commits; an exception undoes everything."""
 
@@ -117,6 +126,32 @@ class UnitOfWork(Protocol):
 
     def shelf_of(self, camera: str, at: datetime) -> int | None:
         """The shelf a camera lay on when it sensed something; None: it was in use."""
+
+    def filing(self, class_code: str) -> None:
+        """Whoever files a report of this class as well waits until the end: two at once must see one another."""
+
+    def intake(self, intake_id: int, incident_id: int) -> Intake:
+        """A source of an incident. Raises Rejected(field) when it is none of it."""
+
+    def report(self, intake_id: int) -> Report:
+        """A source as merging sees it."""
+
+    def occurrences(self) -> StoredOccurrences:
+        """The open incidents as merging sees them."""
+
+    def move_source(self, intake_id: int, incident_id: int, homes: Sequence[int]) -> None:
+        """A source belongs to another incident now; `homes`: where it was before."""
+
+    def keep_apart(self, incident_id: int, sources: frozenset[int]) -> None:
+        """Sources that a person has separated from an incident."""
+
+    def suggest_merge(
+        self, incident_id: int, other: int, score: float, reasons: Sequence[Mapping[str, Any]], now: datetime
+    ) -> None:
+        """The two may be one; a pair that was answered stays answered."""
+
+    def answer_suggestion(self, incident_id: int, other: int, answer: str, login: str, now: datetime) -> None:
+        """What a person said of the two, whichever of them it was suggested for."""
 
     def set_aside(self, intake_id: int, shelf: int) -> None:
         """This source was sensed by a shelved camera: kept and counted, never triaged."""

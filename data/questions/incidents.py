@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from math import isfinite
 from typing import Any, Final
 
-from data.database import dicts
+from data.database import Cursor, dicts
 from data.incident_rows import COLUMNS, live_item, ms, to_incident
 from data.questions.context import Answer, Ask, bounded, contains
 from data.questions.video import cameras_seeing
@@ -144,6 +144,7 @@ def incident(ask: Ask, query: c.IncidentDetail) -> dict[str, Any]:
         cursor.execute("SELECT phone FROM units WHERE code = %s", (found.unit,))
         phone = cursor.fetchone()
         detail["unit_phone"] = phone[0] if phone else ""
+        detail["suggested"], detail["merged_from"] = _pairs(cursor, found, ask.actor)
     policy = found.policy
     detail["text"] = found.text
     detail["cell"] = found.place.cell
@@ -159,6 +160,31 @@ def incident(ask: Ask, query: c.IncidentDetail) -> dict[str, Any]:
     detail["may_unmask"] = bool(may(ask.actor, "person.unmask", thing))
     detail["cameras"] = _seeing(ask, found)
     return detail
+
+
+_SUGGESTED: Final = (
+    "SELECT i.id, i.number, i.title, i.stage, i.level, i.address, i.sources, i.area_path, i.unit, i.worker, i.reported_at,"
+    " s.score, s.reasons FROM merge_suggestions s JOIN incidents i ON i.id = CASE WHEN s.incident_id = %(id)s"
+    " THEN s.other_id ELSE s.incident_id END WHERE (s.incident_id = %(id)s OR s.other_id = %(id)s) AND s.answer = ''"
+    " AND i.stage NOT IN ('closed', 'refused', 'void') ORDER BY s.score DESC, i.id LIMIT 5"
+)
+_MERGED: Final = "SELECT id, number, title, reported_at, area_path, unit, worker FROM incidents WHERE merged_into = %(id)s ORDER BY id"
+
+
+def _pairs(
+    cursor: Cursor, found: Incident, actor: Actor
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """(open incidents that may be the same, incidents whose sources came here), as far as this actor may merge them."""
+    answers = []
+    for question in (_SUGGESTED, _MERGED):
+        cursor.execute(question, {"id": found.id})
+        rows = []
+        for row in dicts(cursor):
+            thing = Thing(row.pop("area_path"), row.pop("unit"), row.pop("worker"))
+            if found.open and may(actor, "incident.merge", thing):
+                rows.append({**row, "reported_at": ms(row["reported_at"])})
+        answers.append(rows)
+    return answers[0], answers[1]
 
 
 def _beside(found: Incident, now: datetime) -> dict[str, Any]:

@@ -75,6 +75,8 @@ ON_DESK: Final = (
     "call_back",
     "reopen",
 )
+ON_PAIRS: Final = ("merge_into", "keep_separate", "separate")
+"""What is done with two incidents, on the lines that name the other one."""
 WRONG: Final = ("refuse", "fail_check", "void", "refuse_request", "refuse_appeal", "reopen")
 ICONS: Final = {
     "acknowledge": "bell-off",
@@ -124,7 +126,13 @@ def parts(view: View, incident: Row) -> tuple[Any, ...]:
     """Head, facts, photos, sources, timeline, actions: the children of the drawer's parts, in this order."""
     return (
         head(view, incident),
-        [ring(view, incident), stepper(view, incident), clocks(view, incident), facts(view, incident)],
+        [
+            ring(view, incident),
+            stepper(view, incident),
+            clocks(view, incident),
+            *pairs(view, incident),
+            facts(view, incident),
+        ],
         photos(view, incident),
         sources(view, incident),
         timeline(view, incident),
@@ -245,6 +253,72 @@ def clocks(view: View, incident: Row) -> Component | None:
         className="clocks__one",
     )
     return html.Div(one, className="clocks")
+
+
+def pairs(view: View, incident: Row) -> list[Component]:
+    """Open incidents that may be the same one, each with why; and those that were merged into this one."""
+    out: list[Component] = []
+    for heading, rows, line in (
+        ("desk.part.suggested", incident.get("suggested") or [], _suggestion),
+        ("desk.part.merged", incident.get("merged_from") or [], _merged),
+    ):
+        if rows:
+            out.append(html.H3(view.t(heading, n=len(rows)), className="detail__h"))
+            out.append(html.Div([line(view, row) for row in rows], className="cy-list"))
+    return out
+
+
+def _pair(view: View, row: Row, why: str, *buttons: Component) -> Component:
+    number = html.Span(str(row["number"]), className="cy-num", **attrs({"data-copy": str(row["number"])}))
+    return html.Div(
+        [
+            html.Div(
+                [
+                    html.Div([number, " ", str(row["title"])], className="cy-item__title"),
+                    html.Div(why, className="cy-item__sub route__why"),
+                ],
+                className="cy-item__main",
+            ),
+            *buttons,
+        ],
+        className="cy-item",
+    )
+
+
+def _suggestion(view: View, row: Row) -> Component:
+    why = [view.t("desk.merge.score", n=round(float(row["score"]) * 100))]
+    why += [reason_words(view, reason) for reason in row["reasons"]]
+    merge = {"action": "merge_into", "other": row["id"], "needs": ["reason"]}
+    return _pair(
+        view,
+        row,
+        " · ".join(x for x in why if x),
+        pieces.button(view.word("action", "merge_into"), kind="small primary", act=merge),
+        pieces.button(
+            view.word("action", "keep_separate"),
+            kind="small",
+            act={"action": "keep_separate", "other": row["id"]},
+        ),
+    )
+
+
+def _merged(view: View, row: Row) -> Component:
+    act = {"action": "separate", "other": row["id"], "needs": ["reason"]}
+    button = pieces.button(view.word("action", "separate"), kind="small", act=act)
+    return _pair(view, row, view.moment(row["reported_at"], "%m-%d %H:%M"), button)
+
+
+def reason_words(view: View, reason: Row) -> str:
+    """A reason of merging (`incidents/merging.py` REASONS) in words; '' for one that only says what was compared."""
+    code = str(reason["code"])
+    values = {
+        name: f"{float(value):.0f}" if name.endswith("_m") else f"{float(value):.1f}"
+        for name, value in reason.items()
+        if isinstance(value, int | float) and not isinstance(value, bool)
+    }
+    if code == "text":
+        values = {"likeness": f"{float(reason['likeness']) * 100:.0f}"}
+    return view.t(f"merge.{code}", **values)
 
 
 def beside(view: View, incident: Row) -> list[tuple[str, Any]]:

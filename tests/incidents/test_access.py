@@ -29,7 +29,9 @@ VIEW = "request_view open_view"
 SHELVE = "shelve_camera unshelve_camera"
 GRANT = "answer_request end_parking"
 OFFICE = "ask_extension ask_parking sign_supervision answer_supervision appeal_incident"
-CALLS = "similar_incidents search_incident workers feeds ledger"
+CALLS = (
+    "merge_incidents separate_sources keep_separate similar_incidents search_incident workers feeds ledger"
+)
 
 MATRIX: dict[str, str] = {
     "operator": f"{LOOK} {CALLS} report_incident accept_incident refuse_incident acknowledge_incident"

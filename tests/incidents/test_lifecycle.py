@@ -63,7 +63,7 @@ EXPECTED: dict[str, dict[str, str]] = {
         }
         for action in (
             "acknowledge", "escalate", "join", "note", "supervise", "sign_supervision", "answer_supervision",
-            "end_supervision", "raise_supervision",
+            "end_supervision", "raise_supervision", "absorb", "release",
         )
     },
     **{
@@ -72,6 +72,8 @@ EXPECTED: dict[str, dict[str, str]] = {
     },
     **{action: {"closed": "closed"} for action in ("appeal", "grant_appeal", "refuse_appeal", "call_back")},
     "reopen": {"closed": "accepted"},
+    "merge": dict.fromkeys(("reported", "accepted", "dispatched", "taken", "on_site"), "void"),
+    "restore": {"void": "reported"},
 }  # fmt: skip
 
 
@@ -114,6 +116,10 @@ def prepared(incident: Incident, action: str) -> Incident:
             return replace(incident, supervision=replace(DEMAND, due_at=T0))
         case "appeal":
             return replace(incident, overdue=True)
+        case "restore":
+            return replace(incident, merged_into=9, sources=0)
+        case "release":
+            return replace(incident, sources=3)
         case "grant_appeal" | "refuse_appeal":
             return replace(incident, appeal=Appeal("overdue", "等审批", 3, T0))
     return incident
@@ -145,6 +151,10 @@ GOOD = {
     "grant_appeal": Step("grant_appeal", "desk", reason="属实"),
     "refuse_appeal": Step("refuse_appeal", "desk", reason="不属实"),
     "call_back": Step("call_back", "desk", satisfaction=4),
+    "merge": Step("merge", "desk", reason="同一处", into=9),
+    "absorb": Step("absorb", "desk", reason="同一处", count=2),
+    "release": Step("release", "desk", reason="两处", count=1),
+    "restore": Step("restore", "desk", reason="两处", count=1),
     "reopen": Step("reopen", "desk", reason="又积水了"),
 }
 
@@ -226,6 +236,8 @@ steps = st.builds(
     supervision=st.sampled_from([None, DEMAND]),
     against=st.sampled_from(["", *AGAINST]),
     satisfaction=st.sampled_from([None, 0, 1, 5, 6]),
+    into=st.sampled_from([None, 9]),
+    count=st.integers(0, 3),
 )
 actors = st.builds(person, id=st.integers(1, 4), role=st.sampled_from(["operator", "grid_worker", "system"]))
 moves = st.lists(st.tuples(steps, actors, st.integers(0, 90)), max_size=40)
@@ -263,7 +275,8 @@ def check_one_step(
     """What must hold of every step that is let through."""
     if old.stage in FINAL:
         after = ("appeal", "grant_appeal", "refuse_appeal", "call_back", "reopen")
-        assert old.stage is Stage.CLOSED and step.action in after, "final stages stay final"
+        back = step.action == "restore" and old.merged_into is not None
+        assert back or (old.stage is Stage.CLOSED and step.action in after), "final stages stay final"
     assert EXPECTED[step.action].get(str(old.stage)) == str(new.stage), "no way around the table"
     assert new.version == old.version + 1
     assert (entry.from_stage, entry.to_stage) == (str(old.stage), str(new.stage))
@@ -275,7 +288,9 @@ def check_one_step(
     assert new.level in (1, 2, 3, 4)
     for name in ("id", "number", "place", "reported_at", "merge_key", "text"):
         assert getattr(new, name) == getattr(old, name), f"a step never changes {name}"
-    for name in ("returns", "reworks", "sources"):
+    if step.action not in ("merge", "restore", "absorb", "release"):
+        assert new.sources - old.sources in (0, 1)
+    for name in ("returns", "reworks"):
         assert getattr(new, name) - getattr(old, name) in (0, 1)
     if old.overdue and not new.overdue:
         assert step.action == "grant_request" and old.asked is not None and not old.asked.overdue, (
@@ -412,7 +427,11 @@ def test_story_refused() -> None:
 )
 def test_story_void(stage: Stage) -> None:
     incident = run(at_stage(stage), ("void", DISPATCHER))
-    assert incident.stage is Stage.VOID and incident.closed_at and not allowed_actions(incident.stage)
+    assert (
+        incident.stage is Stage.VOID
+        and incident.closed_at
+        and allowed_actions(incident.stage) == ("restore",)
+    )
 
 
 def test_story_returned_and_sent_to_another() -> None:

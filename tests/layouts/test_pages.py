@@ -391,7 +391,12 @@ def test_photos_of_every_purpose_are_in_one_row() -> None:
     assert [c.src for c in shown if type(c).__name__ == "Img"] == [f"/api/v1/photos/{'ab' * 32}"] * 3
     assert all(word in text_of(shown) for word in ("上报", "处置", "核查"))
     assert detail.parts(
-        view(), incident(photos=shots, policy={"limit_min": 120, "clock_kind": "urgent_hour", "needs_photo": True}, returns=1)
+        view(),
+        incident(
+            photos=shots,
+            policy={"limit_min": 120, "clock_kind": "urgent_hour", "needs_photo": True},
+            returns=1,
+        ),
     )
 
 
@@ -436,7 +441,7 @@ def test_an_unknown_press_is_refused() -> None:
 
 
 def test_every_action_on_the_desk_has_a_command() -> None:
-    assert set(detail.ON_DESK) == set(COMMAND_OF)
+    assert {*detail.ON_DESK, *detail.ON_PAIRS} == set(COMMAND_OF)
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)
