@@ -4,7 +4,8 @@ none of it. Time is whole local minutes of one year (`clock_oracle`); a limit is
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from copy import copy
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -89,7 +90,6 @@ class Case:
     """'', open, signed, answered, ended."""
     appeal: str = ""
     appealed_by: int = -1
-    late_since: dict[str, int] = field(default_factory=dict)
 
     def count(self, begin: int, end: int) -> int:
         """Working minutes of a span."""
@@ -145,6 +145,12 @@ class Case:
         self._do(action, who, now, unit, until)
         self.version += 2 if action == "finish" else 1
         return ""
+
+    def would(self, action: str, who: Person, now: int, unit: str, until: int) -> str:
+        """What would come of it; nothing is changed."""
+        twin = copy(self)
+        twin.clock = copy(self.clock)
+        return twin.act(action, who, now, unit, until)
 
     def _wrong(self, action: str, who: Person, now: int, until: int) -> str:
         c = self.clock

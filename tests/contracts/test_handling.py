@@ -44,9 +44,10 @@ def db(request: pytest.FixtureRequest, fresh_database: Callable[..., Database]) 
 
 
 class City1:
-    """The door over a store at a time of the test's own, and one incident that U1 works on since MORNING."""
+    """The door over a store at a time of the test's own, and one incident that U1 works on since MORNING; `north_m` from
+    others, with which it would be merged."""
 
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: Database, north_m: float = 0.0) -> None:
         self.db, self.now = db, MORNING
         questions = StoreQuestions(db, place_of, dict, lambda: CITY)
         self.units = UnitsOfWork(
@@ -57,7 +58,8 @@ class City1:
             lambda: read_working_time(db, ZONE, 2026),
         )
         self.door = CityService(self.units, questions, lambda: self.now, City(PATTERN, ZONE, CITY))
-        report = c.ReportIncident(text="路口积水", class_code="0101", lon=WEST[0], lat=WEST[1])
+        lat = WEST[1] + north_m / 111_195
+        report = c.ReportIncident(text="路口积水", class_code="0101", lon=WEST[0], lat=lat, key=f"{north_m}")
         self.id: int = self.door.handle(report, CALL, "desk")["id"]
         self.do(CALL, c.AcceptIncident(self.id))
         self.do(DESK, c.DispatchIncident(self.id, "U1"))
