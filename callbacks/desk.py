@@ -214,7 +214,9 @@ def _file(app: Dash, deps: DashDeps) -> None:
     def file_report(_n: int, *values: Any) -> Any:
         view = view_of(deps)
         answer = deps.handle(report_of(*values), view.actor, "desk")
-        told = pieces.toast(view.t("intake.joined" if answer["joined"] else "intake.filed", number=answer["number"]))
+        told = pieces.toast(
+            view.t("intake.joined" if answer["joined"] else "intake.filed", number=answer["number"])
+        )
         return {"id": answer["id"], "number": answer["number"]}, [told]
 
     react: Any = app.clientside_callback  # Dash does not type it

@@ -105,6 +105,7 @@ RIGHTS: Final[dict[str, frozenset[str]]] = {
         "incident.rank_workers",
         "incident.grant",
         "incident.supervise",
+        "evaluation.see",
         "incident.reopen",
         "deadletter.see",
         "person.unmask",
@@ -117,8 +118,9 @@ RIGHTS: Final[dict[str, frozenset[str]]] = {
     | _UNIT
     | {"incident.rank_workers", "incident.search", "worker.see", "camera.ask"},
     "grid_worker": (_SEE | _FIELD | {"incident.report", "position.report"}) - {"indicator.see"},
-    "evaluator": _SEE | {"incident.export", "incident.search", "ledger.see", "incident.decide_appeal"},
-    "theme_owner": _SEE | {"incident.search", "feed.see", "ledger.see"},
+    "evaluator": _SEE
+    | {"incident.export", "incident.search", "ledger.see", "incident.decide_appeal", "evaluation.see"},
+    "theme_owner": _SEE | {"incident.search", "feed.see", "ledger.see", "evaluation.see"},
     "administrator": frozenset(
         {
             "status.see",

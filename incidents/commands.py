@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from incidents import handling_commands
+from incidents import evaluation_queries, handling_commands
 
 
 @dataclass(frozen=True, slots=True)
@@ -1047,6 +1047,7 @@ QUERIES: Final[dict[str, type]] = {
     "audit_log": AuditLog,
     "status": Status,
     "device_credentials": DeviceCredentials,
+    **evaluation_queries.QUERIES,
 }
 
 ACTION_OF: Final[dict[str, str]] = {
@@ -1142,5 +1143,6 @@ ACTION_OF: Final[dict[str, str]] = {
     "status": "status.see",
     "device_credentials": "device.credential",
     **handling_commands.ACTION_OF,
+    **evaluation_queries.ACTION_OF,
 }
 """Command or query → the right it asks for (incidents/access.py). A name missing here is refused for all."""

@@ -27,6 +27,7 @@ LOOK = (
 )
 VIEW = "request_view open_view"
 SHELVE = "shelve_camera unshelve_camera"
+EVALUATE = "evaluation evaluation_cases"
 GRANT = "answer_request end_parking"
 OFFICE = "ask_extension ask_parking sign_supervision answer_supervision appeal_incident"
 CALLS = (
@@ -40,13 +41,13 @@ MATRIX: dict[str, str] = {
     f" void_incident acknowledge_incident note_incident route_incident {GRANT} {VIEW} {SHELVE}",
     "duty_leader": f"{LOOK} {CALLS} acknowledge_incident dispatch_incident void_incident note_incident"
     f" route_incident dead_letters held quarantine {GRANT} {VIEW} {SHELVE} answer_view supervise_incident"
-    " end_supervision reopen_incident",
+    f" end_supervision reopen_incident {EVALUATE}",
     "unit_handler": f"{LOOK} take_incident arrive_incident finish_incident return_incident note_incident"
     f" route_incident search_incident workers {VIEW} {OFFICE}",
     "grid_worker": LOOK.replace(" indicators", "")
     + " report_incident take_incident arrive_incident finish_incident return_incident note_incident",
-    "evaluator": f"{LOOK} search_incident ledger answer_appeal",
-    "theme_owner": f"{LOOK} search_incident feeds ledger",
+    "evaluator": f"{LOOK} search_incident ledger answer_appeal {EVALUATE}",
+    "theme_owner": f"{LOOK} search_incident feeds ledger {EVALUATE}",
     "administrator": "classes suggest_class units locate find_place areas layer_counts devices device device_series"
     " device_registry device_types indicators status feeds ledger dead_letters held quarantine"
     " accounts create_account change_account reset_password save_unit save_area"

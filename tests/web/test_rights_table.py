@@ -155,6 +155,13 @@ CASES: dict[str, Body] = {
     "camera": lambda place: {"camera": f"cam-{place}"},
     "indicators": lambda place: {"area": AREA[place]},
     "leader_board": always(),
+    "evaluation": lambda place: {"begin": "2026-11-01", "end": "2026-11-30", "area": AREA[place]},
+    "evaluation_cases": lambda place: {
+        "formula": "handle_rate",
+        "begin": "2026-11-01",
+        "end": "2026-11-30",
+        "area": AREA[place],
+    },
     "feeds": always(),
     "test_feed": always(feed="!"),
     "ledger": always(),
