@@ -170,7 +170,9 @@ class Parts:
         from data.questions.answers import StoreQuestions
         from incidents.service import City, CityService
 
-        questions = StoreQuestions(self.database, finder.place_of, extra, lambda: facts.path, self.try_feed(), self.settings.timezone)
+        questions = StoreQuestions(
+            self.database, finder.place_of, extra, lambda: facts.path, self.try_feed(), self.settings.timezone
+        )
         city = City(facts.number_pattern, self.settings.timezone, facts.path)
         return CityService(self.units_of_work(finder), questions, clock, city)
 

@@ -150,6 +150,14 @@ ADMIN_AREA: Final = "admin-area"
 ADMIN_PARENT: Final = "admin-parent"
 ADMIN_LEVEL: Final = "admin-level"
 
+EVALUATION_BEGIN: Final = "evaluation-begin"
+EVALUATION_END: Final = "evaluation-end"
+EVALUATION_BY: Final = "evaluation-by"
+EVALUATION_TOTAL: Final = "evaluation-total"
+EVALUATION_GROUPS: Final = "evaluation-groups"
+EVALUATION_CASES: Final = "evaluation-cases"
+EVALUATION_BEHIND: Final = "evaluation-behind"
+
 DESK_FORM: Final = {
     "reason": (DESK_ACT_REASON, "value"),
     "class": (DESK_ACT_CLASS, "value"),
