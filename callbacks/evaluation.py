@@ -45,6 +45,12 @@ def register(app: Dash, deps: DashDeps) -> None:
         if not asked or not begin or not end:
             raise PreventUpdate
         view = view_of(deps)
-        names = ("formula", "part", "by", "group")
-        query = EvaluationCases(begin=begin[:10], end=end[:10], **{name: str(asked[name]) for name in names})
+        query = EvaluationCases(
+            str(asked["formula"]),
+            begin[:10],
+            end[:10],
+            str(asked["part"]),
+            str(asked["by"]),
+            str(asked["group"]),
+        )
         return layout.cases(view, deps.service.ask(query, view.actor), asked)

@@ -25,14 +25,17 @@ SHOWN: Final = ("handle_rate", "handle_on_time_rate", "close_on_time_rate", "dis
 
 def evaluation(view: View) -> Component:
     """The page: period and grouping above, formulas left, ranking right, the incidents behind a number below."""
-    day = {"display_format": "YYYY-MM-DD", "first_day_of_week": 1}
+    begin, end = (
+        dcc.DatePickerSingle(id=id, display_format="YYYY-MM-DD", first_day_of_week=1)
+        for id in (ids.EVALUATION_BEGIN, ids.EVALUATION_END)
+    )
     groups: list[Any] = [{"label": view.t(f"evaluation.by.{by}"), "value": by} for by in GROUPS]
     bar = html.Div(
         [
             html.H1(view.t("evaluation.title"), className="cy-h2"),
-            dcc.DatePickerSingle(id=ids.EVALUATION_BEGIN, **day),
+            begin,
             html.Span("–", className="cy-faint"),
-            dcc.DatePickerSingle(id=ids.EVALUATION_END, **day),
+            end,
             *(
                 pieces.button(view.t(f"evaluation.{span}"), kind="small", **attrs({"data-span": span}))
                 for span in ("this_month", "last_month", "this_year")
