@@ -77,7 +77,14 @@ def _answer_appeal(call: Call, command: h.AnswerAppeal) -> Incident:
     return _take(call, command, name, reason=command.reason.strip())
 
 
+def _lock(call: Call, *numbers: int) -> None:
+    """Incidents are locked in order of their ids: two people who merge them both ways must not wait for one another."""
+    for number in sorted(set(numbers)):
+        call.uow.incident(number)
+
+
 def _merge(call: Call, command: h.MergeIncidents) -> Incident:
+    _lock(call, command.id, command.into)
     incident = call.incident(command.id, "incident.merge", command.version)
     into = call.incident(command.into, "incident.merge", None)
     return merge(call.uow, incident, into, _why(command.reason), call.actor, call.channel, call.now)
@@ -90,6 +97,7 @@ def _why(reason: str) -> str:
 
 
 def _separate(call: Call, command: h.SeparateSources) -> Incident:
+    _lock(call, command.id, *(() if command.back_to is None else (command.back_to,)))
     incident = call.incident(command.id, "incident.merge", command.version)
     if command.back_to is not None:
         target = call.incident(command.back_to, "incident.merge", None)
@@ -106,6 +114,7 @@ def _separate(call: Call, command: h.SeparateSources) -> Incident:
 
 
 def _keep_separate(call: Call, command: h.KeepSeparate) -> Incident:
+    _lock(call, command.id, command.other)
     incident = call.incident(command.id, "incident.merge", None)
     other = call.incident(command.other, "incident.merge", None)
     keep_separate(call.uow, incident, other, call.actor, call.now)

@@ -36,11 +36,16 @@ def decided(uow: UnitOfWork, intake: Intake, intake_id: int) -> Decision:
 
 
 def joined_by(
-    uow: UnitOfWork, intake: Intake, intake_id: int, decision: Decision, actor: Actor, now: datetime
+    uow: UnitOfWork,
+    incident: Incident,
+    intake: Intake,
+    intake_id: int,
+    decision: Decision,
+    actor: Actor,
+    now: datetime,
 ) -> Incident:
     """A report joins the incident that was decided on; voices raise its level. Attaches the source."""
-    assert decision.occurrence is not None and decision.likeness is not None
-    incident = uow.incident(decision.occurrence)
+    assert decision.likeness is not None
     uow.attach(intake_id, incident.id)
     whole = uow.occurrences().whole([incident.id])[incident.id]
     level = min(intake.level or incident.level, level_of(whole, POLICY))

@@ -96,8 +96,10 @@ def filed_or_joined(
     """A source without a key of its own: it joins what it tells of, or opens an incident, which then knows what it
     resembles. (Incident, whether it was there before); the source is attached."""
     decision = decided(uow, intake, intake_id)
-    if decision.band is Band.AUTOMATIC:
-        return joined_by(uow, intake, intake_id, decision, actor, now), True
+    if decision.band is Band.AUTOMATIC and decision.occurrence is not None:
+        incident = uow.incident(decision.occurrence)
+        if incident.open:  # somebody may have closed it since it was looked for
+            return joined_by(uow, incident, intake, intake_id, decision, actor, now), True
     incident = open_incident(uow, intake, actor, now, pattern, timezone)
     uow.attach(intake_id, incident.id)
     suggest(uow, incident, decision, now)
