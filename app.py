@@ -666,9 +666,14 @@ def relay(s: Settings, args: argparse.Namespace) -> int:
         with units() as uow:
             return file_shifted(uow, facts.path, now, partial(roads_of, parts.database))
 
+    looked = 0
+
     def tend_deadlines(now: datetime) -> int:
+        nonlocal looked
         with units() as uow:
-            return announce_unpublished(uow, facts.path, now) + recount_deadlines(uow, now)
+            announced = announce_unpublished(uow, facts.path, now)
+            done, looked = recount_deadlines(uow, now, looked)
+        return announced + done
 
     clockwork = Clockwork(
         parts.database,

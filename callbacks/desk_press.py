@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time
+from math import isfinite, nan
 from typing import Any, Final
 from uuid import uuid4
 from zoneinfo import ZoneInfo
@@ -70,6 +71,17 @@ def _given(until: datetime | None) -> datetime:
     return until
 
 
+def _number(field: str, value: object) -> float:
+    """A number of the form. Raises Rejected(field)."""
+    try:
+        found = float(str(value))
+    except ValueError:
+        found = nan
+    if not isfinite(found):
+        raise Rejected("field", f"{field}={value!r}: must be a number", field=field)
+    return found
+
+
 def _day(text: object, timezone: str) -> datetime | None:
     """A day of the form as the moment it begins in the city. Raises Rejected(field)."""
     if not text:
@@ -102,11 +114,11 @@ def command_of(pressed: Mapping[str, Any], form: Mapping[str, Any], timezone: st
             unit=str(pressed.get("unit") or ""),
             worker=str(pressed.get("worker") or ""),
             until=_day(given.get("until"), timezone),
-            degree=int(given.get("degree", 3)),
-            hours=float(given.get("hours", 24.0)),
+            degree=int(_number("degree", given.get("degree", 3))),
+            hours=_number("hours", given.get("hours", 24.0)),
             against=str(given.get("against", "")),
-            satisfaction=int(given.get("satisfaction", 0)),
-            other=int(pressed.get("other") or 0),
+            satisfaction=int(_number("satisfaction", given.get("satisfaction", 0))),
+            other=int(_number("other", pressed.get("other") or 0)),
         )
     )
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import io
 import json
+import lzma
 import math
 import tempfile
 import zipfile
@@ -89,6 +90,8 @@ def _geojson(content: bytes, filename: str) -> list[Feature]:
     features = told.get("features")
     if not isinstance(features, list):
         raise BadFile("features: must be a list", "features 须为列表")
+    if len(features) > MAX_FEATURES:
+        raise BadFile(f"must hold at most {MAX_FEATURES} features", f"要素不得超过 {MAX_FEATURES} 个")
     return [_feature(number, one) for number, one in enumerate(features, 1)]
 
 
@@ -199,6 +202,8 @@ def _unpacked(content: bytes, folder: Path) -> tuple[Path, str | None]:
                                 f"ZIP 解包后不得超过 {MAX_UNPACKED} 字节",
                             )
                         out.write(chunk)
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError) as error:
+    except (
+        zipfile.BadZipFile, zlib.error, lzma.LZMAError, OSError, NotImplementedError, RuntimeError, EOFError
+    ) as error:  # fmt: skip
         raise BadFile(f"the ZIP cannot be unpacked: {error}", "ZIP 无法解包") from None
     return folder / "boundaries.shp", None if ".cpg" in parts else "gb18030"

@@ -40,7 +40,7 @@ SHOWN: Final = 500
 """Faults, notes, gaps and overlaps that an answer lists, each; all are counted."""
 _PLACED: Final[Mapping[str, tuple[str, str]]] = {
     table: (
-        f"SELECT {key}, lon, lat, cell FROM {table} WHERE lon IS NOT NULL ORDER BY {key}",  # noqa: S608
+        f"SELECT {key}, lon, lat, cell, area_path FROM {table} WHERE lon IS NOT NULL ORDER BY {key}",  # noqa: S608
         f"UPDATE {table} t SET cell = v.cell, area_path = v.path FROM (VALUES %s) AS v (key, cell, path)"  # noqa: S608
         f" WHERE t.{key} = v.key",
     )
@@ -61,6 +61,7 @@ class Area:
     name: str
     path: str
     shape: BaseGeometry | None
+    disabled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,12 +105,13 @@ class Preview:
 
 
 def read_areas(cursor: Cursor) -> dict[str, Area]:
-    """Code → enabled area, with its shape."""
-    cursor.execute("SELECT code, level, name, path, geometry FROM areas WHERE NOT disabled ORDER BY code")
+    """Code → area, with its shape."""
+    cursor.execute("SELECT code, level, name, path, geometry, disabled FROM areas ORDER BY code")
     rows = cursor.fetchall()
     shapes = shapely.from_wkb([None if row[4] is None else bytes(row[4]) for row in rows])
     return {
-        row[0]: Area(row[0], row[1], row[2], row[3], shape) for row, shape in zip(rows, shapes, strict=True)
+        row[0]: Area(row[0], row[1], row[2], row[3], shape, row[5])
+        for row, shape in zip(rows, shapes, strict=True)
     }
 
 
@@ -128,7 +130,11 @@ class _Reader:
         self._above = [
             (held, CellIndex([a.code for a in held], [a.shape for a in held if a.shape is not None]))
             for level in reversed(above)
-            if (held := [a for a in areas.values() if a.level == level and a.shape is not None])
+            if (
+                held := [
+                    a for a in areas.values() if a.level == level and a.shape is not None and not a.disabled
+                ]
+            )
         ]
         self._city = next(area for area in areas.values() if area.level == "city")
 
@@ -158,6 +164,11 @@ class _Reader:
             return None
         found = Boundary(feature.number, row["code"], row["name"], row["name_en"], parent, shape)
         known = self._areas.get(found.code)
+        if known is not None and known.disabled:
+            self._wrong(
+                feature.number, "code", found.code, "is a disabled area: enable it before", "该区域已停用"
+            )
+            return None
         if known is not None and (known.level, known.path) != (self._command.level, found.path):
             where = f"{known.level} at {known.path}"
             self._wrong(
@@ -211,7 +222,7 @@ class _Reader:
             raise Rejected("field", "level='city': must be below the city", field="level")
         if code:
             parent = self._areas.get(code)
-            if parent is None:
+            if parent is None or parent.disabled:
                 self._wrong(number, "parent", code, "must be the code of an enabled area", "没有这个上级区域")
             elif LEVELS.index(parent.level) >= LEVELS.index(self._command.level):
                 self._wrong(
@@ -262,7 +273,7 @@ def preview(cursor: Cursor, command: c.ImportBoundaries, place_of: PlaceOf) -> P
         else:
             changed.append(boundary)
     named = {boundary.code for boundary in found}
-    rest = [a for a in areas.values() if a.level == command.level and a.code not in named]
+    rest = [a for a in areas.values() if a.level == command.level and a.code not in named and not a.disabled]
     return Preview(
         len(features), tuple(new), tuple(changed), same, tuple(reader.faults), tuple(reader.notes), reader.by_place,
         len(rest), _fits(found, rest, areas), frozenset(boundary.parent.path for boundary in found),
@@ -284,8 +295,9 @@ def _fits(found: Sequence[Boundary], rest: Sequence[Area], areas: Mapping[str, A
     )
 
 
-def store_all(cursor: Cursor, found: Preview, level: str) -> dict[str, int]:
-    """Store every new and changed area; how many things of each table lie in another cell now."""
+def store_all(cursor: Cursor, found: Preview, level: str, actor: Actor) -> dict[str, int]:
+    """Store every new and changed area; how many things of each table lie in another cell now. Raises Rejected(forbidden)
+    when something would come to, or leave, an area that the actor does not manage."""
     rows = []
     for b in (*found.new, *found.changed):
         point = b.shape.representative_point()
@@ -301,13 +313,15 @@ def store_all(cursor: Cursor, found: Preview, level: str) -> dict[str, int]:
         " area_m2 = EXCLUDED.area_m2, geometry = EXCLUDED.geometry",
         rows,
     )
-    moved = _place_again(cursor) if level == "cell" and rows else {}
+    moved = _place_again(cursor, actor) if level == "cell" and rows else {}
     bump(cursor)
     return moved
 
 
-def _place_again(cursor: Cursor) -> dict[str, int]:
-    cells = [a for a in read_areas(cursor).values() if a.level == "cell" and a.shape is not None]
+def _place_again(cursor: Cursor, actor: Actor) -> dict[str, int]:
+    cells = [
+        a for a in read_areas(cursor).values() if a.level == "cell" and a.shape is not None and not a.disabled
+    ]
     index = CellIndex([a.code for a in cells], [a.shape for a in cells if a.shape is not None])
     moved = {}
     for table, (read, put) in _PLACED.items():
@@ -319,6 +333,9 @@ def _place_again(cursor: Cursor) -> dict[str, int]:
             for thing, n in zip(things, at, strict=True)
             if n != NOWHERE and (cell := cells[n]).code != thing[3]
         ]
+        former = {thing[0]: thing[4] for thing in things}
+        for path in sorted({path for key, _, new in changed for path in (former[key], new)}):
+            require(actor, "area.manage", Thing(path))
         many(cursor, put, changed)
         moved[table] = len(changed)
     return moved
@@ -373,6 +390,8 @@ def import_boundaries(
         found = preview(cursor, command, place_of)
     except BadFile as bad:
         raise refused_file(command.filename, bad) from None
+    except BadShape as bad:
+        raise Rejected("field", f"content={command.filename!r}: {bad}", field="content") from None
     answer = told(found)
     if not command.confirm:
         return {**answer, "stored": False}
@@ -381,4 +400,4 @@ def import_boundaries(
         raise Rejected("rule", text, field=fault.field, **answer)
     for path in sorted(found.parents):
         require(actor, "area.manage", Thing(path))
-    return {**answer, "stored": True, "moved": store_all(cursor, found, command.level)}
+    return {**answer, "stored": True, "moved": store_all(cursor, found, command.level, actor)}

@@ -58,8 +58,10 @@ def to_row(incident: Incident) -> list[Any]:
 
 
 def _supervision_due(found: Supervision | None) -> datetime | None:
-    """When somebody must look again; None: nobody waits for an answer."""
-    return found.due_at if found is not None and found.open and found.answered_at is None else None
+    """When it rises by a level; None: nobody waits for an answer, or it is at the highest and stays late."""
+    if found is None or not found.open or found.answered_at is not None or found.level == 1:
+        return None
+    return found.due_at
 
 
 def _policy_row(policy: Policy) -> dict[str, Any]:

@@ -5,32 +5,40 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from data.database import Cursor, dicts
 from gis.cells import EARTH_RADIUS_M, distance_m
 from incidents.occurrence import Occurrence, Report, in_order
 from incidents.text_likeness import plain
+from incidents.triage import DEFAULT_LEVEL
 
 _HELD: Final = (
     "SELECT DISTINCT s.incident_id FROM intake s JOIN incidents i ON i.id = s.incident_id"
     " WHERE i.stage NOT IN ('closed', 'refused', 'void')"
 )
-_NEAR: Final = f"{_HELD} AND s.lat BETWEEN %s AND %s AND s.lon BETWEEN %s AND %s AND (%s::text IS NULL OR i.class_code = %s)"
-_ADDRESSED: Final = f"{_HELD} AND i.class_code = %s AND s.address <> '' AND s.time >= %s"
+_NEAR: Final = (
+    f"{_HELD} AND s.lat BETWEEN %s AND %s AND s.lon BETWEEN %s AND %s AND (%s::text IS NULL OR i.class_code = %s)"
+    " AND s.time >= %s"
+)
+_ADDRESSED: Final = f"{_HELD} AND i.class_code = %s AND s.address = %s AND s.time >= %s"
+OLDEST: Final = timedelta(days=60)
+"""An occurrence lives shorter (`Reach.life_h`): older sources are not looked through."""
 _SOURCES: Final = (
     "SELECT s.id, s.incident_id, s.time, s.lon, s.lat, s.class_code, s.text, s.title, s.address, s.reporter, s.channel,"
-    " s.level, s.device, s.camera, s.homes, i.class_code AS kind, i.level AS incident_level, i.apart"
-    " FROM intake s JOIN incidents i ON i.id = s.incident_id WHERE s.incident_id = ANY(%s) ORDER BY s.id"
+    " s.level, s.device, s.camera, s.homes, i.class_code AS kind, k.level AS class_level, i.apart FROM intake s"
+    " JOIN incidents i ON i.id = s.incident_id LEFT JOIN LATERAL (SELECT level FROM event_classes"
+    " WHERE code = i.class_code ORDER BY version DESC LIMIT 1) k ON true WHERE s.incident_id = ANY(%s) ORDER BY s.id"
 )
 
 
-def reporter_of(reporter: Mapping[str, Any], device: str, camera: str) -> str:
-    """Who can be told apart from others, without telling who it is: a hash of phone, else of name; a thing's own id."""
+def reporter_of(reporter: Mapping[str, Any], channel: str, device: str, camera: str) -> str:
+    """Who can be told apart from others, without telling who it is: a hash of phone, else of name; a thing's own id. At a
+    desk the account is of whoever typed it, and says nothing of who called."""
     if device or camera:
         return device or camera
-    for name in ("phone", "name", "account"):
+    for name in ("phone", "name") if channel in ("desk", "hotline") else ("phone", "name", "account"):
         if value := str(reporter.get(name) or "").strip():
             return hashlib.blake2b(f"{name}:{value}".encode(), digest_size=12).hexdigest()
     return ""
@@ -41,8 +49,9 @@ def report_of(row: Mapping[str, Any]) -> Report:
     return Report(
         id=row["id"], at=row["time"], lon=row["lon"], lat=row["lat"], kind=row["class_code"],
         text=row["text"] or row["title"], address=row["address"],
-        reporter=reporter_of(row["reporter"] or {}, row["device"], row["camera"]), channel=row["channel"],
-        level=row["level"] or row["incident_level"],
+        reporter=reporter_of(row["reporter"] or {}, row["channel"], row["device"], row["camera"]), channel=row["channel"],
+        # Not the incident's level: voices have raised it, and would raise it again.
+        level=row["level"] or row["class_level"] or DEFAULT_LEVEL,
     )  # fmt: skip
 
 
@@ -76,7 +85,9 @@ class StoredOccurrences:
         """See Occurrences."""
         high = math.degrees(reach_m / EARTH_RADIUS_M) * 1.001
         wide = high / max(math.cos(math.radians(lat)), 1e-6)
-        self._cursor.execute(_NEAR, (lat - high, lat + high, lon - wide, lon + wide, kind, kind))
+        self._cursor.execute(
+            _NEAR, (lat - high, lat + high, lon - wide, lon + wide, kind, kind, since - OLDEST)
+        )
         found = self.whole(row[0] for row in self._cursor.fetchall())
         return [
             o
@@ -89,11 +100,11 @@ class StoredOccurrences:
         ]
 
     def at_address(self, address: str, since: datetime, kind: str) -> Sequence[Occurrence]:
-        """See Occurrences."""
+        """See Occurrences; an address written otherwise is another one here, as the index has it."""
         wanted = plain(address)
         if not wanted:
             return []
-        self._cursor.execute(_ADDRESSED, (kind, since))
+        self._cursor.execute(_ADDRESSED, (kind, address, since - OLDEST))
         found = self.whole(row[0] for row in self._cursor.fetchall())
         return [
             o

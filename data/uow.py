@@ -58,7 +58,7 @@ class PgUnitOfWork:
         audit: Audit,
         administration: Administration,
         place_of: PlaceOf,
-        working: Callable[[], WorkingTime],
+        working: WorkingTime,
     ) -> None:
         self._cursor = cursor
         self._working = working
@@ -69,7 +69,7 @@ class PgUnitOfWork:
 
     def working(self) -> WorkingTime:
         """See UnitOfWork."""
-        return self._working()
+        return self._working
 
     def _one(self, where: str, params: Sequence[Any]) -> Incident | None:
         self._cursor.execute(f"{_SELECT} {where}", params)
@@ -149,7 +149,7 @@ class PgUnitOfWork:
         """See UnitOfWork."""
         self._cursor.execute(
             "SELECT id, time, lon, lat, class_code, text, title, address, reporter, channel, level, device, camera,"
-            " 3 AS incident_level FROM intake WHERE id = %s",
+            " NULL AS class_level FROM intake WHERE id = %s",
             (intake_id,),
         )
         return report_of(dicts(self._cursor)[0])
@@ -449,13 +449,13 @@ class PgUnitOfWork:
         )
         return [to_incident(row) for row in self._cursor.fetchall()]
 
-    def without_deadline(self, limit: int) -> list[Incident]:
+    def without_deadline(self, after: int, limit: int) -> list[Incident]:
         """See UnitOfWork."""
         self._cursor.execute(
-            f"{_SELECT} WHERE handle_due_at IS NULL AND stage IN ('dispatched', 'taken', 'on_site', 'handled')"
+            f"{_SELECT} WHERE id > %s AND handle_due_at IS NULL AND stage IN ('dispatched', 'taken', 'on_site')"
             " AND (clock ->> 'since' IS NOT NULL OR clock ->> 'parked_until' IS NOT NULL)"
             " ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED",
-            (limit,),
+            (after, limit),
         )
         return [to_incident(row) for row in self._cursor.fetchall()]
 
@@ -512,8 +512,9 @@ class UnitsOfWork:
     @contextmanager
     def __call__(self) -> Iterator[PgUnitOfWork]:
         """One unit of work."""
+        working = self._working()  # before the transaction: it may need a connection of its own
         with self._database.transaction() as cursor:
-            uow = PgUnitOfWork(cursor, self._audit, self._administration, self._place_of, self._working)
+            uow = PgUnitOfWork(cursor, self._audit, self._administration, self._place_of, working)
             yield uow
             if uow.changed:
                 cursor.execute("NOTIFY outbox")

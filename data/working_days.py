@@ -65,8 +65,18 @@ def read_working_time(database: Database, zone: str, this_year: int) -> WorkingT
         "SELECT day, year, worked FROM working_days WHERE year >= %s", (first,)
     ):
         own[year][day] = worked
+    known = _around({**years, **own}, this_year)
     told = database.query("SELECT value FROM city WHERE key = 'office_hours'")
-    return WorkingTime(zone, {**years, **own}, hours_of(told[0][0] if told else None))
+    return WorkingTime(zone, known, hours_of(told[0][0] if told else None))
+
+
+def _around(years: Mapping[int, Mapping[date, bool]], this_year: int) -> dict[int, Mapping[date, bool]]:
+    """The unbroken run of years that holds this one; without it the years before. A year far ahead, entered by mistake,
+    must not make those between unknown."""
+    last = this_year if this_year in years else this_year - 1
+    while last + 1 in years and last >= this_year:
+        last += 1
+    return {year: days for year, days in years.items() if year <= last}
 
 
 class WorkingDays:
@@ -127,6 +137,11 @@ def save_working_year(
     """See SaveWorkingYear. Raises Rejected."""
     if not 2000 <= command.year <= 2200:
         raise Rejected("field", f"year={command.year}: must be from 2000 to 2200", field="year")
+    cursor.execute("SELECT coalesce(max(year), 0) FROM working_years")
+    newest = max(int((cursor.fetchone() or (0,))[0]), *(day.year for day in holidays))
+    if command.year > newest + 1:
+        rule = f"must be {newest + 1} at most: the years between are not known"
+        raise Rejected("field", f"year={command.year}: {rule}", field="year")
     if not command.source.strip():
         raise Rejected("field", "source='': say where it was published", field="source")
     off = _dates("off", command.off, command.year, weekend=False)
@@ -144,6 +159,11 @@ def save_working_year(
         cursor,
         "INSERT INTO working_days (day, year, worked) VALUES %s",
         [(day, command.year, worked) for days, worked in ((off, False), (work, True)) for day in days],
+    )
+    # What was computed by other days is not known until the relay's timer has computed it by these.
+    cursor.execute(
+        "UPDATE incidents SET handle_due_at = NULL WHERE handle_due_at IS NOT NULL"
+        " AND stage IN ('dispatched', 'taken', 'on_site') AND clock ->> 'kind' IN ('work_hour', 'work_day')"
     )
     bump(cursor)
     return {"year": command.year, "off": len(off), "work": len(work)}

@@ -24,6 +24,8 @@ SMALLEST_M2: Final = 1.0
 """A gap or an overlap below this is the rounding of coordinates (1e-6 degrees are 0.1 m), and told by number only."""
 MOST_CHANGED: Final = 0.01
 """Share of its area that mending may change; a shape that changes by more is not the one that was meant."""
+MOST_TOUCHES: Final = 40
+"""Neighbours that an area may have on the average; a tiling has six."""
 
 _GEOD: Final = Geod(ellps="WGS84")
 
@@ -132,6 +134,10 @@ def topology(
     tree = shapely.STRtree(list(shapes))
     first, second = tree.query(list(shapes), predicate="intersects")
     pairs = [(int(a), int(b)) for a, b in zip(first, second, strict=True) if a < b]
+    if len(pairs) > MOST_TOUCHES * len(shapes):
+        raise BadShape(
+            f"geometry: {len(pairs)} pairs touch; must be at most {MOST_TOUCHES} for each area: areas lie on one another"
+        )
     overlaps = spots((shapes[a].intersection(shapes[b]), (codes[a], codes[b])) for a, b in sorted(pairs))
     union = shapely.union_all(list(shapes))
     holes = [Polygon(ring) for part in shapely.get_parts(union) for ring in getattr(part, "interiors", ())]

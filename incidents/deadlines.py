@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from incidents.clocks import due_at
 from incidents.lifecycle import Step, advance
+from incidents.model import Rejected
 from incidents.selfcheck import check_source, file_check
 from incidents.storeports import UnitOfWork
 from incidents.triage import SYSTEM
@@ -20,24 +21,24 @@ CALENDAR_CLASS: Final = "P0104"
 """Class 工作日历未公布 of the catalogue. A city without it gets the incident without a class; the desk gives it one."""
 
 
-def recount_deadlines(uow: UnitOfWork, now: datetime, limit: int = 200) -> int:
-    """Compute the deadlines of what runs without one, in one transaction; returns how many are known by now."""
+def recount_deadlines(uow: UnitOfWork, now: datetime, after: int = 0, limit: int = 200) -> tuple[int, int]:
+    """Compute the deadlines of what runs without one, in one transaction. Returns how many are known by now, and the id to
+    go on after the next time; 0: from the beginning."""
     working = uow.working()
-    done = 0
-    for incident in uow.without_deadline(limit):
-        try:
-            known = incident.clock and due_at(incident.clock, now, working)
-        except NotPublished:
-            continue
-        if not known:
-            continue
+    done, found = 0, uow.without_deadline(after, limit)
+    for incident in found:
         step = Step("recount", "timer", reason="工作日历已公布 the working days are published")
-        changed, entry, _ = advance(incident, step, SYSTEM, now, working)
+        try:
+            if not incident.clock or not due_at(incident.clock, now, working):
+                continue
+            changed, entry, _ = advance(incident, step, SYSTEM, now, working)
+        except (NotPublished, Rejected):
+            continue
         uow.save(changed, incident.version)
         uow.append(changed.id, entry)
         uow.incident_changed(changed, now)
         done += 1
-    return done
+    return done, found[-1].id if len(found) == limit else 0
 
 
 def announce_unpublished(uow: UnitOfWork, city_path: str, now: datetime) -> int:

@@ -20,7 +20,7 @@ class Evaluation:
 @dataclass(frozen=True, slots=True)
 class EvaluationCases:
     """The very incidents behind a number: `formula`, `part` (numerator | denominator | rest: of the denominator what is
-    not in the numerator), `group` as Evaluation names it ('' = all)."""
+    not in the numerator), `group` as Evaluation names it."""
 
     formula: str
     begin: str

@@ -68,6 +68,8 @@ def _supervise(call: Call, command: h.SuperviseIncident) -> Incident:
     demand = command.demand.strip()
     if not demand:
         raise Rejected("field", "demand='': say what is demanded", field="demand")
+    if not 0.5 <= command.hours <= 720:
+        raise Rejected("field", f"hours={command.hours:g}: must be from 0.5 to 720", field="hours")
     found = demanded(command.level, demand, timedelta(hours=command.hours), call.actor.id, call.now)
     return _take(call, command, "supervise", supervision=found, reason=demand)
 
@@ -104,7 +106,13 @@ def _separate(call: Call, command: h.SeparateSources) -> Incident:
     else:
         first = call.uow.intake(min(command.sources, default=0), incident.id)
         target = open_incident(
-            call.uow, first, call.actor, call.now, call.city.number_pattern, call.city.timezone
+            call.uow,
+            first,
+            call.actor,
+            call.now,
+            call.city.number_pattern,
+            call.city.timezone,
+            keyed=False,
         )
     done = take_apart(
         call.uow, incident, command.sources, target, _why(command.reason), call.actor, call.channel, call.now

@@ -60,7 +60,9 @@ def joined_by(
     step = Step(
         "join", intake.channel, detail=detail, cause_id=intake.correlation_id or f"intake-{intake_id}"
     )
-    return _step(uow, incident, step, actor, now)
+    changed = _step(uow, incident, step, actor, now)
+    suggest(uow, changed, decision, now)
+    return changed
 
 
 def suggest(uow: UnitOfWork, incident: Incident, decision: Decision, now: datetime) -> None:
@@ -100,7 +102,11 @@ def merge(
         detail=(("number", incident.number), ("sources", moved), ("level", level), ("voices", whole.voices)),
     )  # fmt: skip
     uow.answer_suggestion(incident.id, into.id, "merged", actor.login, now)
-    return _step(uow, uow.incident(into.id), taken, actor, now)
+    whole_one = uow.incident(into.id)
+    if incident.merge_key and not whole_one.merge_key:
+        # What the thing senses next is of the same occurrence.
+        whole_one = replace(whole_one, merge_key=incident.merge_key)
+    return _step(uow, whole_one, taken, actor, now)
 
 
 def take_apart(
@@ -120,6 +126,12 @@ def take_apart(
     except (BadSplit, KeyError) as error:
         raise Rejected("rule", f"sources: {error}", field="sources") from None
     moved = [s.id for s in out.sources if s.id not in {x.id for x in former.sources}]
+    homes = found[incident.id].homes
+    if not target.open and not (
+        target.merged_into is not None and all(target.id in homes.get(id, ()) for id in moved)
+    ):
+        rule = "must be open, or be where all of these sources came from"
+        raise Rejected("rule", f"back_to={target.number}: {rule}", field="back_to")
     for id in moved:
         uow.move_source(id, target.id, out.homes.get(id, ()))
     uow.keep_apart(incident.id, rest.apart)
@@ -137,6 +149,12 @@ def take_apart(
         step = Step(
             "restore", channel, reason=reason, count=len(out.sources), detail=(("number", incident.number),)
         )
+        back = _step(uow, back, step, actor, now)
+    elif len(out.sources) > back.sources:
+        step = Step(
+            "absorb", channel, reason=reason, count=len(out.sources) - back.sources,
+            detail=(("number", incident.number), ("sources", moved)),
+        )  # fmt: skip
         back = _step(uow, back, step, actor, now)
     uow.answer_suggestion(incident.id, target.id, "apart", actor.login, now)
     return back

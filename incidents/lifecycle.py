@@ -62,7 +62,7 @@ TRANSITIONS: tuple[Transition, ...] = (
     _t("refuse_request", _WITH_UNIT, None, "reason"),
     _t("unpark", _WITH_UNIT, None, "reason"),
     _t("recount", _WITH_UNIT, None, "reason"),
-    _t("supervise", _OPEN, None, "supervision"),
+    _t("supervise", _HELD, None, "supervision"),
     _t("sign_supervision", _OPEN, None),
     _t("answer_supervision", _OPEN, None, "reason"),
     _t("end_supervision", _OPEN, None),
@@ -74,7 +74,7 @@ TRANSITIONS: tuple[Transition, ...] = (
     _t("reopen", (S.CLOSED,), S.ACCEPTED, "reason"),
     _t("merge", (S.REPORTED, S.ACCEPTED, *_WITH_UNIT), S.VOID, "reason", "into"),
     _t("absorb", _OPEN, None, "reason", "count"),
-    _t("release", _OPEN, None, "reason", "count"),
+    _t("release", tuple(Stage), None, "reason", "count"),
     _t("restore", (S.VOID,), S.REPORTED, "reason"),
 )
 
@@ -308,8 +308,9 @@ def _effects(
             new = replace(new, merged_into=step.into, sources=0, unit="", worker="")
         case "restore":
             new = replace(
-                new, merged_into=None, closed_at=None, sources=step.count, clock=None, supervision=None
-            )
+                new, merged_into=None, closed_at=None, sources=step.count, clock=None, supervision=None,
+                merge_key="",
+            )  # fmt: skip
         case "ask_extension" | "ask_parking":
             new = replace(new, asked=_request(old, step, actor, now))
         case "grant_request" if old.asked is not None and old.clock is not None:
@@ -336,7 +337,7 @@ def _effects(
         case "reopen":
             new = replace(
                 new, closed_at=None, returned_result_at=None, reworks=old.reworks + 1, unit="", worker="",
-                clock=None,
+                clock=None, appeal=None, satisfaction=None, merge_key="",
             )  # fmt: skip
     if (
         step.action in ("refuse", "void", "merge", "close")
@@ -369,7 +370,7 @@ def _sent(old: Incident, unit: str, now: datetime, working: WorkingTime) -> Cloc
     clock = as_of(old.clock, now)
     if unit == clock.unit and (clock.since is not None or clock.parked_until is not None):
         return clock  # somebody else of the same unit: nothing begins, and what is parked stays parked
-    return resumed(stopped(old.clock, now, working), unit, now)
+    return resumed(_stopped(clock, now, working), unit, now)
 
 
 def _standing(new: Incident, old: Incident, now: datetime, working: WorkingTime) -> Incident:
@@ -400,9 +401,8 @@ def _supervised(old: Incident, step: Step, now: datetime) -> Supervision | None:
             return answered(old.supervision, step.reason, now)
         case "end_supervision":
             return ended(old.supervision, now)
-    if not is_late(old.supervision, now):
-        raise Rejected("rule", "supervision: it is not late", field="supervision")
-    assert old.supervision is not None
+    if old.supervision is None or not is_late(old.supervision, now) or old.supervision.level == 1:
+        raise Rejected("rule", "supervision: it is not late, or at the highest level", field="supervision")
     return raised(old.supervision, now)
 
 

@@ -79,6 +79,6 @@ def is_late(found: Supervision | None, now: datetime) -> bool:
 
 
 def raised(found: Supervision, now: datetime) -> Supervision:
-    """Not answered in time: one level up, with half of the time again; at the highest it only has new time."""
+    """Not answered in time: one level up, with half of the time again."""
     within = max(SHORTEST, (found.due_at - found.at) / 2)
     return replace(found, level=max(LEVELS[0], found.level - 1), at=now, due_at=now + within, signed_at=None)

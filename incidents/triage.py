@@ -144,9 +144,17 @@ def _class_of(uow: UnitOfWork, intake: Intake, actor: Actor) -> EventClass | Non
 
 
 def open_incident(
-    uow: UnitOfWork, intake: Intake, actor: Actor, now: datetime, pattern: str, timezone: str
+    uow: UnitOfWork,
+    intake: Intake,
+    actor: Actor,
+    now: datetime,
+    pattern: str,
+    timezone: str,
+    *,
+    keyed: bool = True,
 ) -> Incident:
-    """File a new incident from its first source. The caller attaches the source and publishes.
+    """File a new incident from its first source. The caller attaches the source and publishes. `keyed`: what the same
+    thing senses next joins it; false where another open one has that key.
 
     A report of the past keeps its own time; nobody could have answered it in time, so it starts without a due time
     and as acknowledged: nothing escalates and no bell rings until somebody takes it up.
@@ -165,7 +173,7 @@ def open_incident(
         place=intake.place,
         reported_at=intake.time if intake.history else now,
         version=1,
-        merge_key=merge_key(intake),
+        merge_key=merge_key(intake) if keyed else "",
         last_actor=actor.name,
         correlation_id=intake.correlation_id,
     )

@@ -101,6 +101,12 @@ def _counts(view: View, formula: str, rate: Row, group: str = "", by: str = "tot
     ]
 
 
+def name_of(view: View, formula: Row) -> str:
+    """A shipped formula in the language of the screen; a city's own as the city named it."""
+    known = view.word("formula", formula["id"])
+    return str(formula["name"]) if known == formula["id"] or view.lang == "zh" else known
+
+
 def definition(view: View, formula: Row) -> str:
     """A formula in words: what is counted of what, without what."""
 
@@ -121,13 +127,15 @@ def total(view: View, answer: Row) -> list[Component]:
         rate = found["rates"].get(formula["id"])
         if rate is None:
             continue
-        version = view.t("evaluation.version", n=formula["version"], author=formula["author"])
+        version = view.t(
+            "evaluation.version", n=formula["version"], author=view.word("author", formula["author"])
+        )
         rows.append(
             html.Tr(
                 [
                     html.Td(
                         [
-                            html.Div(formula["name"], className="cy-strong"),
+                            html.Div(name_of(view, formula), className="cy-strong"),
                             html.Div(
                                 f"{definition(view, formula)} · {version}", className="cy-faint formula__how"
                             ),
@@ -170,7 +178,7 @@ def _table(view: View, heads: Sequence[str], rows: Sequence[Component]) -> Compo
 def groups(view: View, answer: Row) -> list[Component]:
     """The ranking: score and the rates that make it, worst and best at a glance."""
     by = str(answer["by"])
-    names = {formula["id"]: formula["name"] for formula in answer["formulas"]}
+    names = {formula["id"]: name_of(view, formula) for formula in answer["formulas"]}
     shown = [name for name in SHOWN if name in names]
     head = html.Tr(
         [
@@ -238,9 +246,14 @@ def cases(view: View, answer: Row, asked: Row) -> list[Component]:
     return [
         html.Div(
             [
-                html.H2(f"{formula['name']} · {part}", className="cy-panel__title"),
+                html.H2(f"{name_of(view, formula)} · {part}", className="cy-panel__title"),
                 html.Span(str(answer["total"]), className="cy-count"),
                 html.Span(definition(view, formula), className="cy-faint"),
+                html.Span(
+                    view.t("evaluation.shown", n=len(rows), total=answer["total"]), className="cy-faint"
+                )
+                if len(rows) < answer["total"]
+                else None,
             ],
             className="cy-panel__head",
         ),

@@ -23,6 +23,9 @@ UPDATE incidents SET clock = jsonb_build_object(
     'parked_until', NULL, 'was_parked', false, 'allowed_s', (policy ->> 'limit_min')::float * 60, 'since', NULL,
     'used_s', (policy ->> 'limit_min')::float * 60 - handle_rest_s)
 WHERE policy IS NOT NULL AND handle_rest_s IS NOT NULL AND stage = 'accepted';
+-- Of what a unit had given back before, timelines do not tell when it was due.
+ALTER TABLE incidents ADD COLUMN told_due_at timestamptz;
+UPDATE incidents SET told_due_at = handle_due_at WHERE returned_result_at IS NOT NULL;
 ALTER TABLE incidents DROP COLUMN handle_rest_s;
 ALTER TABLE incidents DROP COLUMN former_unit;
 

@@ -20,3 +20,4 @@ CREATE TABLE merge_suggestions (
     CHECK (incident_id <> other_id)
 );
 CREATE INDEX merge_suggestions_other ON merge_suggestions (other_id);
+CREATE INDEX intake_address ON intake (address) WHERE address <> '';

@@ -19,9 +19,12 @@ PARTS: Final = ("numerator", "denominator", "rest")
 
 def _day(field: str, text: str) -> date:
     try:
-        return date.fromisoformat(text)
+        found = date.fromisoformat(text)
     except ValueError:
         raise Rejected("field", f"{field}={text!r}: must be a date, YYYY-MM-DD", field=field) from None
+    if not 2000 <= found.year <= 2200:
+        raise Rejected("field", f"{field}={text!r}: must lie from 2000 to 2200", field=field)
+    return found
 
 
 def _days(begin: str, end: str) -> tuple[date, date]:
@@ -30,7 +33,9 @@ def _days(begin: str, end: str) -> tuple[date, date]:
 
 def _period(ask: Ask, begin: date, end: date) -> Period:
     try:
-        return period_of(begin, end, ask.zone)
+        whole = period_of(begin, end, ask.zone)
+        # What is due later this month is not late today.
+        return Period(whole.begin, max(whole.begin, min(whole.end, ask.now)))
     except BadPeriod as error:
         raise Rejected("field", str(error), field="end") from None
 
@@ -101,7 +106,7 @@ def evaluation(ask: Ask, query: Evaluation) -> dict[str, Any]:
     names = _names(ask, by, groups)
     return {
         "area": area, "by": by, "begin": begin.isoformat(), "end": end.isoformat(), "as_of": ms(ask.now),
-        "unfinished": period.end > ask.now,
+        "unfinished": period_of(begin, end, ask.zone).end > ask.now,
         "formulas": [_formula(formula) for formula in formulas.values()],
         "total": {"rates": _rates(total), "score": SCORE.points(total, formulas) if total else None, **compared},
         "groups": [

@@ -126,8 +126,9 @@ def incident(ask: Ask, query: c.IncidentDetail) -> dict[str, Any]:
         detail["source_list"] = [_source(source, query.unmask) for source in dicts(cursor)]
         cursor.execute(
             "SELECT p.sha256, p.purpose, p.at, p.by_login, f.width, f.height FROM incident_photos p"
-            " JOIN photos f USING (sha256) WHERE p.incident_id = %s ORDER BY p.at",
-            (query.id,),
+            " JOIN photos f USING (sha256) WHERE p.incident_id = %s"
+            " OR p.incident_id IN (SELECT id FROM incidents WHERE merged_into = %s) ORDER BY p.at",
+            (query.id, query.id),
         )
         detail["photos"] = dicts(cursor)
         cursor.execute(

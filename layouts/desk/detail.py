@@ -581,6 +581,7 @@ def _line(view: View, e: Row) -> list[Component | None]:
     to = str(detail.get("unit_name") or detail.get("unit") or "")
     person = str(detail.get("worker_name") or detail.get("worker") or "")
     wrong = view.word("wrong_field", detail["wrong_field"]) if detail.get("wrong_field") else ""
+    wrong = wrong or str(detail.get("number") or "")
     why = " · ".join(
         x for x in (view.word("desk.reason", e["reason"]) if e.get("reason") else "", wrong) if x
     )

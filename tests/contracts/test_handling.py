@@ -253,7 +253,7 @@ def test_a_year_that_is_not_published_is_not_guessed(db: Database) -> None:
         assert announce_unpublished(uow, CITY, city.now) == 1
         assert announce_unpublished(uow, CITY, city.now + HOUR) == 0
         triage(uow, city.now, PATTERN, ZONE)
-        assert recount_deadlines(uow, city.now) == 0
+        assert recount_deadlines(uow, city.now) == (0, 0)
     [(title, text)] = db.query("SELECT title, text FROM incidents WHERE title LIKE '工作日历%'")
     assert title == "工作日历未公布：2027 年" and "不作推算" in text
     new_year = [date(2027, 1, 1).isoformat()]
@@ -265,7 +265,7 @@ def test_a_year_that_is_not_published_is_not_guessed(db: Database) -> None:
         assert city.refused(ADMIN, h.SaveWorkingYear(2027, off, work, "国办")).field == field
     city.do(ADMIN, h.SaveWorkingYear(2027, new_year, ["2027-01-03"], "国务院办公厅通知"))
     with city.units() as uow:
-        assert recount_deadlines(uow, city.now) == 1
+        assert recount_deadlines(uow, city.now) == (1, 0)
         assert announce_unpublished(uow, CITY, city.now) == 0
     # 30 working days from Monday 23 November, 9:00: 28 end with the year, 1 January is free, Sunday the 3rd is worked.
     due = city.due()
