@@ -906,6 +906,7 @@ def import_table(s: Settings, args: argparse.Namespace) -> int:
     --confirm store all of it or nothing."""
     import base64
 
+    from incidents.catalogue_commands import ImportCatalogue
     from incidents.commands import ImportBoundaries, ImportCameras, ImportDevices
     from incidents.model import Rejected
 
@@ -924,7 +925,9 @@ def import_table(s: Settings, args: argparse.Namespace) -> int:
     command: object = ImportBoundaries(
         encoded, args.level, args.crs, name, args.code_field, args.name_field, args.parent_field, args.confirm
     )
-    if not boundaries:
+    if args.what == "catalogue":
+        command = ImportCatalogue(encoded, name, args.name, confirm=args.confirm)
+    elif not boundaries:
         make = ImportCameras if args.what == "cameras" else ImportDevices
         command = make(encoded, name, args.confirm)
     try:
@@ -934,6 +937,8 @@ def import_table(s: Settings, args: argparse.Namespace) -> int:
         print(f"import: {refused}", file=sys.stderr)
     for fault in answer.get("faults", ()):
         print(f"row {fault['row']}: {fault['column']}={fault['value']!r} must be {fault['rule']}")
+    for row in answer.get("odd", ()):
+        print(f"row {row['row']}: {row['code']}: limit {row['limit']!r} is for a person: {row['why']}")
     for row in answer.get("notes", ()):
         print(f"row {row['row']}: unusual: {', '.join(row['notes'])}")
     for kind in ("overlaps", "gaps", "outside"):
@@ -944,7 +949,15 @@ def import_table(s: Settings, args: argparse.Namespace) -> int:
             print(f"{kind}: {answer[f'{kind}_count']} in all, {answer[f'{kind}_m2']:,} m²")
     for table, moved in answer.get("moved", {}).items():
         print(f"{table}: {moved} lie in another cell now")
-    if "rows" in answer:
+    if "standards" in answer:
+        parts = ("standards", "classes", "assumed", "several_units")
+        print(
+            ", ".join(f"{answer[part]} {part.replace('_', ' ')}" for part in parts),
+            f"{len(answer['odd'])} odd",
+            sep=", ",
+        )
+        print(f"stored as catalogue {answer['catalogue']}" if answer.get("stored") else "nothing stored")
+    elif "rows" in answer:
         told = ", ".join(f"{answer[how]} {how}" for how in ("new", "changed", "same", "faulty"))
         print(f"{answer['rows']} rows: {told}; {'stored' if answer.get('stored') else 'nothing stored'}")
     return 0 if answer.get("faulty") == 0 else 1
@@ -1127,13 +1140,14 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("--name", default="")
     sub.add_argument("--remove", metavar="REASON", default="", help="take it apart; its devices stay")
     sub = add("import", import_table)
-    sub.add_argument("what", choices=("devices", "cameras", "boundaries"))
+    sub.add_argument("what", choices=("devices", "cameras", "boundaries", "catalogue"))
     sub.add_argument("file")
     sub.add_argument("--confirm", action="store_true", help="store it, unless anything is wrong")
     from incidents.areas import LEVELS
 
     sub.add_argument("--level", choices=LEVELS[1:], help="boundaries: what they are")
     sub.add_argument("--crs", choices=("wgs84", "cgcs2000", "gcj02"), help="boundaries: of their coordinates")
+    sub.add_argument("--name", default="", help="catalogue: what it is called")
     sub.add_argument("--code-field", default="", help="boundaries: column of the code")
     sub.add_argument("--name-field", default="", help="boundaries: column of the name")
     sub.add_argument("--parent-field", default="", help="boundaries: column of the code of the area above")

@@ -72,6 +72,7 @@ def _policy_row(policy: Policy) -> dict[str, Any]:
         "clock_kind": str(policy.clock_kind),
         "needs_photo": policy.needs_photo,
         "stage_limits_min": dict(policy.stage_limits_min),
+        "standard": policy.standard,
     }
 
 

@@ -12,6 +12,7 @@ from data import cameras
 from data.administration import Administration
 from data.audit import Audit
 from data.camera_import import import_cameras
+from data.catalogue_import import standards_of
 from data.database import Cursor, Database, dicts, json, many
 from data.feed_states import feed_facts
 from data.incident_rows import COLUMNS, live_item, to_incident, to_row
@@ -21,7 +22,7 @@ from incidents import commands as c
 from incidents.lifecycle import DEFAULT_STAGE_LIMITS_MIN
 from incidents.model import Actor, ClockKind, Incident, Place, Policy, Rejected, TimelineEntry
 from incidents.occurrence import Report
-from incidents.storeports import EventClass, Intake, SentPoints, StandingMismatch, WatchedFeed
+from incidents.storeports import EventClass, FilingStandard, Intake, SentPoints, StandingMismatch, WatchedFeed
 from incidents.working_time import WorkingTime
 
 PlaceOf = Callable[[float, float], Place]
@@ -325,6 +326,10 @@ class PgUnitOfWork:
         code, version, name, level, limit, clock, photo = row
         policy = Policy(code, version, limit, ClockKind(clock), photo, DEFAULT_STAGE_LIMITS_MIN)
         return EventClass(code, name, level, policy)
+
+    def standards(self, class_code: str) -> list[FilingStandard]:
+        """See UnitOfWork."""
+        return standards_of(self._cursor, class_code)
 
     def next_serial(self) -> int:
         """See UnitOfWork."""

@@ -136,6 +136,7 @@ RIGHTS: Final[dict[str, frozenset[str]]] = {
             "unit.manage",
             "area.manage",
             "calendar.manage",
+            "catalogue.manage",
             "device.manage",
             "device_type.manage",
             "feed.manage",

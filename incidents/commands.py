@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from incidents import evaluation_queries, handling_commands
+from incidents import catalogue_commands, evaluation_queries, handling_commands
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +35,15 @@ class ReportIncident:
 
 @dataclass(frozen=True, slots=True)
 class AcceptIncident:
-    """受理/立案: take it on, under a class (its own one when empty); freezes the policy."""
+    """受理/立案: take it on, under a class (its own one when empty); freezes the policy. `standard`: the filing condition
+    that holds, asked for where the city's catalogue has several with different limits for the class."""
 
     id: int
     class_code: str = ""
     level: int | None = None
     version: int | None = None
     key: str = ""
+    standard: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -622,6 +624,7 @@ COMMANDS: Final[dict[str, type]] = {
     "answer_view": AnswerView,
     "open_view": OpenView,
     **handling_commands.COMMANDS,
+    **catalogue_commands.COMMANDS,
 }
 
 
@@ -1143,6 +1146,7 @@ ACTION_OF: Final[dict[str, str]] = {
     "status": "status.see",
     "device_credentials": "device.credential",
     **handling_commands.ACTION_OF,
+    **catalogue_commands.ACTION_OF,
     **evaluation_queries.ACTION_OF,
 }
 """Command or query → the right it asks for (incidents/access.py). A name missing here is refused for all."""

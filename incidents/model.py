@@ -86,6 +86,8 @@ class Policy:
     clock_kind: ClockKind
     needs_photo: bool
     stage_limits_min: Mapping[str, int]
+    standard: str = ""
+    """Filing standard of the catalogue; '' = the class's own limit."""
 
 
 @dataclass(frozen=True, slots=True)

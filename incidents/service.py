@@ -12,8 +12,8 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
+from incidents import catalogue_commands, handling
 from incidents import commands as c
-from incidents import handling
 from incidents.access import ANYWHERE, Thing, may
 from incidents.handling_commands import SaveWorkingYear
 from incidents.lifecycle import Step, advance
@@ -22,12 +22,13 @@ from incidents.model import (
     Actor,
     Incident,
     Place,
+    Policy,
     Rejected,
     SourceKind,
     Stage,
     TimelineEntry,
 )
-from incidents.storeports import Intake, Questions, UnitOfWork, UnitOfWorkFactory
+from incidents.storeports import FilingStandard, Intake, Questions, UnitOfWork, UnitOfWorkFactory
 from incidents.triage import filed_or_joined
 
 NAME_OF: Final = {kind: name for table in (c.COMMANDS, c.QUERIES) for name, kind in table.items()}
@@ -182,11 +183,28 @@ def _accept(call: _Call, command: c.AcceptIncident) -> dict[str, Any]:
     step = Step(
         "accept",
         call.channel,
-        policy=found.policy,
+        policy=_by_standard(found.policy, call.uow.standards(code), command.standard),
         class_name=found.name,
         level=command.level or incident.level,
     )
     return _answer(call.step(command.id, step, "incident.accept", command.version))
+
+
+def _by_standard(policy: Policy, standards: Sequence[FilingStandard], wanted: str) -> Policy:
+    """The policy with the limit of the standard that holds. Raises Rejected(field) where one must be chosen."""
+    known = {standard.code: standard for standard in standards}
+    if wanted and wanted not in known:
+        rule = f"must be one of {', '.join(known)}" if known else "the class has no standards"
+        raise Rejected("field", f"standard={wanted!r}: {rule}", field="standard")
+    if not wanted and len({(s.limit_min, s.clock_kind) for s in standards}) > 1:
+        text = f"standard='': must be one of {', '.join(known)}, their limits differ"
+        raise Rejected("field", text, field="standard", standards=[asdict(s) for s in standards])
+    one = known.get(wanted) or (standards[0] if standards else None)
+    if one is None:
+        return policy
+    return replace(
+        policy, limit_min=one.limit_min, clock_kind=one.clock_kind, standard=one.code if wanted else ""
+    )
 
 
 def _refuse(call: _Call, command: c.RefuseIncident) -> dict[str, Any]:
@@ -296,6 +314,7 @@ HANDLERS: Final[dict[type, Callable[[_Call, Any], dict[str, Any]]]] = {
     c.DropDeadLetter: _administer,
     **dict.fromkeys(handling.HANDLERS, _beside_the_way),
     SaveWorkingYear: _administer,
+    **dict.fromkeys(catalogue_commands.COMMANDS.values(), _administer),
     c.IssueDeviceCredential: _administer,
     c.RotateDeviceCredential: _administer,
     c.RevokeDeviceCredential: _administer,

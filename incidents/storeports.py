@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from incidents.access import Thing
 from incidents.feeds import FeedFacts
-from incidents.model import Actor, Incident, Place, Policy, TimelineEntry
+from incidents.model import Actor, ClockKind, Incident, Place, Policy, TimelineEntry
 from incidents.occurrence import Occurrence, Report
 from incidents.occurrence_index import Occurrences
 from incidents.working_time import WorkingTime
@@ -79,6 +79,19 @@ class WatchedFeed:
     success_at: datetime | None = None
     reason: str = ""
     outage: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FilingStandard:
+    """A row of the published catalogue: under which condition a class is filed, who may handle it, within which limit."""
+
+    code: str
+    condition: str
+    units: tuple[str, ...]
+    limit_min: int
+    clock_kind: ClockKind
+    assumed: bool
+    closing: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +209,9 @@ class UnitOfWork(Protocol):
 
     def event_class(self, code: str) -> EventClass:
         """Newest version of a class. Raises Rejected(field)."""
+
+    def standards(self, class_code: str) -> list[FilingStandard]:
+        """The filing standards of a class in the published catalogue, in its order; none where it has no catalogue."""
 
     def next_serial(self) -> int:
         """Serial of the next incident number."""

@@ -57,7 +57,9 @@ MATRIX: dict[str, str] = {
     " reject_held device_statistics device_gaps latest_readings metric_history camera cameras"
     " cameras_seeing shelves alarm_precision view_requests answer_view save_camera"
     " save_alarm_window save_alarm_map save_camera_channel save_feed switch_feed test_feed"
-    " save_alarm_kind import_cameras import_boundaries save_pole remove_pole save_working_year",
+    " save_alarm_kind import_cameras import_boundaries save_pole remove_pole save_working_year"
+    " import_catalogue decide_limit publish_catalogue"
+    " import_catalogue decide_limit publish_catalogue",
     "auditor": "incident incidents my_tasks my_reports leader_board status ledger dead_letters held"
     " quarantine accounts audit_log",
     "wall": f"{LOOK} workers",
