@@ -21,7 +21,7 @@ WHERE: Final[dict[str, tuple[str, ...]]] = {
     "dispatch": ("accepted", *WITH_UNIT), "take": ("dispatched",), "arrive": ("taken",), "finish": ("on_site",),
     "return": WITH_UNIT, "pass": ("returned_result",), "fail": ("returned_result",), "close": ("checked",),
     "note": OPEN, "acknowledge": OPEN, "ask_extension": WITH_UNIT, "ask_parking": WITH_UNIT, "grant": WITH_UNIT,
-    "deny": WITH_UNIT, "unpark": WITH_UNIT, "supervise": OPEN, "sign": OPEN, "answer": OPEN, "end": OPEN,
+    "deny": WITH_UNIT, "unpark": WITH_UNIT, "supervise": HELD, "sign": OPEN, "answer": OPEN, "end": OPEN,
     "appeal": ("closed",), "grant_appeal": ("closed",), "deny_appeal": ("closed",), "call_back": ("closed",),
     "reopen": ("closed",),
 }  # fmt: skip
