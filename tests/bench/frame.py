@@ -35,6 +35,7 @@ BENCHES: tuple[str, ...] = (
     "gateway",
     "fuzz",
     "clocks",
+    "routing",
 )
 
 Figures = dict[str, Any]
