@@ -86,7 +86,6 @@ def by_area(scene: Scene) -> list[Level]:
         district = street[: street.rstrip("/").rfind("/") + 1]
         found += [
             (f"{name}在同一区县|{name_en} in this district", (*key, district)),
-            (f"{name}在同一街道|{name_en} in this street", ("class", code, street)),
             (f"{name}（{key[1]}）在同一街道|{name_en} ({key[1]}) in this street", (*key, street)),
         ]
     where = square(asked.lon, asked.lat, FINE_GRID_M)

@@ -16,11 +16,14 @@ from incidents.final_units import Context, FinalUnits
 from incidents.place_evidence import ELSEWHERE, NAMED, NEAR, REGISTERED, Spot
 from incidents.responsibility import OWNER, ROAD, WHOLE_CITY, Row, Rules
 
-PERIOD_PRIOR: Final = 12.0
-"""How much a row made for the period in force is preferred before anything was seen of it."""
+PERIOD_PRIOR: Final = 0.9
+"""How probably a row made for the period in force answers before anything was seen of it."""
 
 PERIOD_SEEN: Final = 4.0
-"""After so many outcomes of its own the period's row is believed as it turned out."""
+"""As many outcomes the prior counts for."""
+
+USUAL, OTHER = "usual", "other"
+YES, NO = "yes", "no"
 
 NOWHERE: Final = Spot(WHOLE_CITY, ELSEWHERE, 1.0, 0.0)
 
@@ -68,22 +71,34 @@ class Roles:
         return RolesSeen(self, scene, paths, lost)
 
     def learn(self, outcome: Outcome, scene: Scene) -> None:
-        """Which role answered; only where somebody said which standard it was."""
+        """Which role answered, and whether that is the usual one; only where somebody said which class it was."""
         asked = outcome.asked
         if not asked.class_code:
             return
-        rows = self.rules.rows(asked.class_code, asked.condition, scene.period.kind if scene.period else "")
+        period = scene.period.kind if scene.period else ""
+        rows = self.rules.rows(asked.class_code, asked.condition, period)
         roles = self._roles_of.get(outcome.unit, set())
-        answered = [
-            r.role for r in rows if r.role in roles or (r.role == OWNER and outcome.unit == scene.owner)
-        ]
+        answered = [r for r in rows if r.role in roles or (r.role == OWNER and outcome.unit == scene.owner)]
         if not answered:
             return
+        if any(row.period for row in rows):
+            made_for_it = any(row.period for row in answered)
+            self._counts.learn(
+                self._period_chain(asked.class_code, period), YES if made_for_it else NO, asked.day
+            )
+            if made_for_it:
+                return
         spot = scene.spots.spots[0] if scene.spots and scene.spots.spots else NOWHERE
-        chains = self._chains(scene, asked.class_code, asked.condition, spot)
-        contexts = dict.fromkeys(context for chain in chains for context in chain)
-        for role in answered:
-            self._counts.learn(contexts, role, asked.day, 1 / len(answered))
+        told = Told(asked.class_code, asked.condition, spot.path, asked.road_class, self._kind(scene.owner))
+        ordinary = [row.role for row in rows if not row.period]
+        if len(ordinary) > 1 and asked.condition:
+            usual = self._usual(told, ordinary, asked.day)
+            label = USUAL if any(row.role == usual for row in answered) else OTHER
+            contexts = dict.fromkeys(context for chain in told.deviations() for context in chain)
+            self._counts.learn(contexts, label, asked.day)
+        contexts = dict.fromkeys(context for chain in told.circumstances(scene.owner) for context in chain)
+        for row in answered:
+            self._counts.learn(contexts, row.role, asked.day, 1 / len(answered))
 
     def counted(self, scene: Scene, path: Path) -> tuple[float, float]:
         """How many cases of the standard there were, and how many of them this role answered."""
@@ -91,56 +106,105 @@ class Roles:
         return self._counts.seen(("standard", *key), path.row.role, scene.asked.day)
 
     def _shares(self, scene: Scene, standard: Standard, rows: Sequence[Row], spot: Spot) -> list[float]:
-        """The probability of each row: what the standard, the road, the owner and the area each say, multiplied."""
-        if len(rows) < 2:
-            return [1.0] * len(rows)
-        roles = [row.role for row in rows]
+        """The probability of each row. Rows made for the period in force come first; among the ordinary ones what the
+        standard, the road, the owner and the area each say is multiplied."""
         day = scene.asked.day
-        base, *others = self._chains(scene, standard.class_code, standard.condition, spot)
+        special = [row.role for row in rows if row.period]
+        ordinary = [row.role for row in rows if not row.period]
+        left = 1.0
+        if special and scene.period is not None:
+            chain = self._period_chain(standard.class_code, scene.period.kind)
+            seen = sum(self._counts.seen(context, "", day)[0] for context in chain[:1])
+            yes, no = self._counts.shares(chain, (YES, NO), day)
+            yes = (seen * yes / (yes + no) + PERIOD_SEEN * PERIOD_PRIOR) / (seen + PERIOD_SEEN)
+            left = 1 - yes if ordinary else 0.0
+        told = Told(
+            standard.class_code,
+            standard.condition,
+            spot.path,
+            scene.asked.road_class,
+            self._kind(scene.owner),
+        )
+        among = dict(zip(ordinary, self._among(told, scene.owner, ordinary, day), strict=True))
+        return [(1 - left) / len(special) if row.period else left * among[row.role] for row in rows]
+
+    def _among(self, told: Told, owner: str, roles: Sequence[str], day: float) -> list[float]:
+        if len(roles) < 2:
+            return [1.0] * len(roles)
+        base, *others = told.circumstances(owner)
         usual = self._counts.shares(base, roles, day)
         found = list(usual)
         for chain in others:
-            told = self._counts.shares(chain, roles, day)
-            found = [f * t / u for f, t, u in zip(found, told, usual, strict=True)]
-        if scene.period is not None:
-            count, _ = self._counts.seen(
-                ("period", standard.class_code, standard.condition, scene.period.kind), "", day
-            )
-            preferred = PERIOD_PRIOR ** (PERIOD_SEEN / (PERIOD_SEEN + count))
-            found = [f * (preferred if row.period else 1.0) for f, row in zip(found, rows, strict=True)]
+            found = [
+                f * t / u
+                for f, t, u in zip(found, self._counts.shares(chain, roles, day), usual, strict=True)
+            ]
+        if told.condition and told.street:
+            general, street, *finer = (self._counts.shares(c, (USUAL, OTHER), day) for c in told.deviations())
+            most = max(range(len(roles)), key=lambda i: usual[i])
+            for label, fits in ((0, lambda i: i == most), (1, lambda i: i != most)):
+                factor = street[label] / general[label]
+                for one in finer:
+                    factor *= one[label] / street[label]
+                found = [f * factor if fits(i) else f for i, f in enumerate(found)]
         whole = sum(found)
         return [f / whole for f in found]
 
+    def _usual(self, told: Told, roles: Sequence[str], day: float) -> str:
+        shares = self._counts.shares(told.circumstances("")[0], roles, day)
+        return roles[max(range(len(roles)), key=lambda i: shares[i])]
+
+    def _kind(self, owner: str) -> str:
+        """Whether the owner is itself an office of the table, or only owns."""
+        return "" if not owner else "office" if owner in self._roles_of else "owner"
+
     @staticmethod
-    def _chains(scene: Scene, class_code: str, condition: str, spot: Spot) -> list[list[Context]]:
-        """What is usual, then what each circumstance makes of it."""
-        standard = (class_code, condition)
-        base: list[Context] = [("class", class_code)]
-        if condition:
-            base.append(("standard", *standard))
-        chains = [base]
-        if scene.period is not None:
-            kind = scene.period.kind
-            chains.append([*base, ("period", class_code, kind), ("period", *standard, kind)])
-        if scene.asked.road_class:
-            road = scene.asked.road_class
-            chains.append([*base, ("road", class_code, road), ("road", *standard, road)])
-        owner = scene.owner or "-"
-        chains.append(
-            [
-                *base,
-                ("owned", *standard, owner != "-"),
-                ("owner", class_code, owner),
-                ("owner", *standard, owner),
-            ]
-        )
-        if spot.path:
-            district = spot.path[: spot.path.rstrip("/").rfind("/") + 1]
+    def _period_chain(class_code: str, kind: str) -> list[Context]:
+        return [("period",), ("period", kind), ("period", kind, class_code)]
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What of an incident may decide between roles."""
+
+    class_code: str
+    condition: str
+    street: str
+    road: str
+    owner_kind: str
+
+    def circumstances(self, owner: str) -> list[list[Context]]:
+        """What is usual, then what each circumstance makes of it; each chain from the general to the special."""
+        chains = [self._chain()]
+        if self.road:
+            chains.append(self._chain(("road", self.road)))
+        chains.append(self._chain(("owned", self.owner_kind), ("owner", owner)))
+        if self.street:
             chains.append(
-                [*base, ("in", class_code, district), ("in", *standard, district), ("in", class_code, spot.path),
-                 ("in", *standard, spot.path)]
-            )  # fmt: skip
+                self._chain(
+                    ("in", self.street[: self.street.rstrip("/").rfind("/") + 1]), ("in", self.street)
+                )
+            )
         return chains
+
+    def _chain(self, *circumstances: tuple[str, str]) -> list[Context]:
+        of_class: list[Context] = [("class", self.class_code)]
+        of_class += [(*circumstance, self.class_code) for circumstance in circumstances]
+        if not self.condition:
+            return of_class
+        key = (self.class_code, self.condition)
+        return [*of_class, ("standard", *key), *((*circumstance, *key) for circumstance in circumstances)]
+
+    def deviations(self) -> list[list[Context]]:
+        """Where a class goes to another role than its usual one: in all, in this street, on such roads, with such owners."""
+        general: list[Context] = [("deviates", self.class_code)]
+        street: list[Context] = [*general, ("deviates", self.class_code, self.street)]
+        return [
+            general,
+            street,
+            [*street, ("deviates", self.class_code, self.street, "road", self.road)],
+            [*street, ("deviates", self.class_code, self.street, "owner", self.owner_kind)],
+        ]
 
 
 class RolesSeen:
