@@ -30,8 +30,10 @@ class Seen(Protocol):
     evidence: str
     units: tuple[str, ...]
     """The units it brings in."""
-    marks: tuple[float, float]
-    """How much it has to go by, for the judge."""
+    marks: tuple[float, ...]
+    """How much it has to go by, for the judge; of one length for one kind of evidence."""
+    unknown: float
+    """The probability it leaves to somebody it cannot name: an owner who is not known, a place that is not told."""
 
     def shares(self, units: Sequence[str]) -> list[float]:
         """The probability of each unit; all the same when it has nothing to say."""
@@ -110,7 +112,8 @@ class HistorySeen:
         )
         general = counts.seen(self._chain[1], "", self._day)[0] if len(self._chain) > 1 else 0.0
         special = counts.seen(self._chain[-1], "", self._day)[0] if self._chain else 0.0
-        self.marks = (math.log1p(general), math.log1p(special))
+        self.marks: tuple[float, ...] = (math.log1p(general), math.log1p(special))
+        self.unknown = 0.0
 
     def shares(self, units: Sequence[str]) -> list[float]:
         """After the whole chain."""
@@ -166,7 +169,7 @@ class Words:
 class WordsSeen:
     """What the words of one scene say."""
 
-    __slots__ = ("_names", "_shares", "_weights", "_words", "evidence", "marks", "units")
+    __slots__ = ("_names", "_shares", "_weights", "_words", "evidence", "marks", "units", "unknown")
 
     def __init__(self, weights: WordWeights, words: list[str], names: Callable[[str], str]) -> None:
         self.evidence = "text"
@@ -180,7 +183,8 @@ class WordsSeen:
                 np.flatnonzero(self._shares > PROPOSED_SHARE).tolist(), key=lambda i: -self._shares[i]
             )
             self.units = tuple(names[i] for i in likely[:PROPOSED])
-        self.marks = (float(self._shares is not None), math.log1p(len(words)))
+        self.marks: tuple[float, ...] = (float(self._shares is not None), math.log1p(len(words)))
+        self.unknown = 0.0
 
     def shares(self, units: Sequence[str]) -> list[float]:
         """A unit that was never learned has next to nothing."""

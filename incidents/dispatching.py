@@ -232,21 +232,28 @@ class Router:
 
 
 def ranking(looked: Looked, weights: Sequence[float]) -> tuple[list[int], list[float]]:
-    """Places of the units, best first, and the share of each. The same question has always the same answer."""
+    """Places of the units, best first, and the share of each; what they leave to 1 is somebody nobody can name. The same
+    question has always the same answer."""
     scores = looked.scores(weights)
     order = sorted(range(len(scores)), key=lambda i: (-scores[i], looked.units[i]))
-    return order, softmax(scores)
+    # The nameless one is as likely as the evidence says that leaves room for it, and else stands as the first does.
+    first = looked.said[order[0]]
+    nameless = [
+        sum(
+            w * (math.log(max(one.unknown, LEAST_SHARE)) if j == k else first[j])
+            for j, w in enumerate(weights)
+        )
+        for k, one in enumerate(looked.seen)
+        if one.unknown > 0
+    ]
+    return order, softmax([*scores, *nameless])[: len(scores)]
 
 
 def track_of(looked: Looked, unit: str) -> list[Context]:
     """The contexts in which it is remembered how often the router was right."""
-    asked = looked.scene.asked
-    return [
-        ("all",),
-        ("unit", unit),
-        ("class", asked.class_code),
-        ("class", asked.class_code, asked.condition, unit),
-    ]
+    code, spots = looked.scene.asked.class_code, looked.scene.spots
+    chain: list[Context] = [("all",), ("unit", unit), ("class", code), ("class", code, unit)]
+    return [*chain, ("street", code, spots.spots[0].path)] if spots and spots.spots else chain
 
 
 def doubts(looked: Looked, order: Sequence[int], shares: Sequence[float], record: FinalUnits) -> list[float]:

@@ -10,7 +10,6 @@ from datetime import datetime
 from typing import Final
 
 from gis.borders import Borders
-from incidents.dispatch_model import Asked
 
 OWNER: Final = "owner"
 """The role 产权单位: the unit that the component's register names."""
@@ -137,12 +136,12 @@ class Rules:
                 return period
         return None
 
-    def unit_of(self, role: str, area_path: str, asked: Asked, owner: str) -> str:
+    def unit_of(self, role: str, area_path: str, road_class: str, owner: str) -> str:
         """The unit that a role is at a place, '' when that cannot be told from what is known."""
         if role == OWNER:
             return owner
         if role == ROAD:
-            role = f"{ROAD}:{asked.road_class}"
+            role = f"{ROAD}:{road_class}"
         offices = self.offices.get(role, {})
         return next(
             (offices[path] for path in paths_up(area_path) if path in offices), offices.get(WHOLE_CITY, "")

@@ -15,6 +15,7 @@ from incidents.dispatch_scene import Scene, Standard
 from incidents.final_units import Context, FinalUnits
 from incidents.place_evidence import ELSEWHERE, NAMED, NEAR, REGISTERED, Spot
 from incidents.responsibility import OWNER, ROAD, WHOLE_CITY, Row, Rules
+from incidents.role_circumstances import Told
 
 PERIOD_PRIOR: Final = 0.9
 """How probably a row made for the period in force answers before anything was seen of it."""
@@ -35,18 +36,22 @@ class Path:
     standard: Standard
     row: Row
     spot: Spot
+    road: str
     probability: float
 
 
 class Roles:
     """The table, and what it turned out to mean."""
 
-    __slots__ = ("_counts", "_roles_of", "name", "rules")
+    __slots__ = ("_counts", "_road_classes", "_roles_of", "name", "rules")
 
     def __init__(self, rules: Rules) -> None:
         self.name = "table"
         self.rules = rules
         self._counts = FinalUnits()
+        self._road_classes = tuple(
+            sorted(role.removeprefix(f"{ROAD}:") for role in rules.offices if role.startswith(f"{ROAD}:"))
+        )
         self._roles_of: dict[str, set[str]] = {}
         for role, offices in rules.offices.items():
             for unit in offices.values():
@@ -55,20 +60,26 @@ class Roles:
     def look(self, scene: Scene) -> RolesSeen:
         """Every unit that the table arrives at, with how."""
         paths: dict[str, list[Path]] = {}
-        lost = 0.0
-        spots = scene.spots.spots if scene.spots and scene.spots.spots else (NOWHERE,)
+        spots = scene.spots.spots if scene.spots else ()
+        # That it lies in none of the areas it may lie in leaves what answers for the whole city.
+        spots = (
+            *spots,
+            Spot(WHOLE_CITY, ELSEWHERE, max(0.0, 1 - sum(spot.probability for spot in spots)), 0.0),
+        )
+        lost = max(0.0, 1 - sum(standard.probability for standard in scene.standards))
         period = scene.period.kind if scene.period else ""
         for standard in scene.standards:
             rows = self.rules.rows(standard.class_code, standard.condition, period)
             for spot in spots:
                 for row, share in zip(rows, self._shares(scene, standard, rows, spot), strict=True):
-                    probability = standard.probability * spot.probability * share
-                    unit = self.rules.unit_of(row.role, spot.path, scene.asked, scene.owner)
-                    if unit:
-                        paths.setdefault(unit, []).append(Path(standard, row, spot, probability))
-                    else:
-                        lost += probability
-        return RolesSeen(self, scene, paths, lost)
+                    for road, there in self._roads(scene, standard, row):
+                        probability = standard.probability * spot.probability * share * there
+                        unit = self.rules.unit_of(row.role, spot.path, road, scene.owner)
+                        if unit:
+                            paths.setdefault(unit, []).append(Path(standard, row, spot, road, probability))
+                        else:
+                            lost += probability
+        return RolesSeen(self, scene, paths, lost, self._street_marks(scene))
 
     def learn(self, outcome: Outcome, scene: Scene) -> None:
         """Which role answered, and whether that is the usual one; only where somebody said which class it was."""
@@ -77,7 +88,10 @@ class Roles:
             return
         period = scene.period.kind if scene.period else ""
         rows = self.rules.rows(asked.class_code, asked.condition, period)
-        roles = self._roles_of.get(outcome.unit, set())
+        if asked.road_class in self._road_classes:
+            self._counts.learn(self._road_chain(asked.class_code), asked.road_class, asked.day)
+        # Who is no office of any role can only have answered as the owner.
+        roles = self._roles_of.get(outcome.unit, {OWNER})
         answered = [r for r in rows if r.role in roles or (r.role == OWNER and outcome.unit == scene.owner)]
         if not answered:
             return
@@ -99,6 +113,15 @@ class Roles:
         contexts = dict.fromkeys(context for chain in told.circumstances(scene.owner) for context in chain)
         for row in answered:
             self._counts.learn(contexts, row.role, asked.day, 1 / len(answered))
+
+    def _street_marks(self, scene: Scene) -> tuple[float, float]:
+        """How much was seen of the class in its street, and how usual it is there that the usual role answers."""
+        if not scene.standards or not scene.spots or not scene.spots.spots:
+            return 0.0, 0.0
+        code, street, day = scene.standards[0].class_code, scene.spots.spots[0].path, scene.asked.day
+        chain = Told(code, "", street, "", "").deviations()[1]
+        usual, other = self._counts.shares(chain, (USUAL, OTHER), day)
+        return math.log1p(self._counts.seen(chain[-1], "", day)[0]), math.log(usual / other)
 
     def counted(self, scene: Scene, path: Path) -> tuple[float, float]:
         """How many cases of the standard there were, and how many of them this role answered."""
@@ -150,6 +173,21 @@ class Roles:
         whole = sum(found)
         return [f / whole for f in found]
 
+    def _roads(self, scene: Scene, standard: Standard, row: Row) -> list[tuple[str, float]]:
+        """The road classes to follow, with their shares: the one that is told, else all that there are."""
+        road = scene.asked.road_class
+        if row.role != ROAD or road in self._road_classes or not self._road_classes:
+            return [(road, 1.0)]
+        shares = self._counts.shares(
+            self._road_chain(standard.class_code), self._road_classes, scene.asked.day
+        )
+        whole = sum(shares)
+        return [(one, share / whole) for one, share in zip(self._road_classes, shares, strict=True)]
+
+    @staticmethod
+    def _road_chain(class_code: str) -> list[Context]:
+        return [("roads",), ("roads", class_code)]
+
     def _usual(self, told: Told, roles: Sequence[str], day: float) -> str:
         shares = self._counts.shares(told.circumstances("")[0], roles, day)
         return roles[max(range(len(roles)), key=lambda i: shares[i])]
@@ -163,63 +201,27 @@ class Roles:
         return [("period",), ("period", kind), ("period", kind, class_code)]
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
-    """What of an incident may decide between roles."""
-
-    class_code: str
-    condition: str
-    street: str
-    road: str
-    owner_kind: str
-
-    def circumstances(self, owner: str) -> list[list[Context]]:
-        """What is usual, then what each circumstance makes of it; each chain from the general to the special."""
-        chains = [self._chain()]
-        if self.road:
-            chains.append(self._chain(("road", self.road)))
-        chains.append(self._chain(("owned", self.owner_kind), ("owner", owner)))
-        if self.street:
-            chains.append(
-                self._chain(
-                    ("in", self.street[: self.street.rstrip("/").rfind("/") + 1]), ("in", self.street)
-                )
-            )
-        return chains
-
-    def _chain(self, *circumstances: tuple[str, str]) -> list[Context]:
-        of_class: list[Context] = [("class", self.class_code)]
-        of_class += [(*circumstance, self.class_code) for circumstance in circumstances]
-        if not self.condition:
-            return of_class
-        key = (self.class_code, self.condition)
-        return [*of_class, ("standard", *key), *((*circumstance, *key) for circumstance in circumstances)]
-
-    def deviations(self) -> list[list[Context]]:
-        """Where a class goes to another role than its usual one: in all, in this street, on such roads, with such owners."""
-        general: list[Context] = [("deviates", self.class_code)]
-        street: list[Context] = [*general, ("deviates", self.class_code, self.street)]
-        return [
-            general,
-            street,
-            [*street, ("deviates", self.class_code, self.street, "road", self.road)],
-            [*street, ("deviates", self.class_code, self.street, "owner", self.owner_kind)],
-        ]
-
-
 class RolesSeen:
     """What the table says of one scene."""
 
-    __slots__ = ("_paths", "_roles", "_scene", "_shares", "evidence", "marks", "units")
+    __slots__ = ("_paths", "_roles", "_scene", "_shares", "evidence", "marks", "units", "unknown")
 
-    def __init__(self, roles: Roles, scene: Scene, paths: dict[str, list[Path]], lost: float) -> None:
+    def __init__(
+        self,
+        roles: Roles,
+        scene: Scene,
+        paths: dict[str, list[Path]],
+        lost: float,
+        street: tuple[float, float],
+    ) -> None:
         self.evidence = roles.name
         self._roles, self._scene = roles, scene
         self._paths = {unit: max(found, key=lambda path: path.probability) for unit, found in paths.items()}
         self._shares = {unit: sum(path.probability for path in found) for unit, found in paths.items()}
         self.units = tuple(sorted(self._shares, key=lambda unit: (-self._shares[unit], unit)))
         seen = roles.counted(scene, self._paths[self.units[0]])[0] if self.units else 0.0
-        self.marks = (math.log1p(seen), lost)
+        self.unknown = lost
+        self.marks: tuple[float, ...] = (math.log1p(seen), lost, *street)
 
     def shares(self, units: Sequence[str]) -> list[float]:
         """A unit that the table does not name has next to nothing."""
@@ -254,9 +256,14 @@ class RolesSeen:
             )
             zh.append(f"{source[0]}的产权单位是{name}")
             en.append(f"the owner {source[1]} is {name}")
-        elif path.row.role == ROAD and scene.asked.road_class:
-            zh.append(f"道路等级 {scene.asked.road_class} 由{name}管理")
-            en.append(f"roads of class {scene.asked.road_class} are kept by {name}")
+        elif path.row.role == ROAD:
+            known = scene.asked.road_class == path.road
+            zh.append(
+                f"{'' if known else '道路等级未知，如为 '}{path.road} 级道路{'' if known else '则'}由{name}管理"
+            )
+            en.append(
+                f"{'' if known else 'road class not known; '}roads of class {path.road} are kept by {name}"
+            )
         else:
             place = _PLACE_WORDS.get(path.spot.kind, ("位置在", "the place lies in"))
             area = rules.area_name(path.spot.path)

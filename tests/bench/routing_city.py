@@ -236,7 +236,6 @@ def _staff(city: City) -> None:
     office("road:arterial", "CR", "市道路养护中心", "")
     office("event", "CE", "市大型活动保障组", "")
     office("smog", "CS", "市大气污染应急组", "")
-    city.offices["road:"] = {"": "CR"}
     city.role_names |= {
         "law": "属地行政执法部门", "sanitation": "属地环卫部门", "street": "所属街办", "road": "道路管养单位", "owner": "产权单位",
         "flood": "防汛抢险队", "ice": "除雪队", "event": "大型活动保障组", "smog": "大气污染应急组",
