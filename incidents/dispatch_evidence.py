@@ -91,7 +91,7 @@ class History:
 class HistorySeen:
     """What history says of one scene."""
 
-    __slots__ = ("_chain", "_counts", "_day", "_levels", "_names", "evidence", "marks", "units")
+    __slots__ = ("_chain", "_counts", "_day", "_levels", "_names", "evidence", "marks", "units", "unknown")
 
     def __init__(
         self,
@@ -110,9 +110,9 @@ class HistorySeen:
         self.units = tuple(counts.likely(self._chain[1:], PROPOSED)) or tuple(
             counts.likely(self._chain[:1], PROPOSED)
         )
-        general = counts.seen(self._chain[1], "", self._day)[0] if len(self._chain) > 1 else 0.0
-        special = counts.seen(self._chain[-1], "", self._day)[0] if self._chain else 0.0
-        self.marks: tuple[float, ...] = (math.log1p(general), math.log1p(special))
+        seen = [counts.seen(context, "", self._day)[0] for context in self._chain]
+        of_class, *special = [math.log1p(n) for n in (*seen[1:2], *seen[-2:])] if len(seen) > 2 else [0.0] * 3
+        self.marks: tuple[float, ...] = (of_class, *special)
         self.unknown = 0.0
 
     def shares(self, units: Sequence[str]) -> list[float]:

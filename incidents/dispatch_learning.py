@@ -18,7 +18,18 @@ from numpy.typing import NDArray
 from incidents.dispatch_evidence import Evidence
 from incidents.dispatch_model import Outcome
 from incidents.dispatch_scene import Scenes
-from incidents.dispatching import NEVER, RIGHT, WRONG, Judge, Looked, Router, doubts, ranking, track_of
+from incidents.dispatching import (
+    NEVER,
+    RIGHT,
+    WRONG,
+    Judge,
+    Looked,
+    Router,
+    broken,
+    doubts,
+    ranking,
+    track_of,
+)
 from incidents.final_units import FinalUnits
 
 Numbers = NDArray[np.float64]
@@ -36,13 +47,20 @@ SUREST: Final = 0.25
 """The share of cases, those it is surest of, in which a record that disagrees is taken for a wrong record."""
 
 
+KNOTS: Final = (0.3, 0.6, 0.85)
+"""The quantiles at which the judge's lines may break: what makes an error likely adds up otherwise than odds do."""
+
+HELD: Final = 50.0
+"""How strongly the judge's coefficients are held to 0 (ridge, in cases)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Policy:
     """What is asked of a router. `records_err`: recorded units may be wrong, and are not what it is measured by."""
 
     goal: float = GOAL
     records_err: bool = True
-    most_looks: int = 24_000
+    most_looks: int = 60_000
     version: str = "1"
 
 
@@ -191,14 +209,24 @@ def fit_judge(numbers: Numbers, agreed: NDArray[np.bool_]) -> tuple[Judge, float
     Where a record may be wrong, P(agrees) = (1 − wrong) · P(right): a judge that did not know this would explain wrong
     records by the evidence, and trust the best of it too little.
     """
-    middle, spread = numbers.mean(axis=0), numbers.std(axis=0)
+    knots = tuple(_knots(column) for column in numbers.T)
+    lines = np.array([broken(row, knots) for row in numbers.tolist()])
+    middle, spread = lines.mean(axis=0), lines.std(axis=0)
     spread = np.where(spread < 1e-9, 1.0, spread)
-    inputs = np.hstack([np.ones((len(numbers), 1)), (numbers - middle) / spread])
-    wrong, coefficients = 0.0, np.zeros(inputs.shape[1])
+    inputs = np.hstack([np.ones((len(lines), 1)), (lines - middle) / spread])
+    wrong, found = 0.0, np.zeros(inputs.shape[1])
     for _ in range(3):
-        coefficients = _logistic(inputs, agreed, 1 - wrong, coefficients)
-        wrong = surest_disagree(inputs @ coefficients, agreed)
-    return Judge(tuple(coefficients.tolist()), tuple(middle.tolist()), tuple(spread.tolist())), wrong
+        found = _logistic(inputs, agreed, 1 - wrong, found)
+        wrong = surest_disagree(inputs @ found, agreed)
+    intercept, *coefficients = found.tolist()
+    return Judge(intercept, tuple(coefficients), tuple(middle.tolist()), tuple(spread.tolist()), knots), wrong
+
+
+def _knots(column: Numbers) -> tuple[float, ...]:
+    """Where a number's line may break: at some of its quantiles, nowhere when it has few values."""
+    if len(np.unique(column)) <= 10:
+        return ()
+    return tuple(sorted(set(np.quantile(column, KNOTS).tolist())))
 
 
 def surest_disagree(scores: Numbers, agreed: NDArray[np.bool_]) -> float:
@@ -210,7 +238,7 @@ def surest_disagree(scores: Numbers, agreed: NDArray[np.bool_]) -> float:
 def _logistic(inputs: Numbers, agreed: NDArray[np.bool_], most: float, begin: Numbers) -> Numbers:
     """Fisher scoring of P(agrees) = most / (1 + e^−z), slightly held back."""
     found = begin.copy()
-    hold = np.eye(inputs.shape[1]) * 2.0
+    hold = np.eye(inputs.shape[1]) * HELD
     hold[0, 0] = 1e-3
     most = min(most, 1 - 1e-4)
     for _ in range(60):

@@ -49,19 +49,33 @@ class Looked:
 
 @dataclass(frozen=True, slots=True)
 class Judge:
-    """Logistic: the numbers of `doubts` → the probability that the first unit is right."""
+    """Logistic over broken lines: the numbers of `doubts` → the probability that the first unit is right. `knots`: where
+    the line of each number breaks; one middle, spread and coefficient for each number and each break of it."""
 
+    intercept: float
     coefficients: tuple[float, ...]
     middle: tuple[float, ...]
     spread: tuple[float, ...]
+    knots: tuple[tuple[float, ...], ...]
 
     def probability(self, doubts: Sequence[float]) -> float:
         """In (0, 1)."""
-        z = self.coefficients[0] + sum(
+        z = self.intercept + sum(
             c * (x - m) / s
-            for c, x, m, s in zip(self.coefficients[1:], doubts, self.middle, self.spread, strict=True)
+            for c, x, m, s in zip(
+                self.coefficients, broken(doubts, self.knots), self.middle, self.spread, strict=True
+            )
         )
         return 1 / (1 + math.exp(-max(-30.0, min(30.0, z))))
+
+
+def broken(doubts: Sequence[float], knots: Sequence[Sequence[float]]) -> list[float]:
+    """Each number, and how far it is beyond each of its knots."""
+    found = []
+    for x, at in zip(doubts, knots, strict=True):
+        found.append(x)
+        found += [max(x - k, 0.0) for k in at]
+    return found
 
 
 def softmax(scores: Sequence[float]) -> list[float]:

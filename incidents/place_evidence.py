@@ -89,7 +89,9 @@ class Places:
         border = near[1][1] if len(near) > 1 and near[1][1] <= asked.uncertainty_m else None
         pattern = (
             "-" if not asked.registered_area else "same" if pin == asked.registered_area else "other",
-            self._said(streets, named, pin, [path for path, _ in near[1:]]),
+            self._said(
+                streets, [p for _, paths in named for p in paths], pin, [path for path, _ in near[1:]]
+            ),
             self._step(near, asked.uncertainty_m),
         )
         labels = list(dict.fromkeys(kind for _, (kind, _) in kept))
@@ -138,10 +140,12 @@ class Places:
                 found.update(dict.fromkeys(p for p in near if p.startswith(path)))
         return list(found)
 
-    @staticmethod
-    def _said(streets: Sequence[str], named: Sequence[object], pin: str, near: Sequence[str]) -> str:
+    def _said(self, streets: Sequence[str], named: Sequence[str], pin: str, near: Sequence[str]) -> str:
+        """What the text says of the pin."""
         if not named:
             return "nothing"
+        if all(path not in self._smallest for path in named):
+            return "district" if any(pin.startswith(path) for path in named) else "elsewhere"
         if pin in streets:
             return "agrees" if len(streets) == 1 else "also"
         if any(path in streets for path in near):

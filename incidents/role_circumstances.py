@@ -18,18 +18,20 @@ class Told:
     owner_kind: str
 
     def circumstances(self, owner: str) -> list[list[Context]]:
-        """What is usual, then what each circumstance makes of it; each chain from the general to the special."""
+        """What is usual, then what road and owner make of it; each chain from the general to the special."""
         chains = [self._chain()]
         if self.road:
             chains.append(self._chain(("road", self.road)))
-        chains.append(self._chain(("owned", self.owner_kind), ("owner", owner)))
-        if self.street:
-            chains.append(
-                self._chain(
-                    ("in", self.street[: self.street.rstrip("/").rfind("/") + 1]), ("in", self.street)
-                )
-            )
-        return chains
+        return [*chains, self._chain(("owned", self.owner_kind), ("owner", owner))]
+
+    def places(self) -> tuple[list[Context], list[Context]]:
+        """The standard, and the standard in the district and the street."""
+        base, key = self._chain(), (self.class_code, self.condition)
+        return base, [
+            *base,
+            ("in", self.street[: self.street.rstrip("/").rfind("/") + 1], *key),
+            ("in", self.street, *key),
+        ]
 
     def _chain(self, *circumstances: tuple[str, str]) -> list[Context]:
         of_class: list[Context] = [("class", self.class_code)]
@@ -40,7 +42,7 @@ class Told:
         return [*of_class, ("standard", *key), *((*circumstance, *key) for circumstance in circumstances)]
 
     def deviations(self) -> list[list[Context]]:
-        """Where a class goes to another role than its usual one: in all, in this street, on such roads, with such owners."""
+        """Where a class leaves the role that is expected: in all, in this street, on such roads, with such owners."""
         general: list[Context] = [("deviates", self.class_code)]
         street: list[Context] = [*general, ("deviates", self.class_code, self.street)]
         return [

@@ -23,6 +23,9 @@ PERIOD_PRIOR: Final = 0.9
 PERIOD_SEEN: Final = 4.0
 """As many outcomes the prior counts for."""
 
+CLEAR: Final = 0.5
+"""A role this probable by standard, road and owner is expected; another one that answers then deviates."""
+
 USUAL, OTHER = "usual", "other"
 YES, NO = "yes", "no"
 
@@ -55,7 +58,7 @@ class Roles:
         self._roles_of: dict[str, set[str]] = {}
         for role, offices in rules.offices.items():
             for unit in offices.values():
-                self._roles_of.setdefault(unit, set()).add(ROAD if role.startswith(f"{ROAD}:") else role)
+                self._roles_of.setdefault(unit, set()).update((role, role.partition(":")[0]))
 
     def look(self, scene: Scene) -> RolesSeen:
         """Every unit that the table arrives at, with how."""
@@ -90,9 +93,7 @@ class Roles:
         rows = self.rules.rows(asked.class_code, asked.condition, period)
         if asked.road_class in self._road_classes:
             self._counts.learn(self._road_chain(asked.class_code), asked.road_class, asked.day)
-        # Who is no office of any role can only have answered as the owner.
-        roles = self._roles_of.get(outcome.unit, {OWNER})
-        answered = [r for r in rows if r.role in roles or (r.role == OWNER and outcome.unit == scene.owner)]
+        answered = self._answered(outcome, scene, rows)
         if not answered:
             return
         if any(row.period for row in rows):
@@ -105,23 +106,29 @@ class Roles:
         spot = scene.spots.spots[0] if scene.spots and scene.spots.spots else NOWHERE
         told = Told(asked.class_code, asked.condition, spot.path, asked.road_class, self._kind(scene.owner))
         ordinary = [row.role for row in rows if not row.period]
-        if len(ordinary) > 1 and asked.condition:
-            usual = self._usual(told, ordinary, asked.day)
-            label = USUAL if any(row.role == usual for row in answered) else OTHER
-            contexts = dict.fromkeys(context for chain in told.deviations() for context in chain)
-            self._counts.learn(contexts, label, asked.day)
-        contexts = dict.fromkeys(context for chain in told.circumstances(scene.owner) for context in chain)
+        if len(ordinary) > 1 and asked.condition and (scene.owner or OWNER not in ordinary):
+            expected = self._expected(told, scene.owner, ordinary, asked.day)
+            best = max(range(len(ordinary)), key=lambda i: expected[i])
+            if expected[best] >= CLEAR:
+                label = USUAL if any(row.role == ordinary[best] for row in answered) else OTHER
+                contexts = dict.fromkeys(context for chain in told.deviations() for context in chain)
+                self._counts.learn(contexts, label, asked.day)
+        chains = [*told.circumstances(scene.owner), *(told.places() if spot.path and asked.condition else ())]
+        contexts = dict.fromkeys(context for chain in chains for context in chain)
         for row in answered:
             self._counts.learn(contexts, row.role, asked.day, 1 / len(answered))
 
-    def _street_marks(self, scene: Scene) -> tuple[float, float]:
-        """How much was seen of the class in its street, and how usual it is there that the usual role answers."""
+    def _street_marks(self, scene: Scene) -> tuple[float, ...]:
+        """How much was seen of the class in its street, how usual it is there, and anywhere, that the expected role answers."""
         if not scene.standards or not scene.spots or not scene.spots.spots:
-            return 0.0, 0.0
+            return 0.0, 0.0, 0.0
         code, street, day = scene.standards[0].class_code, scene.spots.spots[0].path, scene.asked.day
-        chain = Told(code, "", street, "", "").deviations()[1]
-        usual, other = self._counts.shares(chain, (USUAL, OTHER), day)
-        return math.log1p(self._counts.seen(chain[-1], "", day)[0]), math.log(usual / other)
+        general, there, *_ = Told(code, "", street, "", "").deviations()
+        odds = [
+            math.log(u / o)
+            for u, o in (self._counts.shares(c, (USUAL, OTHER), day) for c in (there, general))
+        ]
+        return (math.log1p(self._counts.seen(there[-1], "", day)[0]), *odds)
 
     def counted(self, scene: Scene, path: Path) -> tuple[float, float]:
         """How many cases of the standard there were, and how many of them this role answered."""
@@ -151,9 +158,8 @@ class Roles:
         among = dict(zip(ordinary, self._among(told, scene.owner, ordinary, day), strict=True))
         return [(1 - left) / len(special) if row.period else left * among[row.role] for row in rows]
 
-    def _among(self, told: Told, owner: str, roles: Sequence[str], day: float) -> list[float]:
-        if len(roles) < 2:
-            return [1.0] * len(roles)
+    def _expected(self, told: Told, owner: str, roles: Sequence[str], day: float) -> list[float]:
+        """The probability of each role by standard, road and owner, wherever it is."""
         base, *others = told.circumstances(owner)
         usual = self._counts.shares(base, roles, day)
         found = list(usual)
@@ -162,16 +168,46 @@ class Roles:
                 f * t / u
                 for f, t, u in zip(found, self._counts.shares(chain, roles, day), usual, strict=True)
             ]
+        whole = sum(found)
+        return [f / whole for f in found]
+
+    def _among(self, told: Told, owner: str, roles: Sequence[str], day: float) -> list[float]:
+        """With what the place makes of it: here this standard goes elsewhere, or this class leaves what is expected."""
+        if len(roles) < 2:
+            return [1.0] * len(roles)
+        found = self._expected(told, owner, roles, day)
         if told.condition and told.street:
+            base, here = (self._counts.shares(chain, roles, day) for chain in told.places())
+            changed = [f * t / u for f, t, u in zip(found, here, base, strict=True)]
+            # An owner nobody knows is no more and no less probable in this street.
+            kept = roles.index(OWNER) if OWNER in roles and not owner else -1
+            open_to = [i for i in range(len(roles)) if i != kept]
+            best = max(open_to, key=lambda i: found[i])
             general, street, *finer = (self._counts.shares(c, (USUAL, OTHER), day) for c in told.deviations())
-            most = max(range(len(roles)), key=lambda i: usual[i])
-            for label, fits in ((0, lambda i: i == most), (1, lambda i: i != most)):
+            for label in (0, 1):
                 factor = street[label] / general[label]
                 for one in finer:
                     factor *= one[label] / street[label]
-                found = [f * factor if fits(i) else f for i, f in enumerate(found)]
-        whole = sum(found)
-        return [f / whole for f in found]
+                changed = [c * factor if (i == best) == (label == 0) else c for i, c in enumerate(changed)]
+            whole = sum(changed[i] for i in open_to)
+            left = 1 - found[kept] if kept >= 0 else 1.0
+            return [left * changed[i] / whole if i != kept else found[i] for i in range(len(roles))]
+        return found
+
+    def _answered(self, outcome: Outcome, scene: Scene, rows: Sequence[Row]) -> list[Row]:
+        """The rows by which the unit answered: at the place and on the road as told, else anywhere in the city."""
+        road, unit = outcome.asked.road_class, outcome.unit
+        paths = [spot.path for spot in scene.spots.spots] if scene.spots else []
+        exact = [
+            r
+            for r in rows
+            if any(self.rules.unit_of(r.role, p, road, scene.owner) == unit for p in [*paths, ""])
+        ]
+        if exact:
+            return exact
+        # Who is no office of any role can only have answered as the owner.
+        roles = self._roles_of.get(unit, {OWNER})
+        return [r for r in rows if (f"{ROAD}:{road}" if r.role == ROAD and road else r.role) in roles]
 
     def _roads(self, scene: Scene, standard: Standard, row: Row) -> list[tuple[str, float]]:
         """The road classes to follow, with their shares: the one that is told, else all that there are."""
@@ -187,10 +223,6 @@ class Roles:
     @staticmethod
     def _road_chain(class_code: str) -> list[Context]:
         return [("roads",), ("roads", class_code)]
-
-    def _usual(self, told: Told, roles: Sequence[str], day: float) -> str:
-        shares = self._counts.shares(told.circumstances("")[0], roles, day)
-        return roles[max(range(len(roles)), key=lambda i: shares[i])]
 
     def _kind(self, owner: str) -> str:
         """Whether the owner is itself an office of the table, or only owns."""

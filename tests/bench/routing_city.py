@@ -138,6 +138,8 @@ class City:
         if period and s.class_code in self.periodic.get(period, ()):
             return self.unit_of(period, street, owner, road)
         decider = self.disputes.get((s.class_code, street), "")
+        if decider == "owner" and "owner" not in s.roles:
+            decider = "practice"  # whom the sheet does not name cannot be the one
         company = owner.startswith("K")
         role = "owner" if s.scheme == "owner" and company else s.usual
         if len(s.roles) > 1 and decider:
