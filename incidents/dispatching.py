@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from incidents.boosted_judge import Judge
 from incidents.dispatch_evidence import LEAST_SHARE, Evidence, Seen
 from incidents.dispatch_model import Asked, Decision, Duty, Ranked, Reason, Side, Trust
 from incidents.dispatch_scene import Scene, Scenes
@@ -24,9 +25,6 @@ TOLD: Final = 5
 
 FARTHEST: Final = 8.0
 """Log-odds beyond this say no more to the judge."""
-
-NEVER: Final = 1.01
-"""The threshold of a router that has not earned one."""
 
 RIGHT, WRONG = "right", "wrong"
 
@@ -45,37 +43,6 @@ class Looked:
     def scores(self, weights: Sequence[float]) -> list[float]:
         """The weighted sum of each unit."""
         return [sum(w * f for w, f in zip(weights, row, strict=True)) for row in self.said]
-
-
-@dataclass(frozen=True, slots=True)
-class Judge:
-    """Logistic over broken lines: the numbers of `doubts` → the probability that the first unit is right. `knots`: where
-    the line of each number breaks; one middle, spread and coefficient for each number and each break of it."""
-
-    intercept: float
-    coefficients: tuple[float, ...]
-    middle: tuple[float, ...]
-    spread: tuple[float, ...]
-    knots: tuple[tuple[float, ...], ...]
-
-    def probability(self, doubts: Sequence[float]) -> float:
-        """In (0, 1)."""
-        z = self.intercept + sum(
-            c * (x - m) / s
-            for c, x, m, s in zip(
-                self.coefficients, broken(doubts, self.knots), self.middle, self.spread, strict=True
-            )
-        )
-        return 1 / (1 + math.exp(-max(-30.0, min(30.0, z))))
-
-
-def broken(doubts: Sequence[float], knots: Sequence[Sequence[float]]) -> list[float]:
-    """Each number, and how far it is beyond each of its knots."""
-    found = []
-    for x, at in zip(doubts, knots, strict=True):
-        found.append(x)
-        found += [max(x - k, 0.0) for k in at]
-    return found
 
 
 def softmax(scores: Sequence[float]) -> list[float]:
