@@ -103,8 +103,8 @@ def _grow(
     for depth in range(DEPTH):
         at = (codes + (node * bins)[:, None]).ravel()
         size = bins << depth
-        pulls = np.bincount(at, np.repeat(pull, kinds), size).reshape(-1, bins)
-        weights = np.bincount(at, np.repeat(weight, kinds), size).reshape(-1, bins)
+        pulls = np.asarray(np.bincount(at, np.repeat(pull, kinds), size), np.float64).reshape(-1, bins)
+        weights = np.asarray(np.bincount(at, np.repeat(weight, kinds), size), np.float64).reshape(-1, bins)
         chosen = [_best(p, w, begins) for p, w in zip(pulls, weights, strict=True)]
         for kind, place in chosen:
             ask.append(kind)

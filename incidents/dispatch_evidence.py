@@ -175,14 +175,12 @@ class WordsSeen:
         self.evidence = "text"
         self._names = names
         self._weights, self._words = weights, words
-        self._shares = weights.shares(words)
+        shares = self._shares = weights.shares(words)
         self.units: tuple[str, ...] = ()
-        if self._shares is not None:
-            names = list(weights.labels)
-            likely = sorted(
-                np.flatnonzero(self._shares > PROPOSED_SHARE).tolist(), key=lambda i: -self._shares[i]
-            )
-            self.units = tuple(names[i] for i in likely[:PROPOSED])
+        if shares is not None:
+            labels = list(weights.labels)
+            likely = sorted(np.flatnonzero(shares > PROPOSED_SHARE).tolist(), key=lambda i: -shares[i])
+            self.units = tuple(labels[i] for i in likely[:PROPOSED])
         self.marks: tuple[float, ...] = (float(self._shares is not None), math.log1p(len(words)))
         self.unknown = 0.0
 

@@ -36,6 +36,9 @@ CHECKED: Final = 0.75
 FOLDS: Final = 4
 """Stretches of time: a judge of the others judges each, so that no threshold rests on what a judge has learned by heart."""
 
+LATEST: Final = 2 / 3
+"""The threshold is read off this share of the held-out cases, the latest: those before knew less than the router will."""
+
 Confirm = Callable[[Outcome], str]
 """Asks a person which unit was right in a past case whose record disagrees with the router."""
 
@@ -81,7 +84,7 @@ def learn(
     for outcome in outcomes[:third]:
         take(router, outcome)
     looks = _predict(router, outcomes[third : 2 * third], policy)
-    router.weights = fit_weights([(looked, outcome.unit) for looked, outcome in looks])
+    router.weights = fit_weights([(looked, outcome.unit) for looked, outcome in looks], len(router.evidence))
     for looked, outcome in looks:
         _remember(record, looked, outcome.unit, router.weights)
     looks = _predict(router, outcomes[2 * third :], policy)
@@ -112,7 +115,8 @@ def _judged(
     odds = _out_of_fold(numbers, agreed, surest_disagree(odds, agreed))
     wrong, checked = surest_disagree(odds, agreed), 0
     judge, _ = fit_judge(numbers, agreed, wrong)
-    curve = thresholds(_probability(odds), agreed, policy.records_err)
+    latest = slice(int(len(odds) * (1 - LATEST)), None)
+    curve = thresholds(_probability(odds)[latest], agreed[latest], policy.records_err)
     unchecked = judge, published(curve, policy.goal)
     router.judge, router.threshold = unchecked
     if confirm is not None:
@@ -121,7 +125,8 @@ def _judged(
             agreed[i] = cases[i][0] == confirm(cases[i][1])
             checked += 1
         router.judge, _ = fit_judge(numbers, agreed, 0.0)
-        curve = thresholds(_probability(_out_of_fold(numbers, agreed, 0.0)), agreed, False)
+        odds = _out_of_fold(numbers, agreed, 0.0)
+        curve = thresholds(_probability(odds)[latest], agreed[latest], False)
         router.threshold = published(curve, policy.goal, CHECKED)
     return Learned(router, wrong, curve, len(numbers), missed, checked, unchecked)
 

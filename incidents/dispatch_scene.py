@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from incidents.dispatch_model import Asked, Outcome, TextClass, TextModel
-from incidents.final_units import FinalUnits
+from incidents.final_units import Context, FinalUnits
 from incidents.place_evidence import Places, Spots
 from incidents.responsibility import Period, Rules
 from incidents.word_weights import WordWeights, words_of
@@ -14,8 +14,10 @@ from incidents.word_weights import WordWeights, words_of
 MOST_STANDARDS: Final = 4
 """Standards that are followed further when class or condition are not given."""
 
-DOUBT: Final = 0.1
-"""What is left to how often conditions occur when a text says which it is: a text may mislead."""
+STEPS: Final = (0.0, 0.3, 0.5, 0.7, 0.85, 0.93, 0.97, 0.99)
+"""Steps of how sure a text model is; how often it is right at each is learned: a text may mislead, a model be too sure."""
+
+RIGHT, WRONG = "right", "wrong"
 
 _BETWEEN: Final = "\t"
 
@@ -78,7 +80,7 @@ class LearnedText:
             return []
         names = list(self._weights.labels)
         likely = sorted((int(i) for i in (shares > 0.01).nonzero()[0]), key=lambda i: -shares[i])
-        found = []
+        found: list[TextClass] = []
         for i in likely:
             class_code, condition = names[i].split(_BETWEEN)
             told = self._weights.telling(words, names[i]) if len(found) < 2 else ()
@@ -89,7 +91,7 @@ class LearnedText:
 class Scenes:
     """Reads what is asked. `text` None: routing without a text model."""
 
-    __slots__ = ("_own_text", "_standards", "places", "rules", "text")
+    __slots__ = ("_heard", "_own_text", "_standards", "places", "rules", "text")
 
     def __init__(self, rules: Rules | None, text: TextModel | None) -> None:
         self.rules = rules
@@ -97,6 +99,7 @@ class Scenes:
         self.text = text
         self._own_text = text if isinstance(text, LearnedText) else None
         self._standards = FinalUnits()
+        self._heard = FinalUnits()
 
     def look(self, asked: Asked) -> Scene:
         """The scene of what is asked."""
@@ -122,9 +125,28 @@ class Scenes:
             self.places.learn(asked, scene.spots, outcome.unit)
             if asked.class_code and asked.condition:
                 self._standards.learn([("class", asked.class_code)], asked.condition, asked.day)
-                self._standards.learn([("all",)], asked.class_code, asked.day)
+                self._hear(asked)
             if self._own_text is not None:
                 self._own_text.learn(asked)
+
+    def _hear(self, asked: Asked) -> None:
+        """How the text alone would have been understood, where a person has given class and condition."""
+        said = list(self.text.classes(asked.text)) if self.text is not None and asked.text else []
+        if not said:
+            return
+        first = said[0]
+        right = (first.class_code, first.condition) == (asked.class_code, asked.condition)
+        self._heard.learn(_chain("both", first.probability), RIGHT if right else WRONG, asked.day)
+        told = [one for one in said if one.class_code == asked.class_code]
+        if told:
+            share = told[0].probability / sum(one.probability for one in told)
+            right = told[0].condition == asked.condition
+            chain = _chain("condition", share, sum(one.probability for one in told))
+            self._heard.learn(chain, RIGHT if right else WRONG, asked.day)
+
+    def _believed(self, chain: list[Context], day: float) -> float:
+        right, wrong = self._heard.shares(chain, (RIGHT, WRONG), day)
+        return right / (right + wrong)
 
     def _may_be(self, asked: Asked, rules: Rules) -> tuple[Standard, ...]:
         code = asked.class_code
@@ -132,21 +154,39 @@ class Scenes:
             return (Standard(code, asked.condition, 1.0),)
         said = list(self.text.classes(asked.text)) if self.text is not None and asked.text else []
         if not code:
+            if not said:
+                return ()
+            first = said[0].probability
+            sure = self._believed(_chain("both", first), asked.day)
+            rest = (1 - sure) / max(1 - first, 1e-6)
             return tuple(
-                Standard(t.class_code, t.condition, t.probability * (1 - DOUBT), t.words)
-                for t in said[:MOST_STANDARDS]
+                Standard(
+                    t.class_code, t.condition, sure if i == 0 else min(sure, t.probability * rest), t.words
+                )
+                for i, t in enumerate(said[:MOST_STANDARDS])
             )
         conditions = rules.conditions(code)
-        usual = self._standards.shares([("class", code)], conditions, asked.day)
-        of_class = {t.condition: t for t in said if t.class_code == code}
-        whole = sum(t.probability for t in of_class.values())
-        heard = whole / (whole + DOUBT) * (1 - DOUBT)
-        found = []
-        for condition, share in zip(conditions, usual, strict=True):
-            told = of_class.get(condition)
-            spoken = told.probability / whole if told and whole > 0 else 0.0
-            found.append(
-                Standard(code, condition, heard * spoken + (1 - heard) * share, told.words if told else ())
-            )
+        usual = dict(
+            zip(conditions, self._standards.shares([("class", code)], conditions, asked.day), strict=True)
+        )
+        told = [t for t in said if t.class_code == code and t.condition in usual]
+        if not told:
+            found = [Standard(code, condition, share) for condition, share in usual.items()]
+        else:
+            whole = sum(t.probability for t in told)
+            sure = self._believed(_chain("condition", told[0].probability / whole, whole), asked.day)
+            others = {t.condition: t.probability / whole for t in told[1:]}
+            left = {
+                c: others.get(c, 0.0) + 0.2 * share for c, share in usual.items() if c != told[0].condition
+            }
+            among = sum(left.values()) or 1.0
+            found = [Standard(code, told[0].condition, sure, told[0].words)]
+            found += [Standard(code, c, (1 - sure) * share / among) for c, share in left.items()]
         found.sort(key=lambda s: (-s.probability, s.condition))
         return tuple(found[:MOST_STANDARDS])
+
+
+def _chain(what: str, *shares: float) -> list[Context]:
+    """Contexts by how sure a text model is."""
+    steps = [sum(share >= step for step in STEPS) for share in shares]
+    return [(what,), *((what, *steps[: n + 1]) for n in range(len(steps)))]

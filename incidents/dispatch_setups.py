@@ -94,24 +94,9 @@ def by_area(scene: Scene) -> list[Level]:
     return found
 
 
-def by_owner(scene: Scene) -> list[Level]:
-    """Class and owner; nothing where no owner is known."""
-    standard = scene.standards[0] if scene.standards else None
-    if standard is None or not scene.owner:
-        return [("全部案件|all cases", ("all",))]
-    code, condition = standard.class_code, standard.condition
-    return [
-        ("全部案件|all cases", ("all",)), (f"“{code}”类|{code}", ("class", code)),
-        (f"“{code}”同一产权单位|{code} of this owner", (code, scene.owner)),
-        (f"“{code}”（{condition}）同一产权单位|{code} ({condition}) of this owner", (code, condition, scene.owner)),
-    ]  # fmt: skip
-
-
 def with_table(rules: Rules, text: TextModel | None) -> tuple[Scenes, list[Evidence]]:
     """A city with a responsibility table. `text` None: routing without a text model; LearnedText(): its own."""
-    evidence: list[Evidence] = [
-        Roles(rules), History("history", by_area, rules.unit_name), History("owners", by_owner, rules.unit_name),
-    ]  # fmt: skip
+    evidence: list[Evidence] = [Roles(rules), History("history", by_area, rules.unit_name)]
     return Scenes(rules, text), evidence
 
 

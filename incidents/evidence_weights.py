@@ -16,10 +16,9 @@ FEWEST: Final = 60
 """Cases below which nothing is fitted."""
 
 
-def fit_weights(looks: Sequence[tuple[Looked, str]]) -> tuple[float, ...]:
+def fit_weights(looks: Sequence[tuple[Looked, str]], kinds: int) -> tuple[float, ...]:
     """How much each kind of evidence counts: conditional logit, none below 0, so that evidence never speaks against what
     it supports. Cases whose unit nobody brought in teach nothing here."""
-    kinds = len(looks[0][0].seen) if looks else 0
     useful = [(looked, looked.units.index(unit)) for looked, unit in looks if unit in looked.units]
     if len(useful) < FEWEST:
         return (1.0,) * kinds

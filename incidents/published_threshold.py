@@ -52,7 +52,9 @@ def thresholds(sure: Numbers, agreed: NDArray[np.bool_], records_err: bool) -> t
     head = max(1, int(count * SUREST))
     floor = float(1 - right[:head].mean())
     points = []
-    for n in sorted({max(1, round(count * step / 200)) for step in range(1, 201)}):
+    # Who is as sure as the last of them is above the same threshold.
+    steps = ranked[[max(1, round(count * step / 200)) - 1 for step in range(1, 201)]]
+    for n in sorted(set(np.searchsorted(-ranked, -steps, side="right").tolist())):
         if not records_err:
             bound = wilson_lower(int(right[:n].sum()), n)
         else:

@@ -244,7 +244,7 @@ class RolesSeen:
         scene: Scene,
         paths: dict[str, list[Path]],
         lost: float,
-        street: tuple[float, float],
+        street: tuple[float, ...],
     ) -> None:
         self.evidence = roles.name
         self._roles, self._scene = roles, scene
