@@ -39,6 +39,9 @@ FOLDS: Final = 4
 LATEST: Final = 2 / 3
 """The threshold is read off this share of the held-out cases, the latest: those before knew less than the router will."""
 
+ENOUGH: Final = 9000
+"""Held-out cases below which all of them are needed."""
+
 Confirm = Callable[[Outcome], str]
 """Asks a person which unit was right in a past case whose record disagrees with the router."""
 
@@ -115,7 +118,7 @@ def _judged(
     odds = _out_of_fold(numbers, agreed, surest_disagree(odds, agreed))
     wrong, checked = surest_disagree(odds, agreed), 0
     judge, _ = fit_judge(numbers, agreed, wrong)
-    latest = slice(int(len(odds) * (1 - LATEST)), None)
+    latest = slice(int(len(odds) * (1 - LATEST)) if len(odds) > ENOUGH else 0, None)
     curve = thresholds(_probability(odds)[latest], agreed[latest], policy.records_err)
     unchecked = judge, published(curve, policy.goal)
     router.judge, router.threshold = unchecked

@@ -59,6 +59,7 @@ def figures_of(
         "first_dispatch_accuracy": round(float(hit[automatic].mean()), 5) if automatic.any() else None,
         "accuracy_of_all": round(float(hit.mean()), 4),
         "top2_accuracy": round(float(np.mean(two)), 4),
+        "accuracy_at_goal_share": round(float(running[int(len(order) * GOALS["automatic_share"]) - 1]), 5),
         "could_be_automatic": round(float(good[-1] + 1) / len(order), 4) if len(good) else 0.0,
         "curve": [
             {
@@ -195,6 +196,8 @@ def run(bench: Bench) -> Figures:
             / max(automatic, 1), 5,
         ),
         "top2_accuracy": min(f["top2_accuracy"] for f in found),
+        "accuracy_at_goal_share": min(f["accuracy_at_goal_share"] for f in found),
+        "could_be_automatic": min(f["could_be_automatic"] for f in found),
         "undecidable_share": round(sum(f["undecidable_share"] for f in found) / len(found), 4),
         "reasons_share": min(f["reasons_share"] for f in found),
         "p99_ms": max(f["p99_ms"] for f in found),
