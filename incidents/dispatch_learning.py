@@ -1,14 +1,14 @@
 """Learning to route from what became of past incidents, in the order in which it happened.
 
-Every outcome is first predicted from those before it, then learned. The first third only teaches; on the second the kinds
-of evidence are weighed; on the third the judge learns when the first unit is right, and the threshold is read off. So no
-figure is of a case that its own outcome taught.
+Every outcome is first predicted from those before it, then learned. The first third only teaches; on the ninth after it the
+kinds of evidence are weighed; on the rest the judge learns when the first unit is right, and from the latest of those the
+threshold is read off. So no figure is of a case that its own outcome taught.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -36,10 +36,13 @@ CHECKED: Final = 0.75
 FOLDS: Final = 4
 """Stretches of time: a judge of the others judges each, so that no threshold rests on what a judge has learned by heart."""
 
-LATEST: Final = 2 / 3
+TAUGHT, WEIGHED = 1 / 3, 1 / 9
+"""Shares of the outcomes that only teach, and on which the kinds of evidence are weighed."""
+
+LATEST: Final = 0.4
 """The threshold is read off this share of the held-out cases, the latest: those before knew less than the router will."""
 
-ENOUGH: Final = 9000
+ENOUGH: Final = 15_000
 """Held-out cases below which all of them are needed."""
 
 Confirm = Callable[[Outcome], str]
@@ -81,19 +84,19 @@ def learn(
     confirm: Confirm | None = None,
 ) -> Learned:
     """A router from outcomes in order of time. `confirm` None: nobody checks records, and the threshold is more cautious."""
-    third = max(1, len(outcomes) // 3)
+    begin = max(1, int(len(outcomes) * TAUGHT))
+    weighed = begin + int(len(outcomes) * WEIGHED)
     record = FinalUnits()
     router = Router(scenes, evidence, (1.0,) * len(evidence), None, record, NEVER, policy.version)
-    for outcome in outcomes[:third]:
+    for outcome in outcomes[:begin]:
         take(router, outcome)
-    looks = _predict(router, outcomes[third : 2 * third], policy)
-    router.weights = fit_weights([(looked, outcome.unit) for looked, outcome in looks], len(router.evidence))
+    looks = list(_predicted(router, outcomes[begin:weighed], policy))
+    router.weights = fit_weights([(one, outcome.unit) for one, outcome in looks], len(router.evidence))
     for looked, outcome in looks:
         _remember(record, looked, outcome.unit, router.weights)
-    looks = _predict(router, outcomes[2 * third :], policy)
-    missed = sum(outcome.unit not in looked.units for looked, outcome in looks)
-    rows, cases = [], []
-    for looked, outcome in looks:
+    rows, cases, missed = [], [], 0
+    for looked, outcome in _predicted(router, outcomes[weighed:], policy):
+        missed += outcome.unit not in looked.units
         if looked.units:
             order, shares = ranking(looked, router.weights)
             rows.append(doubts(looked, order, shares, record))
@@ -156,15 +159,15 @@ def take(router: Router, outcome: Outcome) -> None:
         evidence.learn(outcome, scene)
 
 
-def _predict(router: Router, outcomes: Sequence[Outcome], policy: Policy) -> list[tuple[Looked, Outcome]]:
-    """Look at every n-th before it is learned, learn all."""
+def _predicted(
+    router: Router, outcomes: Sequence[Outcome], policy: Policy
+) -> Iterator[tuple[Looked, Outcome]]:
+    """Every n-th as it looked before it was learned; all are learned."""
     step = max(1, math.ceil(len(outcomes) / policy.most_looks))
-    found = []
     for number, outcome in enumerate(outcomes):
         if number % step == 0:
-            found.append((router.look(outcome.asked), outcome))
+            yield router.look(outcome.asked), outcome
         take(router, outcome)
-    return found
 
 
 def _remember(record: FinalUnits, looked: Looked, unit: str, weights: Sequence[float]) -> None:
