@@ -37,6 +37,7 @@ BENCHES: tuple[str, ...] = (
     "clocks",
     "lifecycle",
     "merging",
+    "routing",
 )
 
 Figures = dict[str, Any]
