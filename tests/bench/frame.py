@@ -35,6 +35,7 @@ BENCHES: tuple[str, ...] = (
     "gateway",
     "fuzz",
     "clocks",
+    "text",
 )
 
 Figures = dict[str, Any]
