@@ -38,6 +38,7 @@ BENCHES: tuple[str, ...] = (
     "lifecycle",
     "merging",
     "routing",
+    "text",
 )
 
 Figures = dict[str, Any]
