@@ -22,7 +22,7 @@ def test_every_number_opens_its_incidents(running: Running, chrome: Browser) -> 
     with at_terminal(chrome, running.url, "evaluator", DESK_SIZE) as terminal:
         running.log_in(terminal, "evaluator", "evaluation")
         page = terminal.page
-        line = page.locator("#evaluation-total tr", has_text="按时立案率")
+        line = page.locator("#evaluation-total tr", has_text="有效上报率")
         expect(line).to_contain_text("÷")
         expect(line.locator(".behind")).to_have_count(2)
         line.locator(".behind").last.click()
@@ -31,6 +31,6 @@ def test_every_number_opens_its_incidents(running: Running, chrome: Browser) -> 
         for group in ("单位", "小类", "来源", "区域"):
             page.locator("#evaluation-by").get_by_text(group, exact=True).click()
             expect(page.locator("#evaluation-groups thead")).to_contain_text(group)
-        page.locator("#evaluation-total tr", has_text="按时立案率").locator(".behind").last.click()
+        page.locator("#evaluation-total tr", has_text="有效上报率").locator(".behind").last.click()
         expect(cases).to_contain_text(filed["number"])
         page.screenshot(path=running.artifacts / "evaluation.png")
