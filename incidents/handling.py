@@ -79,10 +79,17 @@ def _answer_appeal(call: Call, command: h.AnswerAppeal) -> Incident:
     return _take(call, command, name, reason=command.reason.strip())
 
 
-def _lock(call: Call, *numbers: int) -> None:
-    """Incidents are locked in order of their ids: two people who merge them both ways must not wait for one another."""
-    for number in sorted(set(numbers)):
-        call.uow.incident(number)
+def _lock(call: Call, first: int, *others: int) -> None:
+    """Incidents are locked in order of their ids: two people who merge them both ways must not wait for one another.
+
+    Whoever may not touch the first is told that, and nothing of the others.
+    """
+    for number in sorted({first, *others}):
+        try:
+            call.uow.incident(number)
+        except Rejected:
+            call.incident(first, "incident.merge", None)
+            raise
 
 
 def _merge(call: Call, command: h.MergeIncidents) -> Incident:
