@@ -36,9 +36,10 @@ CANDIDATE: Final = 0.3
 
 CANDIDATES: Final = 3
 
-REPEATED: Final = 0.9
-"""Share of a known text's characters found in order that makes a text its repetition. Of 2,000 messages, 49 were told
-before: all have 0.91 to 1.0, the nearest others 0.87 (two people on one subject)."""
+REPEATED: Final = 0.95
+"""Share of a known text's characters found in order that makes a text its repetition. Measured on 2,500 raw messages beside
+7,656 cleaned ones: of 50 that were told before, 47 have 0.97 to 1.0 and 3 that were rewritten 0.91 to 0.93; two people
+on one subject have up to 0.89."""
 
 PART_REPEATED: Final = 0.95
 """The same share of a text that is a part of a known one, from PART_LEAST characters on: a short text is in many."""

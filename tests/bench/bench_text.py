@@ -41,21 +41,27 @@ QUICK_FOLDS: Final = 3
 TRAINED_AT: Final = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def table(content: bytes, name: str, columns: Sequence[str]) -> list[dict[str, str]]:
-    """The rows of a CSV, packed or not; SystemExit says which column it lacks."""
-    plain = gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content
-    reader = csv.DictReader(io.StringIO(plain.decode("utf-8-sig"), newline=""))
-    lacking = [column for column in columns if column not in (reader.fieldnames or ())]
-    if lacking:
-        raise SystemExit(f"text: {name}: columns={reader.fieldnames}: must hold {', '.join(lacking)}")
-    return [{column: row[column] or "" for column in columns} for row in reader]
+def table(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
+    """The rows of a CSV, packed or not; SystemExit says why it cannot be read, or which column it lacks."""
+    try:
+        content = path.read_bytes()
+        plain = gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content
+        reader = csv.DictReader(io.StringIO(plain.decode("utf-8-sig"), newline=""))
+        lacking = [column for column in columns if column not in (reader.fieldnames or ())]
+        if lacking:
+            raise SystemExit(
+                f"text: {path.name}: columns={reader.fieldnames}: must hold {', '.join(lacking)}"
+            )
+        return [{column: row[column] or "" for column in columns} for row in reader]
+    except (OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
+        raise SystemExit(f"text: {path.name}: must be a CSV in UTF-8: {error}") from None
 
 
 def raw_rows(path: Path, classes: Sequence[str]) -> list[Labelled]:
     """Raw messages, title before text; SystemExit where a label is none of the classes."""
     found = [
         Labelled(f"{row['title']}\n{row['text']}", row["label"])
-        for row in table(path.read_bytes(), path.name, ("title", "text", "label"))
+        for row in table(path, ("title", "text", "label"))
     ]
     for n, row in enumerate(found, 1):
         if row.label not in classes:
@@ -126,10 +132,8 @@ def run(bench: Bench) -> Figures:
     if not TRAINING.exists():
         bench.say("skipped: there is no shared/data/hotline/segmented_labelled.csv.gz beside the product")
         return {"skipped": "no shared data"}
-    content = TRAINING.read_bytes()
     rows = [
-        Labelled(row["text_segmented"], row["label"])
-        for row in table(content, TRAINING.name, ("text_segmented", "label"))
+        Labelled(row["text_segmented"], row["label"]) for row in table(TRAINING, ("text_segmented", "label"))
     ]
     classes = sorted({row.label for row in rows})
     raw = raw_rows(bench.data or RAW, classes)
@@ -147,7 +151,9 @@ def run(bench: Bench) -> Figures:
     accuracy, macro = right_share(plain_folds(rows, fold), rows)
     bench.say(f"TF-IDF + LinearSVC in the folds: accuracy {accuracy:.4f}, macro-F1 {macro:.4f}")
     begin_s = time.perf_counter()
-    source = Source("hotline", "bench", hashlib.sha256(content).hexdigest(), ("text_segmented", "label"))
+    source = Source(
+        "hotline", "bench", hashlib.sha256(TRAINING.read_bytes()).hexdigest(), ("text_segmented", "label")
+    )
     trained, measured = train(rows, source, TRAINED_AT, fold)
     trained_s = time.perf_counter() - begin_s
     bench.say(f"ours in the folds: accuracy {measured.right_share:.4f}, macro-F1 {measured.macro_f1:.4f}")

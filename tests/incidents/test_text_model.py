@@ -196,13 +196,8 @@ def test_terms_stand_on_the_words_they_are_made_of() -> None:
 
 
 def test_stop_words_that_training_never_saw_are_passed_over() -> None:
-    seen = {"工厂", "污水"}
-    assert [word.text for word in told_words("我们的K3工厂夜里排放污水", seen)] == [
-        "工厂",
-        "夜里",
-        "排放",
-        "污水",
-    ]
+    told = told_words("我们的K3工厂排放污水", {"工厂", "污水"})
+    assert [word.text for word in told] == ["工厂", "排放", "污水"]
 
 
 # -- its file -------------------------------------------------------------------------------------------------
@@ -306,6 +301,8 @@ def test_in_order_is_the_longest_common_subsequence(one: str, other: str) -> Non
 
 LONG = "河滨花园旁边的工厂每天夜里偷偷往河里排放黑色污水，臭味很大，附近居民多次打电话反映，一直没有人来处理，请有关部门尽快查处。"
 
+MORE = "另外小区门口的路灯坏了半个月，晚上一片漆黑，老人和孩子出门很不方便，物业说不归他们管，希望街道能够协调解决。"
+
 
 def test_texts_told_again_are_in_one_group() -> None:
     texts = [
@@ -330,15 +327,16 @@ def test_a_raw_text_is_found_in_a_cleaned_file() -> None:
     known = KnownTexts(["公交车 晚点", cleaned(LONG, stop), "小学 报名"])
     for again in (
         LONG,
-        LONG + "我们等了三个月了，希望早日看到结果。",
+        LONG + MORE,
         cleaned(LONG, stop),
         LONG.replace("，", " , "),
     ):
         repeat = known.repeat(again)
-        assert repeat is not None and repeat.known == 1 and repeat.share >= 0.9
-    half = known.repeat(LONG[: len(LONG) * 9 // 10])
-    assert half is not None and half.known == 1
-    assert known.repeat("公交车又晚点了") is None
-    assert known.repeat("公交车 晚点") is not None
+        assert repeat is not None and repeat.known == 1 and repeat.share >= 0.95
+    part = KnownTexts([LONG + MORE]).repeat(LONG)
+    assert part is not None and part.share >= 0.95
+    assert known.repeat("公交车上很挤") is None
+    short = known.repeat("公交车又晚点了")
+    assert short is not None and short.known == 0
     assert known.repeat("河滨花园的居民说，夜里工厂附近臭味很大，有人往河里倒污水") is None
     assert known.repeat("") is None
