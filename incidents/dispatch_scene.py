@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 from incidents.dispatch_model import Asked, Outcome, TextClass, TextModel
@@ -16,6 +17,9 @@ MOST_STANDARDS: Final = 4
 
 STEPS: Final = (0.0, 0.3, 0.5, 0.7, 0.85, 0.93, 0.97, 0.99)
 """Steps of how sure a text model is; how often it is right at each is learned: a text may mislead, a model be too sure."""
+
+MISLED: Final = 0.05
+"""How often a text is taken to mean none of what it says, before the register is looked at."""
 
 RIGHT, WRONG = "right", "wrong"
 
@@ -53,6 +57,7 @@ class Scene:
             float(asked.lon is None or asked.lat is None),
             self.standards[0].probability if self.standards else 0.0,
             float(spots is not None and spots.confirmed),
+            float(spots is not None and spots.pattern[1] == "district"),
             float(spots is not None and spots.torn),
             float(spots is not None and spots.border_m is not None),
             float(self.owner_named),
@@ -91,7 +96,7 @@ class LearnedText:
 class Scenes:
     """Reads what is asked. `text` None: routing without a text model."""
 
-    __slots__ = ("_heard", "_own_text", "_standards", "places", "rules", "text")
+    __slots__ = ("_facts", "_heard", "_own_text", "_standards", "places", "rules", "text")
 
     def __init__(self, rules: Rules | None, text: TextModel | None) -> None:
         self.rules = rules
@@ -100,6 +105,7 @@ class Scenes:
         self._own_text = text if isinstance(text, LearnedText) else None
         self._standards = FinalUnits()
         self._heard = FinalUnits()
+        self._facts = FinalUnits()
 
     def look(self, asked: Asked) -> Scene:
         """The scene of what is asked."""
@@ -126,6 +132,7 @@ class Scenes:
             if asked.class_code and asked.condition:
                 self._standards.learn([("class", asked.class_code)], asked.condition, asked.day)
                 self._hear(asked)
+                self._facts.learn([("all",), ("class", asked.class_code)], _fact(asked), asked.day)
             if self._own_text is not None:
                 self._own_text.learn(asked)
 
@@ -134,7 +141,7 @@ class Scenes:
         said = list(self.text.classes(asked.text)) if self.text is not None and asked.text else []
         if not said:
             return
-        first = said[0]
+        first = self._fitting(said, asked)[0]
         right = (first.class_code, first.condition) == (asked.class_code, asked.condition)
         self._heard.learn(_chain("both", first.probability), RIGHT if right else WRONG, asked.day)
         told = [one for one in said if one.class_code == asked.class_code]
@@ -143,6 +150,18 @@ class Scenes:
             right = told[0].condition == asked.condition
             chain = _chain("condition", share, sum(one.probability for one in told))
             self._heard.learn(chain, RIGHT if right else WRONG, asked.day)
+
+    def _fitting(self, said: Sequence[TextClass], asked: Asked) -> list[TextClass]:
+        """What a text may mean, by how well each class fits what the register says: no stall has a registered owner."""
+        fact = [_fact(asked)]
+        fits = [
+            t.probability * self._facts.shares([("all",), ("class", t.class_code)], fact, asked.day)[0]
+            for t in said
+        ]
+        # A text that means none of what it says leaves the fact as frequent as it is in all classes.
+        whole = sum(fits) + MISLED * self._facts.shares([("all",)], fact, asked.day)[0]
+        found = [replace(t, probability=fit / whole) for t, fit in zip(said, fits, strict=True)]
+        return sorted(found, key=lambda t: (-t.probability, t.class_code, t.condition))
 
     def _believed(self, chain: list[Context], day: float) -> float:
         right, wrong = self._heard.shares(chain, (RIGHT, WRONG), day)
@@ -156,6 +175,7 @@ class Scenes:
         if not code:
             if not said:
                 return ()
+            said = self._fitting(said, asked)
             first = said[0].probability
             sure = self._believed(_chain("both", first), asked.day)
             rest = (1 - sure) / max(1 - first, 1e-6)
@@ -184,6 +204,11 @@ class Scenes:
             found += [Standard(code, c, (1 - sure) * share / among) for c, share in left.items()]
         found.sort(key=lambda s: (-s.probability, s.condition))
         return tuple(found[:MOST_STANDARDS])
+
+
+def _fact(asked: Asked) -> str:
+    """What the register says of the component, as far as it tells classes apart."""
+    return f"{bool(asked.registered_area)} {asked.owner}"
 
 
 def _chain(what: str, *shares: float) -> list[Context]:

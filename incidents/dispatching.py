@@ -39,6 +39,8 @@ class Looked:
     seen: tuple[Seen, ...]
     units: tuple[str, ...]
     said: tuple[tuple[float, ...], ...]
+    depths: tuple[int, ...]
+    """Levels of the area each unit answers for: 0 for the whole city, or where no areas are known."""
 
     def scores(self, weights: Sequence[float]) -> list[float]:
         """The weighted sum of each unit."""
@@ -85,7 +87,9 @@ class Router:
         said = tuple(
             tuple(math.log(max(column[i], LEAST_SHARE)) for column in columns) for i in range(len(units))
         )
-        return Looked(scene, seen, units, said)
+        known = self.scenes.rules.units if self.scenes.rules is not None else {}
+        depths = tuple(known[unit].area_path.count("/") if unit in known else 0 for unit in units)
+        return Looked(scene, seen, units, said, depths)
 
     def decide(
         self, asked: Asked, duty: Mapping[str, Duty] | None = None, trust: Trust | None = None
@@ -247,7 +251,8 @@ def doubts(looked: Looked, order: Sequence[int], shares: Sequence[float], record
         best = max((looked.said[i][k] for i in order if i != top), default=math.log(LEAST_SHARE))
         found += [_cut(looked.said[top][k] - best), _odds(math.exp(looked.said[top][k])), *one.marks]
     right = record.shares(track_of(looked, looked.units[top]), (RIGHT, WRONG), looked.scene.asked.day)[0]
-    return [*found, _odds(right), *looked.scene.marks]
+    # A wrong place matters the more, the smaller the area that the unit answers for.
+    return [*found, _odds(right), float(looked.depths[top]), *looked.scene.marks]
 
 
 def _odds(share: float) -> float:
