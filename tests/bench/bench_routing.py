@@ -25,7 +25,8 @@ from tests.bench.routing_year import Incident, Year, settings
 
 GOALS = {"first_dispatch_accuracy": 0.996, "automatic_share": 0.6, "reasons_share": 1.0, "mutants_found": 3}
 
-SEEDS: Final = (1, 2, 3)
+SEEDS: Final = (11, 12, 13)
+"""Not those by which the kinds of evidence were chosen (1, 2, 3)."""
 SCORED_FROM: Final = on(10, 1)
 QUICK_INCIDENTS: Final = 20_000
 TRAINED_SHARE: Final = 0.7
