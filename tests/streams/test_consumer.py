@@ -380,7 +380,9 @@ def test_ten_deleted_readings_are_found(reconciled: tuple[Database, Reconciler, 
     """Must show 3."""
     db, reconciler, later, _ = reconciled
     gone = db.query(
-        "DELETE FROM readings WHERE ctid IN (SELECT ctid FROM readings ORDER BY time DESC LIMIT 10)"
+        # a hypertable: one ctid is a row in every chunk
+        "DELETE FROM readings WHERE (tableoid, ctid) IN"
+        " (SELECT tableoid, ctid FROM readings ORDER BY time DESC LIMIT 10)"
         " RETURNING device_no, metric_no, time, value, ledger_id"
     )
     assert len(gone) == 10
@@ -399,7 +401,8 @@ def test_a_row_that_vanished_is_found(
 ) -> None:
     db, reconciler, later, _ = reconciled
     db.query(
-        f"DELETE FROM {table} WHERE ctid = (SELECT ctid FROM {table} WHERE ledger_id IS NOT NULL LIMIT 1)"
+        f"DELETE FROM {table} WHERE (tableoid, ctid) ="
+        f" (SELECT tableoid, ctid FROM {table} WHERE ledger_id IS NOT NULL LIMIT 1)"
     )
     (found,) = reconciler.run(later)
     assert (found.kind, found.expected - found.found) == ("ledger_vs_store", 1)
