@@ -13,7 +13,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -109,10 +109,12 @@ class Parts:
         """The factory of units of work."""
         from data.administration import Administration
         from data.uow import UnitsOfWork
+        from data.working_days import WorkingDays
         from streams.feeds.checking import topics_of_feed
 
         administration = Administration(self.accounts, topics_of_feed)
-        return UnitsOfWork(self.database, self.audit, administration, finder.place_of)
+        working = WorkingDays(self.database, self.settings.timezone)
+        return UnitsOfWork(self.database, self.audit, administration, finder.place_of, working)
 
     def feed_world(self) -> Any:
         """What adapters of feeds are given."""
@@ -168,7 +170,9 @@ class Parts:
         from data.questions.answers import StoreQuestions
         from incidents.service import City, CityService
 
-        questions = StoreQuestions(self.database, finder.place_of, extra, lambda: facts.path, self.try_feed())
+        questions = StoreQuestions(
+            self.database, finder.place_of, extra, lambda: facts.path, self.try_feed(), self.settings.timezone
+        )
         city = City(facts.number_pattern, self.settings.timezone, facts.path)
         return CityService(self.units_of_work(finder), questions, clock, city)
 
@@ -627,13 +631,16 @@ def relay(s: Settings, args: argparse.Namespace) -> int:
     """Outbox → bus and live state; escalations, indicators, checks."""
     from data.backlog import backlog
     from data.clockwork import TIMERS, Clockwork
+    from data.map_layers import roads_of
     from data.outbox import Outbox
     from data.reconcile import READING_TOPICS, Reconciler
     from data.storage import broker_usage, bus_usage, files_usage, store_usage
+    from incidents.deadlines import announce_unpublished, recount_deadlines
     from incidents.outages import file_outages
     from incidents.ports import BusUnavailable
     from incidents.selfcheck import file_mismatches
-    from incidents.triage import escalate_due
+    from incidents.shifted_sources import file_shifted
+    from incidents.triage import escalate_due, raise_supervisions
     from streams.relay import Relay, Timer
 
     stop = stop_on_signals()
@@ -645,7 +652,7 @@ def relay(s: Settings, args: argparse.Namespace) -> int:
 
     def escalate(now: datetime) -> int:
         with units() as uow:
-            return escalate_due(uow, now)
+            return escalate_due(uow, now) + raise_supervisions(uow, now)
 
     def file_standing(now: datetime) -> int:
         with units() as uow:
@@ -654,6 +661,19 @@ def relay(s: Settings, args: argparse.Namespace) -> int:
     def file_stopped(now: datetime, watching_since: datetime) -> int:
         with units() as uow:
             return file_outages(uow, facts.path, now, watching_since)
+
+    def file_moved(now: datetime) -> int:
+        with units() as uow:
+            return file_shifted(uow, facts.path, now, partial(roads_of, parts.database))
+
+    looked = 0
+
+    def tend_deadlines(now: datetime) -> int:
+        nonlocal looked
+        with units() as uow:
+            announced = announce_unpublished(uow, facts.path, now)
+            done, looked = recount_deadlines(uow, now, looked)
+        return announced + done
 
     clockwork = Clockwork(
         parts.database,
@@ -664,6 +684,8 @@ def relay(s: Settings, args: argparse.Namespace) -> int:
         escalate,
         file_standing,
         file_stopped,
+        file_moved,
+        tend_deadlines,
         {
             "store": lambda: store_usage(parts.database, s.store_disk, s.store_capacity_gb),
             "bus": lambda: bus_usage(inspector.usage, s.bus_capacity_gb),
@@ -848,12 +870,50 @@ def pole(s: Settings, args: argparse.Namespace) -> int:
     return 0
 
 
+def workdays(s: Settings, args: argparse.Namespace) -> int:
+    """Enter the working days of a year as the State Council published them."""
+    from incidents.handling_commands import SaveWorkingYear
+    from incidents.model import Rejected
+
+    service, actor = at_the_server(s, "workdays")
+    try:
+        off, work = (_days(told) for told in (args.off, args.work))
+        done = service.handle(SaveWorkingYear(args.year, off, work, args.source), actor, "cli")
+    except (Rejected, ValueError) as error:
+        print(f"workdays: {error}", file=sys.stderr)
+        return 1
+    print(f"{done['year']}\t{done['off']} weekdays off\t{done['work']} weekend days worked")
+    return 0
+
+
+def _days(told: Sequence[str]) -> list[str]:
+    """Dates and ranges BEGIN..END (of weekdays, where a range holds other days too) as dates. Raises ValueError."""
+    from datetime import date, timedelta
+
+    found: list[str] = []
+    for one in told:
+        begin, _, end = one.partition("..")
+        day, last = date.fromisoformat(begin), date.fromisoformat(end or begin)
+        while day <= last:
+            if not end or day.weekday() < 5:
+                found.append(day.isoformat())
+            day += timedelta(days=1)
+    return found
+
+
 def import_table(s: Settings, args: argparse.Namespace) -> int:
-    """Look at a table of devices or cameras (CSV, XLSX), or with --confirm store all of it or nothing."""
+    """Look at a table of devices or cameras (CSV, XLSX) or at boundaries (GeoJSON, a Shapefile in a ZIP), or with
+    --confirm store all of it or nothing."""
     import base64
 
-    from incidents.commands import ImportCameras, ImportDevices
+    from incidents.catalogue_commands import ImportCatalogue
+    from incidents.commands import ImportBoundaries, ImportCameras, ImportDevices
     from incidents.model import Rejected
+
+    boundaries = args.what == "boundaries"
+    if boundaries and not (args.level and args.crs):
+        print("import boundaries: --level and --crs must be given", file=sys.stderr)
+        return 2
 
     try:
         content = Path(args.file).read_bytes()
@@ -861,8 +921,15 @@ def import_table(s: Settings, args: argparse.Namespace) -> int:
         print(f"import: {args.file}: {error.strerror}", file=sys.stderr)
         return 1
     service, actor = at_the_server(s, "import")
-    make = ImportCameras if args.what == "cameras" else ImportDevices
-    command = make(base64.b64encode(content).decode(), Path(args.file).name, args.confirm)
+    encoded, name = base64.b64encode(content).decode(), Path(args.file).name
+    command: object = ImportBoundaries(
+        encoded, args.level, args.crs, name, args.code_field, args.name_field, args.parent_field, args.confirm
+    )
+    if args.what == "catalogue":
+        command = ImportCatalogue(encoded, name, args.name, confirm=args.confirm)
+    elif not boundaries:
+        make = ImportCameras if args.what == "cameras" else ImportDevices
+        command = make(encoded, name, args.confirm)
     try:
         answer: dict[str, Any] = service.handle(command, actor, "rest")
     except Rejected as refused:
@@ -870,9 +937,27 @@ def import_table(s: Settings, args: argparse.Namespace) -> int:
         print(f"import: {refused}", file=sys.stderr)
     for fault in answer.get("faults", ()):
         print(f"row {fault['row']}: {fault['column']}={fault['value']!r} must be {fault['rule']}")
+    for row in answer.get("odd", ()):
+        print(f"row {row['row']}: {row['code']}: limit {row['limit']!r} is for a person: {row['why']}")
     for row in answer.get("notes", ()):
         print(f"row {row['row']}: unusual: {', '.join(row['notes'])}")
-    if "rows" in answer:
+    for kind in ("overlaps", "gaps", "outside"):
+        for spot in answer.get(kind, ())[: args.show]:
+            whose = ", ".join(spot["codes"]) or "nobody beside it"
+            print(f"{kind}: {spot['area_m2']:,} m² at {spot['lon']}, {spot['lat']}: {whose}")
+        if answer.get(f"{kind}_count"):
+            print(f"{kind}: {answer[f'{kind}_count']} in all, {answer[f'{kind}_m2']:,} m²")
+    for table, moved in answer.get("moved", {}).items():
+        print(f"{table}: {moved} lie in another cell now")
+    if "standards" in answer:
+        parts = ("standards", "classes", "assumed", "several_units")
+        print(
+            ", ".join(f"{answer[part]} {part.replace('_', ' ')}" for part in parts),
+            f"{len(answer['odd'])} odd",
+            sep=", ",
+        )
+        print(f"stored as catalogue {answer['catalogue']}" if answer.get("stored") else "nothing stored")
+    elif "rows" in answer:
         told = ", ".join(f"{answer[how]} {how}" for how in ("new", "changed", "same", "faulty"))
         print(f"{answer['rows']} rows: {told}; {'stored' if answer.get('stored') else 'nothing stored'}")
     return 0 if answer.get("faulty") == 0 else 1
@@ -1055,9 +1140,25 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("--name", default="")
     sub.add_argument("--remove", metavar="REASON", default="", help="take it apart; its devices stay")
     sub = add("import", import_table)
-    sub.add_argument("what", choices=("devices", "cameras"))
+    sub.add_argument("what", choices=("devices", "cameras", "boundaries", "catalogue"))
     sub.add_argument("file")
     sub.add_argument("--confirm", action="store_true", help="store it, unless anything is wrong")
+    from incidents.areas import LEVELS
+
+    sub.add_argument("--level", choices=LEVELS[1:], help="boundaries: what they are")
+    sub.add_argument("--crs", choices=("wgs84", "cgcs2000", "gcj02"), help="boundaries: of their coordinates")
+    sub.add_argument("--name", default="", help="catalogue: what it is called")
+    sub.add_argument("--code-field", default="", help="boundaries: column of the code")
+    sub.add_argument("--name-field", default="", help="boundaries: column of the name")
+    sub.add_argument("--parent-field", default="", help="boundaries: column of the code of the area above")
+    sub.add_argument("--show", type=int, default=20, help="boundaries: gaps and overlaps to list, each")
+    sub = add("workdays", workdays)
+    sub.add_argument("year", type=int)
+    sub.add_argument("--off", nargs="+", default=[], metavar="DAY", help="free weekdays, also as BEGIN..END")
+    sub.add_argument(
+        "--work", nargs="*", default=[], metavar="DAY", help="weekend days that are worked (调休)"
+    )
+    sub.add_argument("--source", required=True, help="where it was published, for the audit log")
     sub = add("newbus", newbus)
     sub.add_argument("--confirm", metavar="REASON", default="", help="do it; why goes into the audit log")
     add("backup", backup).add_argument("file")

@@ -93,20 +93,20 @@ def _show(app: Dash, deps: DashDeps) -> None:
 
 def _press(app: Dash, deps: DashDeps) -> None:
     @app.callback(
-        Output(ids.TOASTS, "children"),
-        Output(ids.DESK_FOLLOW, "data"),
-        Output(ids.DESK_ACT_REASON, "value"),
-        Input(ids.DESK_PRESS, "data"),
-        State(ids.DESK_ACT_REASON, "value"),
-        State(ids.DESK_ACT_CLASS, "value"),
-        State(ids.DESK_ACT_LEVEL, "value"),
+        output=(
+            Output(ids.TOASTS, "children"),
+            Output(ids.DESK_FOLLOW, "data"),
+            Output(ids.DESK_ACT_REASON, "value"),
+        ),
+        inputs={"pressed": Input(ids.DESK_PRESS, "data")},
+        state={"form": {name: State(*part) for name, part in ids.DESK_FORM.items()}},
         prevent_initial_call=True,
     )
-    def press(pressed: Data | None, reason: str | None, class_code: str | None, level: int | None) -> Any:
+    def press(pressed: Data | None, form: Data) -> Any:
         if not pressed:
             raise PreventUpdate
         view = view_of(deps)
-        command = command_of(pressed, reason or "", class_code or "", level)
+        command = command_of(pressed, form, view.timezone)
         deps.handle(command, view.actor, "desk")
         done = view.t("desk.done", action=view.word("action", pressed["action"]))
         return [pieces.toast(done)], {"id": pressed["id"], "done": pressed["action"]}, ""
@@ -214,7 +214,9 @@ def _file(app: Dash, deps: DashDeps) -> None:
     def file_report(_n: int, *values: Any) -> Any:
         view = view_of(deps)
         answer = deps.handle(report_of(*values), view.actor, "desk")
-        told = pieces.toast(view.t("intake.filed", number=answer["number"]))
+        told = pieces.toast(
+            view.t("intake.joined" if answer["joined"] else "intake.filed", number=answer["number"])
+        )
         return {"id": answer["id"], "number": answer["number"]}, [told]
 
     react: Any = app.clientside_callback  # Dash does not type it

@@ -47,6 +47,8 @@ TIMERS: Final = (
     ("reconcile", 30.0),
     ("mismatches", 5.0),
     ("outages", 5.0),
+    ("shifted", 1800.0),
+    ("deadlines", 60.0),
     ("quarantine", 5.0),
     ("storage", 60.0),
     ("device_health", 15.0),
@@ -56,8 +58,8 @@ TIMERS: Final = (
 
 
 class Clockwork:
-    """The clock's work of one city. `escalate_due`, `file_mismatches` and `file_outages` (now, watching
-    since) run in units of work of their own.
+    """The clock's work of one city. `escalate_due`, `file_mismatches`, `file_outages` (now, watching
+    since) `file_shifted` and `tend_deadlines` run in units of work of their own.
 
     `zone`: the city's, by which a day begins.
     """
@@ -72,6 +74,8 @@ class Clockwork:
         escalate_due: Callable[[datetime], int],
         file_mismatches: Callable[[datetime], int],
         file_outages: Callable[[datetime, datetime], int],
+        file_shifted: Callable[[datetime], int],
+        tend_deadlines: Callable[[datetime], int],
         rooms: Mapping[str, Callable[[], Usage | None]],
         zone: tzinfo,
         audit: Audit,
@@ -84,6 +88,8 @@ class Clockwork:
         self._escalate_due = escalate_due
         self._file_mismatches = file_mismatches
         self._file_outages = file_outages
+        self._file_shifted = file_shifted
+        self._tend_deadlines = tend_deadlines
         self._watching_since: datetime | None = None
         self._rooms = rooms
         self._zone = zone
@@ -183,6 +189,14 @@ class Clockwork:
         """A feed that stopped becomes an incident of those who run the platform; its return is noted there."""
         self._watching_since = self._watching_since or now
         self._file_outages(now, self._watching_since)
+
+    def shifted(self, now: datetime) -> None:
+        """A feed whose points look shifted becomes an incident of those who run the platform."""
+        self._file_shifted(now)
+
+    def deadlines(self, now: datetime) -> None:
+        """Deadlines that were not known, and years that are not."""
+        self._tend_deadlines(now)
 
     def quarantine(self, now: datetime) -> None:
         """Held messages: of what they are, and back to the bus those of devices that are registered by now."""

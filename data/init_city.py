@@ -19,13 +19,13 @@ from typing import Any, Final
 import shapely
 
 from data.accounts import Accounts
-from data.administration import LEVELS
 from data.database import Cursor, Database, json, many
 from data.init_poles import load_poles
 from data.locks import Lock
 from data.registry import bump
 from data.sample_city import read_city
 from data.sessions import token_hash
+from incidents.areas import LEVELS
 from incidents.numbering import DEFAULT_PATTERN, BadPattern, check_pattern
 from incidents.video import SAMPLE_URL
 

@@ -12,14 +12,18 @@ from data import cameras
 from data.administration import Administration
 from data.audit import Audit
 from data.camera_import import import_cameras
+from data.catalogue_import import standards_of
 from data.database import Cursor, Database, dicts, json, many
 from data.feed_states import feed_facts
 from data.incident_rows import COLUMNS, live_item, to_incident, to_row
 from data.locks import Lock
+from data.occurrences import StoredOccurrences, report_of
 from incidents import commands as c
 from incidents.lifecycle import DEFAULT_STAGE_LIMITS_MIN
 from incidents.model import Actor, ClockKind, Incident, Place, Policy, Rejected, TimelineEntry
-from incidents.storeports import EventClass, Intake, StandingMismatch, WatchedFeed
+from incidents.occurrence import Report
+from incidents.storeports import EventClass, FilingStandard, Intake, SentPoints, StandingMismatch, WatchedFeed
+from incidents.working_time import WorkingTime
 
 PlaceOf = Callable[[float, float], Place]
 CAMERA_HANDLERS: Final[dict[type, cameras.Handler]] = {**cameras.HANDLERS, c.ImportCameras: import_cameras}
@@ -32,24 +36,41 @@ _UPDATE = (
 )
 _SELECT = f"SELECT id, {', '.join(COLUMNS)} FROM incidents"
 
-_INTAKE = (
+_INTAKE_ROW = (
     "SELECT id, kind, channel, class_code, level, device, camera, title, text, lon, lat, address, cell, area_path,"
     " time, received_at, correlation_id, source, message_id, photos, history, alarm_kind FROM intake"
-    " WHERE incident_id IS NULL AND aside = '' ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED"
 )
+_INTAKE = (
+    f"{_INTAKE_ROW} WHERE incident_id IS NULL AND aside = '' ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED"
+)
+
+
+def _intake(row: dict[str, Any]) -> Intake:
+    place = Place(*(row.pop(name) for name in ("lon", "lat", "address", "cell", "area_path")))
+    return Intake(place=place, photos=tuple(row.pop("photos")), **row)
 
 
 class PgUnitOfWork:
     """`UnitOfWork` on an open transaction. The audit row is written last (its chain has one end)."""
 
     def __init__(
-        self, cursor: Cursor, audit: Audit, administration: Administration, place_of: PlaceOf
+        self,
+        cursor: Cursor,
+        audit: Audit,
+        administration: Administration,
+        place_of: PlaceOf,
+        working: WorkingTime,
     ) -> None:
         self._cursor = cursor
+        self._working = working
         self._audit = audit
         self._administration = administration
         self._place_of = place_of
         self.changed = False
+
+    def working(self) -> WorkingTime:
+        """See UnitOfWork."""
+        return self._working
 
     def _one(self, where: str, params: Sequence[Any]) -> Incident | None:
         self._cursor.execute(f"{_SELECT} {where}", params)
@@ -99,11 +120,7 @@ class PgUnitOfWork:
     def pending_intake(self, limit: int) -> list[Intake]:
         """See UnitOfWork."""
         self._cursor.execute(_INTAKE, (limit,))
-        found = []
-        for row in dicts(self._cursor):
-            place = Place(*(row.pop(name) for name in ("lon", "lat", "address", "cell", "area_path")))
-            found.append(Intake(place=place, photos=tuple(row.pop("photos")), **row))
-        return found
+        return [_intake(row) for row in dicts(self._cursor)]
 
     def shelf_of(self, camera: str, at: datetime) -> int | None:
         """See UnitOfWork."""
@@ -114,6 +131,63 @@ class PgUnitOfWork:
         )
         row = self._cursor.fetchone()
         return None if row is None else int(row[0])
+
+    def filing(self, class_code: str) -> None:
+        """See UnitOfWork."""
+        self._cursor.execute(
+            "SELECT pg_advisory_xact_lock(%s, hashtext(%s))", (Lock.MERGE, f"report:{class_code}")
+        )
+
+    def intake(self, intake_id: int, incident_id: int) -> Intake:
+        """See UnitOfWork."""
+        self._cursor.execute(f"{_INTAKE_ROW} WHERE id = %s AND incident_id = %s", (intake_id, incident_id))
+        rows = dicts(self._cursor)
+        if not rows:
+            raise Rejected("field", f"sources={intake_id}: is no source of this incident", field="sources")
+        return _intake(rows[0])
+
+    def report(self, intake_id: int) -> Report:
+        """See UnitOfWork."""
+        self._cursor.execute(
+            "SELECT id, time, lon, lat, class_code, text, title, address, reporter, channel, level, device, camera,"
+            " NULL AS class_level FROM intake WHERE id = %s",
+            (intake_id,),
+        )
+        return report_of(dicts(self._cursor)[0])
+
+    def occurrences(self) -> StoredOccurrences:
+        """See UnitOfWork."""
+        return StoredOccurrences(self._cursor)
+
+    def move_source(self, intake_id: int, incident_id: int, homes: Sequence[int]) -> None:
+        """See UnitOfWork."""
+        self._cursor.execute(
+            "UPDATE intake SET incident_id = %s, homes = %s WHERE id = %s",
+            (incident_id, list(homes), intake_id),
+        )
+
+    def keep_apart(self, incident_id: int, sources: frozenset[int]) -> None:
+        """See UnitOfWork."""
+        self._cursor.execute("UPDATE incidents SET apart = %s WHERE id = %s", (sorted(sources), incident_id))
+
+    def suggest_merge(
+        self, incident_id: int, other: int, score: float, reasons: Sequence[Mapping[str, Any]], now: datetime
+    ) -> None:
+        """See UnitOfWork."""
+        self._cursor.execute(
+            "INSERT INTO merge_suggestions (incident_id, other_id, score, reasons, at) VALUES (%s, %s, %s, %s, %s)"
+            " ON CONFLICT (incident_id, other_id) DO UPDATE SET score = EXCLUDED.score, reasons = EXCLUDED.reasons,"
+            " at = EXCLUDED.at WHERE merge_suggestions.answer = ''",
+            (incident_id, other, score, json(list(reasons)), now),
+        )
+
+    def answer_suggestion(self, incident_id: int, other: int, answer: str, login: str, now: datetime) -> None:
+        """See UnitOfWork."""
+        self._cursor.execute(
+            "UPDATE merge_suggestions SET answer = %s, answered_at = %s, answered_by = %s"
+            " WHERE (incident_id, other_id) IN ((%s, %s), (%s, %s))",
+            (answer, now, login, incident_id, other, other, incident_id),
+        )
 
     def set_aside(self, intake_id: int, shelf: int) -> None:
         """See UnitOfWork."""
@@ -195,6 +269,24 @@ class PgUnitOfWork:
         """See UnitOfWork."""
         self._cursor.execute("UPDATE feeds SET outage_intake = %s WHERE id = %s", (intake_id, feed))
 
+    def sent_points(self, since: datetime) -> list[SentPoints]:
+        """See UnitOfWork."""
+        self._cursor.execute(
+            "SELECT f.id, f.name, f.owner, p.lon, p.lat FROM (SELECT feed, array_agg(lon ORDER BY id) AS lon,"
+            " array_agg(lat ORDER BY id) AS lat FROM (SELECT id, feed, lon, lat, row_number() OVER"
+            " (PARTITION BY feed ORDER BY id DESC) AS age FROM intake WHERE received_at >= %s AND lon IS NOT NULL"
+            " AND feed <> '') sent WHERE age <= 10000 GROUP BY feed) p JOIN feeds f ON f.id = p.feed ORDER BY f.id",
+            (since,),
+        )
+        return [SentPoints(*row) for row in self._cursor.fetchall()]
+
+    def filed(self, source: str, message_id: str) -> bool:
+        """See UnitOfWork."""
+        self._cursor.execute(
+            "SELECT 1 FROM intake WHERE source = %s AND message_id = %s", (source, message_id)
+        )
+        return self._cursor.fetchone() is not None
+
     def incident_of(self, intake_id: int) -> int | None:
         """See UnitOfWork."""
         self._cursor.execute("SELECT incident_id FROM intake WHERE id = %s", (intake_id,))
@@ -234,6 +326,10 @@ class PgUnitOfWork:
         code, version, name, level, limit, clock, photo = row
         policy = Policy(code, version, limit, ClockKind(clock), photo, DEFAULT_STAGE_LIMITS_MIN)
         return EventClass(code, name, level, policy)
+
+    def standards(self, class_code: str) -> list[FilingStandard]:
+        """See UnitOfWork."""
+        return standards_of(self._cursor, class_code)
 
     def next_serial(self) -> int:
         """See UnitOfWork."""
@@ -358,6 +454,25 @@ class PgUnitOfWork:
         )
         return [to_incident(row) for row in self._cursor.fetchall()]
 
+    def without_deadline(self, after: int, limit: int) -> list[Incident]:
+        """See UnitOfWork."""
+        self._cursor.execute(
+            f"{_SELECT} WHERE id > %s AND handle_due_at IS NULL AND stage IN ('dispatched', 'taken', 'on_site')"
+            " AND (clock ->> 'since' IS NOT NULL OR clock ->> 'parked_until' IS NOT NULL)"
+            " ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED",
+            (after, limit),
+        )
+        return [to_incident(row) for row in self._cursor.fetchall()]
+
+    def late_supervisions(self, now: datetime, limit: int) -> list[Incident]:
+        """See UnitOfWork."""
+        self._cursor.execute(
+            f"{_SELECT} WHERE supervision_due_at < %s AND stage NOT IN ('closed', 'refused', 'void')"
+            " ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED",
+            (now, limit),
+        )
+        return [to_incident(row) for row in self._cursor.fetchall()]
+
     def audit(
         self, actor: Actor, action: str, thing: str, allowed: bool, detail: Mapping[str, Any], now: datetime
     ) -> None:
@@ -386,9 +501,15 @@ class UnitsOfWork:
     """Makes units of work; tells the relay (NOTIFY) when one has put something into the outbox."""
 
     def __init__(
-        self, database: Database, audit: Audit, administration: Administration, place_of: PlaceOf
+        self,
+        database: Database,
+        audit: Audit,
+        administration: Administration,
+        place_of: PlaceOf,
+        working: Callable[[], WorkingTime],
     ) -> None:
         self._database = database
+        self._working = working
         self._audit = audit
         self._administration = administration
         self._place_of = place_of
@@ -396,8 +517,9 @@ class UnitsOfWork:
     @contextmanager
     def __call__(self) -> Iterator[PgUnitOfWork]:
         """One unit of work."""
+        working = self._working()  # before the transaction: it may need a connection of its own
         with self._database.transaction() as cursor:
-            uow = PgUnitOfWork(cursor, self._audit, self._administration, self._place_of)
+            uow = PgUnitOfWork(cursor, self._audit, self._administration, self._place_of, working)
             yield uow
             if uow.changed:
                 cursor.execute("NOTIFY outbox")

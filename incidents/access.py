@@ -39,11 +39,21 @@ _SEE: Final = frozenset(
     }
 )
 _DESK: Final = frozenset(
-    {"incident.export", "incident.similar", "incident.search", "worker.see", "feed.see", "ledger.see"}
+    {
+        "incident.merge",
+        "incident.export",
+        "incident.similar",
+        "incident.search",
+        "worker.see",
+        "feed.see",
+        "ledger.see",
+    }
 )
 _FIELD: Final = frozenset(
     {"incident.take", "incident.arrive", "incident.handle", "incident.return", "incident.note", "photo.add"}
 )
+_UNIT: Final = frozenset({"incident.ask", "incident.answer", "incident.appeal"})
+"""What a unit's office does for its incidents, and nobody in the field."""
 
 RIGHTS: Final[dict[str, frozenset[str]]] = {
     "operator": _SEE
@@ -61,6 +71,8 @@ RIGHTS: Final[dict[str, frozenset[str]]] = {
         "person.unmask",
         "camera.shelve",
         "camera.ask",
+        "incident.call_back",
+        "incident.reopen",
     },
     "dispatcher": _SEE
     | _DESK
@@ -75,6 +87,7 @@ RIGHTS: Final[dict[str, frozenset[str]]] = {
         "incident.acknowledge",
         "incident.note",
         "incident.rank_workers",
+        "incident.grant",
         "photo.add",
         "person.unmask",
         "camera.shelve",
@@ -90,16 +103,24 @@ RIGHTS: Final[dict[str, frozenset[str]]] = {
         "incident.note",
         "incident.escalate",
         "incident.rank_workers",
+        "incident.grant",
+        "incident.supervise",
+        "evaluation.see",
+        "incident.reopen",
         "deadletter.see",
         "person.unmask",
         "camera.shelve",
         "camera.ask",
         "camera.answer",
     },
-    "unit_handler": _SEE | _FIELD | {"incident.rank_workers", "incident.search", "worker.see", "camera.ask"},
+    "unit_handler": _SEE
+    | _FIELD
+    | _UNIT
+    | {"incident.rank_workers", "incident.search", "worker.see", "camera.ask"},
     "grid_worker": (_SEE | _FIELD | {"incident.report", "position.report"}) - {"indicator.see"},
-    "evaluator": _SEE | {"incident.export", "incident.search", "ledger.see"},
-    "theme_owner": _SEE | {"incident.search", "feed.see", "ledger.see"},
+    "evaluator": _SEE
+    | {"incident.export", "incident.search", "ledger.see", "incident.decide_appeal", "evaluation.see"},
+    "theme_owner": _SEE | {"incident.search", "feed.see", "ledger.see", "evaluation.see"},
     "administrator": frozenset(
         {
             "status.see",
@@ -114,6 +135,8 @@ RIGHTS: Final[dict[str, frozenset[str]]] = {
             "account.manage",
             "unit.manage",
             "area.manage",
+            "calendar.manage",
+            "catalogue.manage",
             "device.manage",
             "device_type.manage",
             "feed.manage",
@@ -143,7 +166,7 @@ RIGHTS: Final[dict[str, frozenset[str]]] = {
 ACTIONS: Final = frozenset().union(*RIGHTS.values())
 """Every action some role may do; a command or query whose action is not here is refused for all."""
 
-_BY_UNIT: Final = frozenset(_FIELD - {"photo.add"})
+_BY_UNIT: Final = frozenset(_FIELD - {"photo.add"}) | _UNIT
 """Actions on an incident that only the unit holding it may do."""
 
 _OF_WHOM: Final = frozenset({"unit_handler", "grid_worker"})

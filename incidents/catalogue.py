@@ -56,6 +56,8 @@ class Standard:
     departments: tuple[str, ...]
     limit: Limit | Odd
     closing: str
+    text_of_limit: str = ""
+    """As the sheet has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +150,7 @@ def read_catalogue(
             Standard(
                 number, f"{subclass}-{numbers[subclass]}", kind, above["big_class"], above["small_class"],
                 row["condition"], names_in(row["units"]), names_in(row.get("departments", "")),
-                parse_limit(row["limit"], profile), row.get("closing", ""),
+                parse_limit(row["limit"], profile), row.get("closing", ""), row["limit"],
             )
         )  # fmt: skip
     return Catalogue(tuple(standards), tuple(faults))

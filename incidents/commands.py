@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
+from incidents import catalogue_commands, evaluation_queries, handling_commands
+
 
 @dataclass(frozen=True, slots=True)
 class ReportIncident:
@@ -33,13 +35,15 @@ class ReportIncident:
 
 @dataclass(frozen=True, slots=True)
 class AcceptIncident:
-    """受理/立案: take it on, under a class (its own one when empty); freezes the policy."""
+    """受理/立案: take it on, under a class (its own one when empty); freezes the policy. `standard`: the filing condition
+    that holds, asked for where the city's catalogue has several with different limits for the class."""
 
     id: int
     class_code: str = ""
     level: int | None = None
     version: int | None = None
     key: str = ""
+    standard: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -368,6 +372,22 @@ class ImportCameras:
 
 
 @dataclass(frozen=True, slots=True)
+class ImportBoundaries:
+    """Areas of one level with their outlines, out of GeoJSON or a zipped Shapefile (as base64). `crs`: wgs84, cgcs2000 or
+    gcj02; the `…_field`s name the file's columns ('': the usual names). Without `confirm` nothing is stored: the answer
+    says what would be, every fault, and the gaps and overlaps between the areas. With it, all are stored or none."""
+
+    content: str = field(metadata={"longest": 90_000_000})
+    level: str
+    crs: str
+    filename: str = ""
+    code_field: str = ""
+    name_field: str = ""
+    parent_field: str = ""
+    confirm: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class AdoptDevice:
     """Register an unknown device and put its held messages back on the bus, in one step.
 
@@ -587,6 +607,7 @@ COMMANDS: Final[dict[str, type]] = {
     "save_metric": SaveMetric,
     "import_devices": ImportDevices,
     "import_cameras": ImportCameras,
+    "import_boundaries": ImportBoundaries,
     "adopt_device": AdoptDevice,
     "release_held": ReleaseHeld,
     "reject_held": RejectHeld,
@@ -602,6 +623,8 @@ COMMANDS: Final[dict[str, type]] = {
     "request_view": RequestView,
     "answer_view": AnswerView,
     "open_view": OpenView,
+    **handling_commands.COMMANDS,
+    **catalogue_commands.COMMANDS,
 }
 
 
@@ -1027,6 +1050,7 @@ QUERIES: Final[dict[str, type]] = {
     "audit_log": AuditLog,
     "status": Status,
     "device_credentials": DeviceCredentials,
+    **evaluation_queries.QUERIES,
 }
 
 ACTION_OF: Final[dict[str, str]] = {
@@ -1063,6 +1087,7 @@ ACTION_OF: Final[dict[str, str]] = {
     "save_metric": "device_type.manage",
     "import_devices": "device.manage",
     "import_cameras": "camera.manage",
+    "import_boundaries": "area.manage",
     "adopt_device": "device.manage",
     "release_held": "deadletter.replay",
     "reject_held": "deadletter.replay",
@@ -1120,5 +1145,8 @@ ACTION_OF: Final[dict[str, str]] = {
     "audit_log": "audit.see",
     "status": "status.see",
     "device_credentials": "device.credential",
+    **handling_commands.ACTION_OF,
+    **catalogue_commands.ACTION_OF,
+    **evaluation_queries.ACTION_OF,
 }
 """Command or query → the right it asks for (incidents/access.py). A name missing here is refused for all."""

@@ -34,7 +34,7 @@ class Case:
     """What evaluation knows of an incident. Moments are aware; None: it has not happened.
 
     `filed_due_at` 受理, `dispatch_due_at` 派遣 and `check_due_at` 核查 are the limits of those stages, `handle_due_at` that
-    of handling, with what extensions and parking have added. `exempt`: an appeal was granted; it was overdue nevertheless.
+    of handling, with what extensions and parking have added. `exempt`: what an appeal was granted against (overdue, rework, return; '': none); it stays a fact nevertheless.
     """
 
     id: int
@@ -55,7 +55,7 @@ class Case:
     reworks: int = 0
     extensions: int = 0
     parked: bool = False
-    exempt: bool = False
+    exempt: str = ""
 
 
 def _by(done: datetime | None, due: datetime | None) -> bool:
@@ -88,7 +88,9 @@ FACTS: Final[Mapping[str, Fact]] = {
     "reworked": lambda c, p: c.reworks > 0,
     "extended": lambda c, p: c.extensions > 0,
     "parked": lambda c, p: c.parked,
-    "exempt": lambda c, p: c.exempt,
+    "exempt_overdue": lambda c, p: c.exempt == "overdue",
+    "exempt_rework": lambda c, p: c.exempt == "rework",
+    "exempt_return": lambda c, p: c.exempt == "return",
 }
 """Fact → whether it is true of an incident in a period. What is due counts in the period of its limit, done or not."""
 
@@ -196,16 +198,23 @@ def _f(
 
 SHIPPED: Final[Sequence[Formula]] = (
     _f("handle_rate", "处置率", "handled", "to_handle"),
-    _f("handle_on_time_rate", "按期处置率", "handled_on_time", "to_handle", "exempt"),
+    _f("handle_on_time_rate", "按期处置率", "handled_on_time", "to_handle", "exempt_overdue"),
     _f("close_rate", "结案率", "closed", "to_handle"),
-    _f("close_on_time_rate", "按期结案率", "closed_on_time", "to_handle", "parked exempt"),
+    _f("close_on_time_rate", "按期结案率", "closed_on_time", "to_handle", "parked exempt_overdue"),
     _f("file_on_time_rate", "按时立案率", "decided_on_time", "to_file"),
     _f("valid_report_rate", "有效上报率", "valid", "reported"),
     _f("dispatch_on_time_rate", "按期派遣率", "dispatched_on_time", "to_dispatch"),
-    _f("dispatch_right_rate", "准确派遣率", "dispatched_rightly", "to_dispatch"),
+    _f("dispatch_right_rate", "准确派遣率", "dispatched_rightly", "to_dispatch", "exempt_return"),
     _f("check_on_time_rate", "按期核查率", "checked_on_time", "to_check"),
-    _f("rework_rate", "返工率", "reworked", "to_handle", direction="down"),
-    _f("overdue_waiting_rate", "超期待处置率", "waits_overdue", "to_handle", direction="down"),
+    _f("rework_rate", "返工率", "reworked", "to_handle", "exempt_rework", direction="down"),
+    _f(
+        "overdue_waiting_rate",
+        "超期待处置率",
+        "waits_overdue",
+        "to_handle",
+        "exempt_overdue",
+        direction="down",
+    ),
     _f("extension_rate", "延期率", "extended", "to_handle", direction="down"),
 )
 """What a city begins with; another definition is another version of its own (FIELD E3: deployed products leave ten of

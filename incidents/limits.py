@@ -65,6 +65,13 @@ class Odd:
     why: str
 
 
+def limit_of(minutes: int, kind: ClockKind) -> Limit:
+    """A catalogue's limit in minutes as one of its clock: hours have 60, days 1440 of them, whatever a day's office hours."""
+    return Limit(
+        Decimal(minutes) / (60 if kind in (ClockKind.URGENT_HOUR, ClockKind.WORK_HOUR) else 1440), kind
+    )
+
+
 def parse_limit(text: str, profile: Mapping[str, ClockKind]) -> Limit | Odd:
     """A limit of a rule sheet. `profile`: bare unit → kind."""
     found = _LIMIT.fullmatch(text.translate(_FULL_WIDTH))

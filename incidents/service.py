@@ -12,21 +12,24 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
+from incidents import catalogue_commands, handling
 from incidents import commands as c
 from incidents.access import ANYWHERE, Thing, may
+from incidents.handling_commands import SaveWorkingYear
 from incidents.lifecycle import Step, advance
 from incidents.model import (
     REPORT_CHANNELS,
     Actor,
     Incident,
     Place,
+    Policy,
     Rejected,
     SourceKind,
     Stage,
     TimelineEntry,
 )
-from incidents.storeports import Intake, Questions, UnitOfWork, UnitOfWorkFactory
-from incidents.triage import open_incident
+from incidents.storeports import FilingStandard, Intake, Questions, UnitOfWork, UnitOfWorkFactory
+from incidents.triage import filed_or_joined
 
 NAME_OF: Final = {kind: name for table in (c.COMMANDS, c.QUERIES) for name, kind in table.items()}
 
@@ -66,6 +69,10 @@ class _Call:
 
     def step(self, number: int, step: Step, action: str, version: int | None) -> Incident:
         """Ask, advance, save, write the timeline, publish."""
+        return self.apply(self.incident(number, action, version), step)
+
+    def incident(self, number: int, action: str, version: int | None) -> Incident:
+        """An incident that this actor may act on so, in the version that was seen. Raises Rejected."""
         incident = self.uow.incident(number)
         require(self.actor, action, thing_of(incident))
         if version is not None and version != incident.version:
@@ -79,12 +86,12 @@ class _Call:
                 stage=str(incident.stage),
                 version=incident.version,
             )
-        return self.apply(incident, step)
+        return incident
 
     def apply(self, incident: Incident, step: Step) -> Incident:
         """Advance and write, without asking again (a second step of the same command)."""
         step = replace(step, cause_id=step.cause_id or self.cause)
-        changed, entry, events = advance(incident, step, self.actor, self.now)
+        changed, entry, events = advance(incident, step, self.actor, self.now, self.uow.working())
         self.uow.save(changed, incident.version)
         self.uow.append(changed.id, entry)
         for event in events:
@@ -159,13 +166,12 @@ def _report(call: _Call, command: c.ReportIncident) -> dict[str, Any]:
     )
     reporter = {"name": command.reporter_name, "phone": command.reporter_phone, "account": call.actor.login}
     number = call.uow.add_intake(intake, reporter, hashlib.sha256(repr(command).encode()).digest())
-    incident = open_incident(
-        call.uow, intake, call.actor, call.now, call.city.number_pattern, call.city.timezone
+    incident, joined = filed_or_joined(
+        call.uow, intake, number, call.actor, call.now, call.city.number_pattern, call.city.timezone
     )
-    call.uow.attach(number, incident.id)
     _photos(call, incident.id, command.photos, "report")
     call.uow.incident_changed(incident, call.now)
-    return _answer(incident)
+    return {**_answer(incident), "joined": joined}
 
 
 def _accept(call: _Call, command: c.AcceptIncident) -> dict[str, Any]:
@@ -177,11 +183,28 @@ def _accept(call: _Call, command: c.AcceptIncident) -> dict[str, Any]:
     step = Step(
         "accept",
         call.channel,
-        policy=found.policy,
+        policy=_by_standard(found.policy, call.uow.standards(code), command.standard),
         class_name=found.name,
         level=command.level or incident.level,
     )
     return _answer(call.step(command.id, step, "incident.accept", command.version))
+
+
+def _by_standard(policy: Policy, standards: Sequence[FilingStandard], wanted: str) -> Policy:
+    """The policy with the limit of the standard that holds. Raises Rejected(field) where one must be chosen."""
+    known = {standard.code: standard for standard in standards}
+    if wanted and wanted not in known:
+        rule = f"must be one of {', '.join(known)}" if known else "the class has no standards"
+        raise Rejected("field", f"standard={wanted!r}: {rule}", field="standard")
+    if not wanted and len({(s.limit_min, s.clock_kind) for s in standards}) > 1:
+        text = f"standard='': must be one of {', '.join(known)}, their limits differ"
+        raise Rejected("field", text, field="standard", standards=[asdict(s) for s in standards])
+    one = known.get(wanted) or (standards[0] if standards else None)
+    if one is None:
+        return policy
+    return replace(
+        policy, limit_min=one.limit_min, clock_kind=one.clock_kind, standard=one.code if wanted else ""
+    )
 
 
 def _refuse(call: _Call, command: c.RefuseIncident) -> dict[str, Any]:
@@ -259,6 +282,11 @@ def _note(call: _Call, command: c.NoteIncident) -> dict[str, Any]:
     return _answer(call.step(command.id, step, "incident.note", None))
 
 
+def _beside_the_way(call: _Call, command: Any) -> dict[str, Any]:
+    """延期, 挂账, 督办, 申诉, 回访, 重开: see `incidents/handling.py`."""
+    return _answer(handling.HANDLERS[type(command)](call, command))
+
+
 def _administer(call: _Call, command: Any) -> dict[str, Any]:
     return call.uow.administer(command, call.actor, call.now)
 
@@ -284,6 +312,9 @@ HANDLERS: Final[dict[type, Callable[[_Call, Any], dict[str, Any]]]] = {
     c.SaveArea: _administer,
     c.ReplayDeadLetter: _administer,
     c.DropDeadLetter: _administer,
+    **dict.fromkeys(handling.HANDLERS, _beside_the_way),
+    SaveWorkingYear: _administer,
+    **dict.fromkeys(catalogue_commands.COMMANDS.values(), _administer),
     c.IssueDeviceCredential: _administer,
     c.RotateDeviceCredential: _administer,
     c.RevokeDeviceCredential: _administer,
@@ -297,6 +328,7 @@ HANDLERS: Final[dict[type, Callable[[_Call, Any], dict[str, Any]]]] = {
     c.SaveMetric: _administer,
     c.ImportDevices: _administer,
     c.ImportCameras: _administer,
+    c.ImportBoundaries: _administer,
     c.AdoptDevice: _administer,
     c.ReleaseHeld: _administer,
     c.RejectHeld: _administer,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,7 +10,10 @@ from typing import Any, Protocol
 
 from incidents.access import Thing
 from incidents.feeds import FeedFacts
-from incidents.model import Actor, Incident, Place, Policy, TimelineEntry
+from incidents.model import Actor, ClockKind, Incident, Place, Policy, TimelineEntry
+from incidents.occurrence import Occurrence, Report
+from incidents.occurrence_index import Occurrences
+from incidents.working_time import WorkingTime
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +81,43 @@ class WatchedFeed:
     outage: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class FilingStandard:
+    """A row of the published catalogue: under which condition a class is filed, who may handle it, within which limit."""
+
+    code: str
+    condition: str
+    units: tuple[str, ...]
+    limit_min: int
+    clock_kind: ClockKind
+    assumed: bool
+    closing: str
+
+
+@dataclass(frozen=True, slots=True)
+class SentPoints:
+    """Where the reports of a feed say that things are: degrees EPSG:4326 as stored, that is after what the feed tells as
+    its system."""
+
+    feed: str
+    name: str
+    owner: str
+    lon: Sequence[float]
+    lat: Sequence[float]
+
+
+class StoredOccurrences(Occurrences, Protocol):
+    """`Occurrences` of a store: also by id."""
+
+    def whole(self, ids: Iterable[int]) -> Mapping[int, Occurrence]:
+        """Id → occurrence, whatever its stage; without sources it is not there."""
+
+
 class UnitOfWork(Protocol):
     """One transaction. Leaving the `with` block normally commits; an exception undoes everything."""
+
+    def working(self) -> WorkingTime:
+        """The city's working time, as it is known now."""
 
     def incident(self, number: int) -> Incident:
         """The incident, locked until the end. Raises Rejected(not_found)."""
@@ -101,6 +139,32 @@ class UnitOfWork(Protocol):
 
     def shelf_of(self, camera: str, at: datetime) -> int | None:
         """The shelf a camera lay on when it sensed something; None: it was in use."""
+
+    def filing(self, class_code: str) -> None:
+        """Whoever files a report of this class as well waits until the end: two at once must see one another."""
+
+    def intake(self, intake_id: int, incident_id: int) -> Intake:
+        """A source of an incident. Raises Rejected(field) when it is none of it."""
+
+    def report(self, intake_id: int) -> Report:
+        """A source as merging sees it."""
+
+    def occurrences(self) -> StoredOccurrences:
+        """The open incidents as merging sees them."""
+
+    def move_source(self, intake_id: int, incident_id: int, homes: Sequence[int]) -> None:
+        """A source belongs to another incident now; `homes`: where it was before."""
+
+    def keep_apart(self, incident_id: int, sources: frozenset[int]) -> None:
+        """Sources that a person has separated from an incident."""
+
+    def suggest_merge(
+        self, incident_id: int, other: int, score: float, reasons: Sequence[Mapping[str, Any]], now: datetime
+    ) -> None:
+        """The two may be one; a pair that was answered stays answered."""
+
+    def answer_suggestion(self, incident_id: int, other: int, answer: str, login: str, now: datetime) -> None:
+        """What a person said of the two, whichever of them it was suggested for."""
 
     def set_aside(self, intake_id: int, shelf: int) -> None:
         """This source was sensed by a shelved camera: kept and counted, never triaged."""
@@ -126,6 +190,12 @@ class UnitOfWork(Protocol):
     def outage_filed(self, feed: str, intake_id: int | None) -> None:
         """The feed's outage was filed as this source; None: it is over."""
 
+    def sent_points(self, since: datetime) -> list[SentPoints]:
+        """The points of every feed's reports that came in since then, of each feed the newest ten thousand."""
+
+    def filed(self, source: str, message_id: str) -> bool:
+        """Was a source of this name and message filed before?"""
+
     def incident_of(self, intake_id: int) -> int | None:
         """The incident a source belongs to; None: triage has not come to it yet."""
 
@@ -139,6 +209,9 @@ class UnitOfWork(Protocol):
 
     def event_class(self, code: str) -> EventClass:
         """Newest version of a class. Raises Rejected(field)."""
+
+    def standards(self, class_code: str) -> list[FilingStandard]:
+        """The filing standards of a class in the published catalogue, in its order; none where it has no catalogue."""
 
     def next_serial(self) -> int:
         """Serial of the next incident number."""
@@ -175,6 +248,13 @@ class UnitOfWork(Protocol):
 
     def due_for_escalation(self, now: datetime, limit: int) -> list[Incident]:
         """Open incidents that may be due, locked; `lifecycle.escalation_due` decides."""
+
+    def without_deadline(self, after: int, limit: int) -> list[Incident]:
+        """Incidents whose handling clock runs and that have no deadline, with ids beyond `after`, locked, by id; those
+        that another process holds are left out."""
+
+    def late_supervisions(self, now: datetime, limit: int) -> list[Incident]:
+        """Open incidents whose 督办 was not answered in time, locked; those that another process holds are left out."""
 
     def audit(
         self, actor: Actor, action: str, thing: str, allowed: bool, detail: Mapping[str, Any], now: datetime

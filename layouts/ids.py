@@ -32,6 +32,11 @@ DESK_ACT: Final = "desk-act"
 DESK_ACT_REASON: Final = "desk-act-reason"
 DESK_ACT_CLASS: Final = "desk-act-class"
 DESK_ACT_LEVEL: Final = "desk-act-level"
+DESK_ACT_UNTIL: Final = "desk-act-until"
+DESK_ACT_DEGREE: Final = "desk-act-degree"
+DESK_ACT_HOURS: Final = "desk-act-hours"
+DESK_ACT_AGAINST: Final = "desk-act-against"
+DESK_ACT_SATISFACTION: Final = "desk-act-satisfaction"
 DESK_TILES: Final = "desk-tiles"
 DESK_SEARCH: Final = "desk-search"
 DESK_SEARCH_ASK: Final = "desk-search-ask"
@@ -144,3 +149,23 @@ ADMIN_PHONE: Final = "admin-phone"
 ADMIN_AREA: Final = "admin-area"
 ADMIN_PARENT: Final = "admin-parent"
 ADMIN_LEVEL: Final = "admin-level"
+
+EVALUATION_BEGIN: Final = "evaluation-begin"
+EVALUATION_END: Final = "evaluation-end"
+EVALUATION_BY: Final = "evaluation-by"
+EVALUATION_TOTAL: Final = "evaluation-total"
+EVALUATION_GROUPS: Final = "evaluation-groups"
+EVALUATION_CASES: Final = "evaluation-cases"
+EVALUATION_BEHIND: Final = "evaluation-behind"
+
+DESK_FORM: Final = {
+    "reason": (DESK_ACT_REASON, "value"),
+    "class": (DESK_ACT_CLASS, "value"),
+    "level": (DESK_ACT_LEVEL, "value"),
+    "until": (DESK_ACT_UNTIL, "date"),
+    "degree": (DESK_ACT_DEGREE, "value"),
+    "hours": (DESK_ACT_HOURS, "value"),
+    "against": (DESK_ACT_AGAINST, "value"),
+    "satisfaction": (DESK_ACT_SATISFACTION, "value"),
+}
+"""Particular of a step → its field on the desk, and the field's property."""

@@ -10,6 +10,7 @@ from data.database import Database
 from data.questions import (
     device_registry,
     devices,
+    evaluation,
     incidents,
     leader,
     operations,
@@ -20,6 +21,7 @@ from data.questions import (
 from data.questions.context import Answer, Ask, TryFeed
 from incidents import commands as c
 from incidents.access import Thing
+from incidents.evaluation_queries import Evaluation, EvaluationCases
 from incidents.model import Actor, Place, Rejected
 
 ANSWERS: Final[dict[type, Answer]] = {
@@ -31,6 +33,7 @@ ANSWERS: Final[dict[type, Answer]] = {
     **series.ANSWERS,
     **operations.ANSWERS,
     **video.ANSWERS,
+    **evaluation.ANSWERS,
 }
 
 _NAMED: Final[dict[type, tuple[str, str, str]]] = {
@@ -61,19 +64,21 @@ class StoreQuestions:
         facts: Callable[[], dict[str, Any]],
         city_path: Callable[[], str],
         try_feed: TryFeed | None = None,
+        zone: str = "Asia/Shanghai",
     ) -> None:
         self._database = database
         self._place_of = place_of
         self._facts = facts
         self._city_path = city_path
         self._try_feed = try_feed
+        self._zone = zone
 
     def thing(self, query: object) -> Thing | None:
         """See Questions."""
         kind = type(query)
         if kind in _CITY_WIDE:
             return Thing(self._city_path())
-        if isinstance(query, c.Indicators):
+        if isinstance(query, c.Indicators | Evaluation | EvaluationCases):
             return self._area(query.area) if query.area else None
         named = _NAMED.get(kind)
         if named is None:
@@ -97,5 +102,5 @@ class StoreQuestions:
 
     def answer(self, query: object, actor: Actor, now: datetime) -> Any:
         """See Questions."""
-        ask = Ask(self._database, actor, now, self._place_of, self._facts, self._try_feed)
+        ask = Ask(self._database, actor, now, self._place_of, self._facts, self._zone, self._try_feed)
         return ANSWERS[type(query)](ask, query)

@@ -17,13 +17,15 @@ TryFeed = Callable[[str, str, SaveFeed | None], dict[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """One question on its way: the store, who asks, when; `place_of` finds the cell of a point."""
+    """One question on its way: the store, who asks, when; `place_of` finds the cell of a point;
+    `zone`: the city's, by which its days begin."""
 
     database: Database
     actor: Actor
     now: datetime
     place_of: Callable[[float, float], Place]
     facts: Callable[[], dict[str, Any]]
+    zone: str
     try_feed: TryFeed | None = None
     """None where no adapters are at hand."""
 

@@ -7,18 +7,21 @@ from datetime import datetime, timedelta
 from math import isfinite
 from typing import Any, Final
 
-from data.database import dicts
-from data.incident_rows import COLUMNS, live_item, to_incident
+from data.database import Cursor, dicts
+from data.incident_rows import COLUMNS, live_item, ms, to_incident
 from data.questions.context import Answer, Ask, bounded, contains
 from data.questions.video import cameras_seeing
 from data.scope import incident_scope
 from gis.cells import haversine_m
 from incidents import commands as c
 from incidents.access import ANYWHERE, Thing, may
+from incidents.clocks import as_of
 from incidents.indicators import WINDOW_DAYS
 from incidents.lifecycle import allowed_actions, is_overdue
 from incidents.model import Actor, Incident, Rejected, Stage
+from incidents.possible import is_possible
 from incidents.routing import Candidate, Responsibility, rank, route
+from incidents.supervision import is_late
 
 _FROM: Final = (
     " FROM incidents i LEFT JOIN units u ON u.code = i.unit LEFT JOIN accounts a ON a.login = i.worker"
@@ -53,7 +56,12 @@ COMMAND_OF: Final = {
     "reassign": "incident.reassign", "take": "incident.take", "arrive": "incident.arrive",
     "handle": "incident.handle", "return": "incident.return", "pass_check": "incident.check",
     "fail_check": "incident.check", "close": "incident.close", "void": "incident.void",
-    "acknowledge": "incident.acknowledge", "note": "incident.note",
+    "acknowledge": "incident.acknowledge", "note": "incident.note", "ask_extension": "incident.ask",
+    "ask_parking": "incident.ask", "grant_request": "incident.grant", "refuse_request": "incident.grant",
+    "unpark": "incident.grant", "supervise": "incident.supervise", "sign_supervision": "incident.answer",
+    "answer_supervision": "incident.answer", "end_supervision": "incident.supervise", "appeal": "incident.appeal",
+    "grant_appeal": "incident.decide_appeal", "refuse_appeal": "incident.decide_appeal",
+    "call_back": "incident.call_back", "reopen": "incident.reopen",
 }  # fmt: skip
 
 
@@ -79,11 +87,8 @@ def pressable(incident: Incident, actor: Actor) -> list[str]:
         right = COMMAND_OF.get(action)
         if right is None or not may(actor, right, thing):
             continue
-        if action == "acknowledge" and incident.acknowledged_by is not None:
-            continue
-        if action in ("pass_check", "fail_check") and incident.handled_by == actor.id:
-            continue
-        found.append(action)
+        if is_possible(incident, action, actor):
+            found.append(action)
     return found
 
 
@@ -121,8 +126,9 @@ def incident(ask: Ask, query: c.IncidentDetail) -> dict[str, Any]:
         detail["source_list"] = [_source(source, query.unmask) for source in dicts(cursor)]
         cursor.execute(
             "SELECT p.sha256, p.purpose, p.at, p.by_login, f.width, f.height FROM incident_photos p"
-            " JOIN photos f USING (sha256) WHERE p.incident_id = %s ORDER BY p.at",
-            (query.id,),
+            " JOIN photos f USING (sha256) WHERE p.incident_id = %s"
+            " OR p.incident_id IN (SELECT id FROM incidents WHERE merged_into = %s) ORDER BY p.at",
+            (query.id, query.id),
         )
         detail["photos"] = dicts(cursor)
         cursor.execute(
@@ -139,6 +145,7 @@ def incident(ask: Ask, query: c.IncidentDetail) -> dict[str, Any]:
         cursor.execute("SELECT phone FROM units WHERE code = %s", (found.unit,))
         phone = cursor.fetchone()
         detail["unit_phone"] = phone[0] if phone else ""
+        detail["suggested"], detail["merged_from"] = _pairs(cursor, found, ask.actor)
     policy = found.policy
     detail["text"] = found.text
     detail["cell"] = found.place.cell
@@ -147,12 +154,59 @@ def incident(ask: Ask, query: c.IncidentDetail) -> dict[str, Any]:
         "clock_kind": str(policy.clock_kind), "needs_photo": policy.needs_photo,
     }  # fmt: skip
     detail["returns"], detail["reworks"] = found.returns, found.reworks
+    detail |= _beside(found, ask.now)
     detail["needs_photo"] = bool(policy and policy.needs_photo)
     detail["actions"] = pressable(found, ask.actor)
     thing = Thing(found.place.area_path, found.unit, found.worker)
     detail["may_unmask"] = bool(may(ask.actor, "person.unmask", thing))
     detail["cameras"] = _seeing(ask, found)
     return detail
+
+
+_SUGGESTED: Final = (
+    "SELECT i.id, i.number, i.title, i.stage, i.level, i.address, i.sources, i.area_path, i.unit, i.worker, i.reported_at,"
+    " s.score, s.reasons FROM merge_suggestions s JOIN incidents i ON i.id = CASE WHEN s.incident_id = %(id)s"
+    " THEN s.other_id ELSE s.incident_id END WHERE (s.incident_id = %(id)s OR s.other_id = %(id)s) AND s.answer = ''"
+    " AND i.stage NOT IN ('closed', 'refused', 'void') ORDER BY s.score DESC, i.id LIMIT 5"
+)
+_MERGED: Final = "SELECT id, number, title, reported_at, area_path, unit, worker FROM incidents WHERE merged_into = %(id)s ORDER BY id"
+
+
+def _pairs(
+    cursor: Cursor, found: Incident, actor: Actor
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """(open incidents that may be the same, incidents whose sources came here), as far as this actor may merge them."""
+    answers = []
+    for question in (_SUGGESTED, _MERGED):
+        cursor.execute(question, {"id": found.id})
+        rows = []
+        for row in dicts(cursor):
+            thing = Thing(row.pop("area_path"), row.pop("unit"), row.pop("worker"))
+            if found.open and may(actor, "incident.merge", thing):
+                rows.append({**row, "reported_at": ms(row["reported_at"])})
+        answers.append(rows)
+    return answers[0], answers[1]
+
+
+def _beside(found: Incident, now: datetime) -> dict[str, Any]:
+    """What goes on beside the way; times in ms."""
+    asked, clock, supervision, appeal = found.asked, found.clock, found.supervision, found.appeal
+    runs = clock is not None and (clock.since is not None or clock.parked_until is not None)
+    return {
+        "asked": asked and {"kind": asked.kind, "reason": asked.reason, "at": ms(asked.at), "until": ms(asked.until)},
+        "clock": clock and {"extensions": clock.extensions, "parked_until": ms(as_of(clock, now).parked_until)},
+        "due_unknown": runs and found.handle_due_at is None,
+        "supervision": supervision and {
+            "level": supervision.level, "demand": supervision.demand, "at": ms(supervision.at),
+            "due_at": ms(supervision.due_at), "signed_at": ms(supervision.signed_at), "answer": supervision.answer,
+            "answered_at": ms(supervision.answered_at), "ended_at": ms(supervision.ended_at),
+            "late": is_late(supervision, now),
+        },
+        "appeal": appeal and {
+            "against": appeal.against, "reason": appeal.reason, "granted": appeal.granted, "why": appeal.why,
+        },
+        "satisfaction": found.satisfaction,
+    }  # fmt: skip
 
 
 def _seeing(ask: Ask, found: Incident) -> list[dict[str, Any]]:

@@ -35,6 +35,18 @@ PARTICULARS: Final[dict[str, tuple[str, ...]]] = {
     "fail_check": ("reason",),
     "reassign": ("reason",),
     "note": ("reason",),
+    "grant_request": (),
+    "refuse_request": ("reason",),
+    "unpark": ("reason",),
+    "ask_extension": ("reason",),
+    "ask_parking": ("until", "reason"),
+    "supervise": ("degree", "hours", "reason"),
+    "answer_supervision": ("reason",),
+    "appeal": ("against", "reason"),
+    "grant_appeal": ("reason",),
+    "refuse_appeal": ("reason",),
+    "call_back": ("satisfaction",),
+    "reopen": ("reason",),
 }
 """What an action asks for before it is done; 'class' only when the incident has none yet."""
 ON_DESK: Final = (
@@ -48,8 +60,24 @@ ON_DESK: Final = (
     "void",
     "note",
     "acknowledge",
+    "grant_request",
+    "refuse_request",
+    "unpark",
+    "ask_extension",
+    "ask_parking",
+    "supervise",
+    "sign_supervision",
+    "answer_supervision",
+    "end_supervision",
+    "appeal",
+    "grant_appeal",
+    "refuse_appeal",
+    "call_back",
+    "reopen",
 )
-WRONG: Final = ("refuse", "fail_check", "void")
+ON_PAIRS: Final = ("merge_into", "keep_separate", "separate")
+"""What is done with two incidents, on the lines that name the other one."""
+WRONG: Final = ("refuse", "fail_check", "void", "refuse_request", "refuse_appeal", "reopen")
 ICONS: Final = {
     "acknowledge": "bell-off",
     "accept": "clipboard-check",
@@ -61,6 +89,20 @@ ICONS: Final = {
     "fail_check": "corner-up-left",
     "reassign": "redo-2",
     "note": "note",
+    "grant_request": "check-check",
+    "refuse_request": "ban",
+    "unpark": "redo-2",
+    "ask_extension": "clock",
+    "ask_parking": "archive",
+    "supervise": "bell-ring",
+    "sign_supervision": "clipboard-check",
+    "answer_supervision": "send",
+    "end_supervision": "check-check",
+    "appeal": "corner-up-left",
+    "grant_appeal": "check-check",
+    "refuse_appeal": "ban",
+    "call_back": "user",
+    "reopen": "redo-2",
 }
 
 
@@ -84,7 +126,13 @@ def parts(view: View, incident: Row) -> tuple[Any, ...]:
     """Head, facts, photos, sources, timeline, actions: the children of the drawer's parts, in this order."""
     return (
         head(view, incident),
-        [ring(view, incident), stepper(view, incident), clocks(view, incident), facts(view, incident)],
+        [
+            ring(view, incident),
+            stepper(view, incident),
+            clocks(view, incident),
+            *pairs(view, incident),
+            facts(view, incident),
+        ],
         photos(view, incident),
         sources(view, incident),
         timeline(view, incident),
@@ -191,7 +239,10 @@ def clocks(view: View, incident: Row) -> Component | None:
         )
     due = incident.get("stage_due_at")
     if due is None:
-        return None
+        unknown = view.t("desk.deadline_unknown")
+        return (
+            html.Div(html.Span(unknown, className="lamp lamp--warn")) if incident.get("due_unknown") else None
+        )
     name = "handle" if incident["stage"] in ("dispatched", "taken", "on_site", "handled") else "stage"
     one = html.Div(
         [
@@ -202,6 +253,108 @@ def clocks(view: View, incident: Row) -> Component | None:
         className="clocks__one",
     )
     return html.Div(one, className="clocks")
+
+
+def pairs(view: View, incident: Row) -> list[Component]:
+    """Open incidents that may be the same one, each with why; and those that were merged into this one."""
+    out: list[Component] = []
+    for heading, rows, line in (
+        ("desk.part.suggested", incident.get("suggested") or [], _suggestion),
+        ("desk.part.merged", incident.get("merged_from") or [], _merged),
+    ):
+        if rows:
+            out.append(html.H3(view.t(heading, n=len(rows)), className="detail__h"))
+            out.append(html.Div([line(view, row) for row in rows], className="cy-list"))
+    return out
+
+
+def _pair(view: View, row: Row, why: str, *buttons: Component) -> Component:
+    number = html.Span(str(row["number"]), className="cy-num", **attrs({"data-copy": str(row["number"])}))
+    return html.Div(
+        [
+            html.Div(
+                [
+                    html.Div([number, " ", str(row["title"])], className="cy-item__title"),
+                    html.Div(why, className="cy-item__sub route__why"),
+                ],
+                className="cy-item__main",
+            ),
+            *buttons,
+        ],
+        className="cy-item",
+    )
+
+
+def _suggestion(view: View, row: Row) -> Component:
+    why = [view.t("desk.merge.score", n=round(float(row["score"]) * 100))]
+    why += [reason_words(view, reason) for reason in row["reasons"]]
+    merge = {"action": "merge_into", "other": row["id"], "needs": ["reason"]}
+    return _pair(
+        view,
+        row,
+        " · ".join(x for x in why if x),
+        pieces.button(view.word("action", "merge_into"), kind="small primary", act=merge),
+        pieces.button(
+            view.word("action", "keep_separate"),
+            kind="small",
+            act={"action": "keep_separate", "other": row["id"]},
+        ),
+    )
+
+
+def _merged(view: View, row: Row) -> Component:
+    act = {"action": "separate", "other": row["id"], "needs": ["reason"]}
+    button = pieces.button(view.word("action", "separate"), kind="small", act=act)
+    return _pair(view, row, view.moment(row["reported_at"], "%m-%d %H:%M"), button)
+
+
+def reason_words(view: View, reason: Row) -> str:
+    """A reason of merging (`incidents/merging.py` REASONS) in words; '' for one that only says what was compared."""
+    code = str(reason["code"])
+    values = {
+        name: f"{float(value):.0f}" if name.endswith("_m") else f"{float(value):.1f}"
+        for name, value in reason.items()
+        if isinstance(value, int | float) and not isinstance(value, bool)
+    }
+    if code == "text":
+        values = {"likeness": f"{float(reason['likeness']) * 100:.0f}"}
+    return view.t(f"merge.{code}", **values)
+
+
+def beside(view: View, incident: Row) -> list[tuple[str, Any]]:
+    """What goes on beside the way: what was asked, parking, 督办, 申诉, 回访; each with who waits for whom."""
+    found: list[tuple[str, Any]] = []
+    asked, clock = incident.get("asked"), incident.get("clock") or {}
+    if asked:
+        until = f" {view.moment(asked['until'], '%Y-%m-%d')}" if asked.get("until") else ""
+        text = f"{view.word('asked', asked['kind'])}{until} · {asked['reason']}"
+        found.append((view.t("desk.asked"), html.Span(text, className="lamp lamp--warn")))
+    if clock.get("parked_until"):
+        parked = view.t("desk.parked", until=view.moment(clock["parked_until"], "%Y-%m-%d"))
+        found.append((view.t("desk.parking"), html.Span(parked, className="lamp")))
+    if clock.get("extensions"):
+        found.append((view.t("desk.extension"), view.t("desk.extensions", n=clock["extensions"])))
+    if supervision := incident.get("supervision"):
+        found.append((view.word("supervision", supervision["level"]), _supervision(view, supervision)))
+    if appeal := incident.get("appeal"):
+        state = {None: "waits", True: "granted", False: "refused"}[appeal["granted"]]
+        words = [view.word("against", appeal["against"]), appeal["reason"], view.t(f"desk.appeal.{state}")]
+        found.append((view.t("desk.appeal"), " · ".join(x for x in (*words, appeal.get("why")) if x)))
+    if incident.get("satisfaction"):
+        found.append((view.t("desk.act.satisfaction"), view.word("satisfaction", incident["satisfaction"])))
+    return found
+
+
+def _supervision(view: View, found: Row) -> Component:
+    if found["ended_at"]:
+        lamp, state = "lamp", view.t("desk.supervision.ended")
+    elif found["answered_at"]:
+        lamp, state = "lamp lamp--warn", view.t("desk.supervision.answered", answer=found["answer"])
+    else:
+        lamp = "lamp lamp--wrong" if found["late"] else "lamp lamp--warn"
+        key = "signed" if found["signed_at"] else "unsigned"
+        state = view.t(f"desk.supervision.{key}", due=view.moment(found["due_at"]))
+    return html.Div([html.Div(str(found["demand"])), html.Span(state, className=lamp)])
 
 
 def facts(view: View, incident: Row) -> Component:
@@ -215,11 +368,7 @@ def facts(view: View, incident: Row) -> Component:
         else html.Span(view.t("word.unresolved_place"), className="lamp lamp--warn"),
     ]
     policy = incident.get("policy") or {}
-    limit = (
-        view.t("desk.limit", span=view.span(float(policy["limit_min"]) * 60))
-        if policy.get("limit_min")
-        else ""
-    )
+    limit = view.t("desk.limit", limit=limit_words(view, policy)) if policy.get("limit_min") else ""
     counts = [view.t(f"desk.{k}", n=incident[k]) for k in ("returns", "reworks") if incident.get(k)]
     return pieces.facts(
         (
@@ -244,6 +393,7 @@ def facts(view: View, incident: Row) -> Component:
                     className="cy-num",
                 ),
             ),
+            *beside(view, incident),
             (
                 view.t("desk.policy"),
                 " · ".join(
@@ -254,6 +404,12 @@ def facts(view: View, incident: Row) -> Component:
             ),
         )
     )
+
+
+def limit_words(view: View, policy: Row) -> str:
+    """A limit in the words of its clock: 2 紧急工作时, 3 工作日."""
+    per = 60 if policy["clock_kind"] in ("urgent_hour", "work_hour") else 1440
+    return view.t(f"clock.{policy['clock_kind']}", n=f"{float(policy['limit_min']) / per:g}")
 
 
 def cameras(view: View, incident: Row) -> list[Component]:
@@ -425,6 +581,7 @@ def _line(view: View, e: Row) -> list[Component | None]:
     to = str(detail.get("unit_name") or detail.get("unit") or "")
     person = str(detail.get("worker_name") or detail.get("worker") or "")
     wrong = view.word("wrong_field", detail["wrong_field"]) if detail.get("wrong_field") else ""
+    wrong = wrong or str(detail.get("number") or "")
     why = " · ".join(
         x for x in (view.word("desk.reason", e["reason"]) if e.get("reason") else "", wrong) if x
     )
@@ -461,7 +618,9 @@ def actions(view: View, incident: Row) -> list[Component]:
         if action == "dispatch" or (action == "acknowledge" and int(incident["level"]) <= 2):
             continue  # the dispatch panel and the ring have their own buttons
         kind = "primary" if action == leading else ("danger" if action in WRONG else "")
-        needs = [p for p in PARTICULARS.get(action, ()) if p == "reason" or not incident.get("class")]
+        needs = [
+            p for p in PARTICULARS.get(action, ()) if p not in ("class", "level") or not incident.get("class")
+        ]
         buttons.append(
             pieces.button(
                 [pieces.icon(ICONS[action]), view.word("action", action)],

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import dash_ag_grid as dag
 from dash import dcc, html
 from dash.development.base_component import Component
 
+from incidents.appeals import AGAINST
 from layouts import ids
 from layouts.desk.intake import intake
 from layouts.shell import frame, pieces
@@ -257,14 +259,31 @@ def _drawer(view: View) -> Component:
     )
 
 
+def _radios(id: str, options: Sequence[tuple[str, Any]], value: Any = None) -> Component:
+    made: list[Any] = [{"label": label, "value": one} for label, one in options]
+    return dcc.RadioItems(id=id, options=made, value=value, inline=True, className="radios")
+
+
+def _particulars(view: View) -> list[Component]:
+    """Of the steps beside the way: 挂账 until when, 督办 of which level and within how long, 申诉 against what, 回访."""
+    fields = (
+        ("until", dcc.DatePickerSingle(id=ids.DESK_ACT_UNTIL, display_format="YYYY-MM-DD", first_day_of_week=1)),
+        ("degree", _radios(ids.DESK_ACT_DEGREE, [(view.word("supervision", n), n) for n in (1, 2, 3)], 3)),
+        ("hours", dcc.Input(id=ids.DESK_ACT_HOURS, type="number", value=24, min=0.5, max=720, step=0.5,
+                            className="cy-input")),
+        ("against", _radios(ids.DESK_ACT_AGAINST, [(view.word("against", a), a) for a in AGAINST], AGAINST[0])),
+        ("satisfaction", _radios(ids.DESK_ACT_SATISFACTION,
+                                 [(view.word("satisfaction", n), n) for n in (5, 4, 3, 2, 1)])),
+    )  # fmt: skip
+    return [
+        html.Div(pieces.field(view.t(f"desk.act.{name}"), field), **attrs({"data-for": name}))
+        for name, field in fields
+    ]
+
+
 def _act_form(view: View) -> Component:
     """Particulars of the action about to be done; stays put while the detail around it reloads."""
-    level = dcc.RadioItems(
-        id=ids.DESK_ACT_LEVEL,
-        options=[{"label": view.word("level", n), "value": n} for n in (1, 2, 3, 4)],
-        inline=True,
-        className="radios",
-    )
+    level = _radios(ids.DESK_ACT_LEVEL, [(view.word("level", n), n) for n in (1, 2, 3, 4)])
     return html.Div(
         [
             html.Div(className="cy-h3", **attrs({"data-act-title": ""})),
@@ -281,6 +300,7 @@ def _act_form(view: View) -> Component:
                 **attrs({"data-for": "class"}),
             ),
             html.Div(pieces.field(view.t("word.level"), level), **attrs({"data-for": "level"})),
+            *_particulars(view),
             html.Div(
                 pieces.field(
                     view.t("word.reason"),

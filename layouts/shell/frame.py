@@ -38,6 +38,14 @@ TERMINALS: Final = (
         ("desk/cells.js",),
     ),
     Terminal("leader", "/leader", "incident.escalate", "theme-desk", "desk/leader.mjs", ("desk/leader.css",)),
+    Terminal(
+        "evaluation",
+        "/evaluation",
+        "evaluation.see",
+        "theme-desk",
+        "desk/evaluation.mjs",
+        ("desk/evaluation.css",),
+    ),
     Terminal("wall", "/wall", "live.see", "theme-wall", "wall/wall.mjs", ("wall/wall.css",)),
     Terminal(
         "ops", "/ops", "status.see", "theme-desk", "desk/ops.mjs", ("desk/ops.css",), ("desk/cells.js",)

@@ -35,6 +35,10 @@ BENCHES: tuple[str, ...] = (
     "gateway",
     "fuzz",
     "clocks",
+    "lifecycle",
+    "merging",
+    "routing",
+    "text",
 )
 
 Figures = dict[str, Any]

@@ -51,7 +51,7 @@ def test_what_is_due_counts_in_the_period_of_its_limit() -> None:
 
 
 def test_an_appeal_exempts_in_statistics_only() -> None:
-    granted = Case(1, at(1), handle_due_at=at(5), handled_at=at(6), closed_at=at(7), exempt=True)
+    granted = Case(1, at(1), handle_due_at=at(5), handled_at=at(6), closed_at=at(7), exempt="overdue")
     assert ids("handle_on_time_rate", granted) == ((), ())
     assert ids("handle_rate", granted) == ((1,), (1,))
     assert rate_of(FORMULAS["handle_on_time_rate"], [granted], OCTOBER).value is None, "no data is not zero"

@@ -391,7 +391,12 @@ def test_photos_of_every_purpose_are_in_one_row() -> None:
     assert [c.src for c in shown if type(c).__name__ == "Img"] == [f"/api/v1/photos/{'ab' * 32}"] * 3
     assert all(word in text_of(shown) for word in ("上报", "处置", "核查"))
     assert detail.parts(
-        view(), incident(photos=shots, policy={"limit_min": 120, "needs_photo": True}, returns=1)
+        view(),
+        incident(
+            photos=shots,
+            policy={"limit_min": 120, "clock_kind": "urgent_hour", "needs_photo": True},
+            returns=1,
+        ),
     )
 
 
@@ -405,10 +410,20 @@ def test_what_people_wrote_is_text_never_markup() -> None:
 
 def test_a_press_becomes_its_command_with_only_the_particulars_it_names() -> None:
     press = {"action": "accept", "id": 5, "version": 2, "with": ["class"]}
-    command = command_of(press, "typed for something else", "C0101", 1)
+    form = {"reason": "typed for something else", "class": "C0101", "level": 1, "satisfaction": 5}
+    command = command_of(press, form, "Asia/Shanghai")
     assert (command.id, command.class_code, command.level, command.version) == (5, "C0101", None, 2)  # type: ignore[attr-defined]
-    void = command_of({"action": "void", "id": 5, "with": ["reason"]}, "重复")
+    void = command_of({"action": "void", "id": 5, "with": ["reason"]}, {"reason": "重复"}, "Asia/Shanghai")
     assert void.reason == "重复"  # type: ignore[attr-defined]
+
+
+def test_a_day_of_the_form_begins_in_the_city() -> None:
+    press = {"action": "ask_parking", "id": 5, "version": 2, "with": ["until", "reason"]}
+    parking: Any = command_of(press, {"until": "2027-03-01", "reason": "雨季"}, "Asia/Shanghai")
+    assert parking.until.isoformat() == "2027-03-01T00:00:00+08:00"
+    for wrong in ("tomorrow", None, ""):
+        with pytest.raises(Rejected, match="until="):
+            command_of(press, {"until": wrong, "reason": "雨季"}, "Asia/Shanghai")
 
 
 def test_an_intake_form_becomes_a_report() -> None:
@@ -422,11 +437,11 @@ def test_an_intake_form_becomes_a_report() -> None:
 def test_an_unknown_press_is_refused() -> None:
     for action in ("__class__", "create_account", "", None):
         with pytest.raises(Rejected, match="no such button"):
-            command_of({"action": action, "id": 1})
+            command_of({"action": action, "id": 1}, {}, "Asia/Shanghai")
 
 
 def test_every_action_on_the_desk_has_a_command() -> None:
-    assert set(detail.ON_DESK) == set(COMMAND_OF)
+    assert {*detail.ON_DESK, *detail.ON_PAIRS} == set(COMMAND_OF)
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)

@@ -88,12 +88,13 @@ function pressed(busy) {
 }
 
 /** Open the form for the particulars of an action, or close it (null). */
-function act(action, needs = []) {
+function act(action, needs = [], rest = {}) {
   const form = document.getElementById('desk-act');
   if (!form) return;
   show(form, action !== null);
   form.dataset.action = action ?? '';
   form.dataset.needs = JSON.stringify(needs);
+  form.dataset.rest = JSON.stringify(rest);
   if (action === null) return;
   put(form.querySelector('[data-act-title]'), t(`action.${action}`));
   for (const part of form.querySelectorAll('[data-for]')) show(part, needs.includes(part.dataset.for));
@@ -112,7 +113,7 @@ function onAct(request) {
   if (request.camera) return tell('device-ask', request); // a button on a camera's card: done, and the card anew
   if (request.action === 'unmask') return tell('desk-selected', {id: selected, unmask: true});
   const needs = request.needs ?? [];
-  if (needs.length) return act(request.action, needs);
+  if (needs.length) return act(request.action, needs, request);
   press(request);
 }
 
@@ -126,7 +127,7 @@ function confirmAct() {
     return toast(t('desk.reason_needed'), 'warn');
   }
   reason.classList.remove('is-wrong');
-  press({action: form.dataset.action, with: needs});
+  press({...JSON.parse(form.dataset.rest), action: form.dataset.action, with: needs});
 }
 
 // ------------------------------------------------------------------ records, devices, cameras

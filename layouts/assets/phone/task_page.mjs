@@ -9,10 +9,14 @@ import {NEXT, incidentOf, tasks} from './my_tasks.mjs';
 import {dueTime, emptyState, levelBadge, outboxNotice, stageChip, toast, when} from './parts.mjs';
 import {distance, placeOf} from './task_list.mjs';
 
-const COMMAND = {take: 'take_incident', arrive: 'arrive_incident'};
+const COMMAND = {take: 'take_incident', arrive: 'arrive_incident', sign: 'sign_supervision'};
 const ICON = {take: 'take', arrive: 'arrive', finish: 'handle'};
 /** What `incident` answers as allowed action → what the phone offers. */
 const ACTION = {take: 'take', arrive: 'arrive', finish: 'handle'};
+
+const BESIDE = ['sign_supervision', 'answer_supervision', 'ask_extension'];
+const hasBeside = (incident) => (incident.supervision && !incident.supervision.ended_at) || incident.asked || incident.clock?.parked_until
+  || BESIDE.some((action) => incident.actions?.includes(action));
 
 export function taskPage(page, {queue}, id) {
   id = Number(id);
@@ -84,6 +88,19 @@ export function taskPage(page, {queue}, id) {
     h('p', {class: 'cy-faint'}, t('phone.reported', {time: when(incident.reported_at)}), incident.sources > 1 && ` · ${t('phone.sources', {n: incident.sources})}`),
     mapBlock(incident));
 
+  /** What waits beside the way: a demand to be signed for and answered, what was asked, parking. */
+  const besideBlock = ({supervision, asked, clock}, can) => h('section', {class: 'ph-block'},
+    supervision && !supervision.ended_at && h('div', {class: 'ph-demand', role: 'status'},
+      h('p', {class: 'ph-closing'}, icon('bell-ring'), h('span', {}, h('strong', {}, t(`supervision.${supervision.level}`)), ' ', supervision.demand)),
+      h('p', {class: supervision.late ? 'cy-error' : 'cy-faint'}, supervision.answered_at
+        ? t('phone.supervision.answered') : t('phone.supervision.due', {time: when(supervision.due_at)})),
+      h('div', {class: 'ph-second'},
+        can('sign_supervision') && h('button', {class: 'cy-button', type: 'button', disabled: Boolean(busy), onclick: () => press('sign')}, t('action.sign_supervision')),
+        can('answer_supervision') && h('a', {class: 'cy-button', href: `#/task/${id}/answer`}, icon('send'), t('action.answer_supervision')))),
+    asked && h('p', {class: 'cy-faint'}, t('phone.asked', {what: t(`asked.${asked.kind}`)})),
+    clock?.parked_until && h('p', {class: 'cy-faint'}, t('phone.parked', {time: when(clock.parked_until)})),
+    can('ask_extension') && h('a', {class: 'cy-button', href: `#/task/${id}/extension`}, icon('timer'), t('action.ask_extension')));
+
   const photoBlock = (photos) => h('section', {class: 'ph-block'},
     h('h3', {}, t('word.photos')),
     h('div', {class: 'cy-photos'}, photos.map((p, n) => h('figure', {},
@@ -105,6 +122,7 @@ export function taskPage(page, {queue}, id) {
       ...queue.of(id).map((e) => [`queue${e.seq}`, e.state, () => outboxNotice(e, queue)]),
       ['head', [detail.version, stage, classWords(detail)], () => headOf(detail, stage)],
       ['place', [detail.version, far, closing], () => placeBlock(detail, far, closing)],
+      hasBeside(detail) && ['beside', [detail.version, busy, detail.supervision?.late], () => besideBlock(detail, (action) => detail.actions?.includes(action))],
       photos.length > 0 && ['photos', photos.map((p) => p.sha256), () => photoBlock(photos)],
       ['timeline', [detail.version, detail.timeline?.length], () => h('section', {class: 'ph-block'}, h('h3', {}, t('word.timeline')), timeline(detail.timeline ?? []))],
     ];

@@ -1,0 +1,46 @@
+"""Commands of the event-class catalogue. See `incidents/commands.py`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class ImportCatalogue:
+    """Read a city's rule sheet (CSV, TSV, XLSX, as base64). `bare_day`, `bare_hour`: what a bare 天 and 小时 mean there;
+    such limits are marked assumed. Without `confirm` nothing is stored: the answer says what was understood."""
+
+    content: str = field(metadata={"longest": 12_000_000})
+    filename: str = ""
+    name: str = ""
+    bare_day: str = "work_day"
+    bare_hour: str = "work_hour"
+    confirm: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DecideLimit:
+    """A person reads a limit that was not understood, or corrects one, before the catalogue is published; with why."""
+
+    catalogue: int
+    code: str
+    amount: float
+    kind: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class PublishCatalogue:
+    """Its classes become the newest versions. Refused while a limit waits for a person."""
+
+    catalogue: int
+
+
+COMMANDS: Final[dict[str, type]] = {
+    "import_catalogue": ImportCatalogue,
+    "decide_limit": DecideLimit,
+    "publish_catalogue": PublishCatalogue,
+}
+ACTION_OF: Final[dict[str, str]] = dict.fromkeys(COMMANDS, "catalogue.manage")
+"""Command → right, see incidents/access.py."""

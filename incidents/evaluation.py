@@ -1,0 +1,111 @@
+"""Rates by area, unit, class and channel, each beside the period before and the year before (S17, FIELD E3).
+
+Every number keeps the ids behind it. A group nobody reported into has no rates, and no score: that is said, not counted as 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from incidents.formulas import SCORE, Case, Formula, Period, Rate, Score, rate_of
+
+LONGEST: Final = timedelta(days=366)
+
+
+class BadPeriod(ValueError):
+    """A period that cannot be evaluated: the text names field, value and rule."""
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """An incident with what evaluation is told by: area, the unit that had it last, class, how it came in."""
+
+    case: Case
+    area: str
+    unit: str
+    class_code: str
+    channel: str
+
+
+def _area_below(placed: Placed, area: str) -> str:
+    """The path one level below `area` that an incident lies in; `area` itself where nothing finer is known."""
+    rest = placed.area[len(area) :]
+    first, slash, _ = rest.partition("/")
+    return f"{area}{first}{slash}" if slash else area
+
+
+BY: Final[Mapping[str, Callable[[Placed, str], str]]] = {
+    "total": lambda placed, area: "",
+    "area": _area_below,
+    "unit": lambda placed, area: placed.unit,
+    "class": lambda placed, area: placed.class_code,
+    "channel": lambda placed, area: placed.channel,
+}
+"""What groups are made by → the group of an incident within an area."""
+
+Rates = Mapping[str, Rate]
+"""Formula → its rate."""
+
+
+def period_of(begin: date, end: date, zone: str) -> Period:
+    """From the beginning of `begin` to the end of `end`, in the city. Raises BadPeriod."""
+    if end < begin:
+        raise BadPeriod(f"end={end}: must not be before begin={begin}")
+    if end - begin >= LONGEST:
+        raise BadPeriod(f"end={end}: must be within {LONGEST.days} days from begin={begin}")
+    city = ZoneInfo(zone)
+    return Period(
+        datetime.combine(begin, time.min, city), datetime.combine(end + timedelta(days=1), time.min, city)
+    )
+
+
+def before(begin: date, end: date) -> tuple[date, date]:
+    """环比: the days of the same number right before; of whole months the month before."""
+    if begin.day == 1 and (end + timedelta(days=1)).day == 1:
+        last = begin - timedelta(days=1)
+        months = (end.year - begin.year) * 12 + end.month - begin.month
+        first = last.replace(day=1)
+        for _ in range(months):
+            first = (first - timedelta(days=1)).replace(day=1)
+        return first, last
+    length = end - begin + timedelta(days=1)
+    return begin - length, end - length
+
+
+def year_before(begin: date, end: date) -> tuple[date, date]:
+    """同比: the same days of the year before; the 29th of February is the 28th then."""
+    return _a_year_less(begin), _a_year_less(end)
+
+
+def _a_year_less(day: date) -> date:
+    try:
+        return day.replace(year=day.year - 1)
+    except ValueError:
+        return day.replace(year=day.year - 1, day=28)
+
+
+def rates_by(
+    by: str, area: str, found: Iterable[Placed], formulas: Mapping[str, Formula], period: Period
+) -> dict[str, dict[str, Rate]]:
+    """Group → formula → rate. Groups in order; those with an empty denominator everywhere are left out."""
+    group_of = BY[by]
+    groups: dict[str, list[Case]] = {}
+    for placed in found:
+        groups.setdefault(group_of(placed, area), []).append(placed.case)
+    made = {
+        group: {name: rate_of(formula, cases, period) for name, formula in formulas.items()}
+        for group, cases in sorted(groups.items())
+    }
+    return {group: rates for group, rates in made.items() if any(rate.denominator for rate in rates.values())}
+
+
+def ranked(
+    groups: Mapping[str, Rates], formulas: Mapping[str, Formula], score: Score = SCORE
+) -> list[tuple[str, float | None]]:
+    """(group, points), the best first; groups without a score behind, in order."""
+    points = [(group, score.points(rates, formulas)) for group, rates in groups.items()]
+    return sorted(points, key=lambda pair: (pair[1] is None, -(pair[1] or 0.0), pair[0]))

@@ -1,0 +1,38 @@
+"""Queries of evaluation 考评. See `incidents/commands.py`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """Every rate of a period (days `begin` to `end`, YYYY-MM-DD) in an area (default: the actor's own), by total, area,
+    unit, class or channel, beside the period before and the year before; scores and ranks; the formulas in force."""
+
+    begin: str
+    end: str
+    by: str = "area"
+    area: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationCases:
+    """The very incidents behind a number: `formula`, `part` (numerator | denominator | rest: of the denominator what is
+    not in the numerator), `group` as Evaluation names it."""
+
+    formula: str
+    begin: str
+    end: str
+    part: str = "denominator"
+    by: str = "total"
+    group: str = ""
+    area: str = ""
+    limit: int = 200
+    offset: int = 0
+
+
+QUERIES: Final[dict[str, type]] = {"evaluation": Evaluation, "evaluation_cases": EvaluationCases}
+ACTION_OF: Final[dict[str, str]] = dict.fromkeys(QUERIES, "evaluation.see")
+"""Query → right, see incidents/access.py."""

@@ -1,0 +1,158 @@
+"""What the commands of `handling_commands` do: each is one step of the life-cycle."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any, Final, Protocol
+
+from incidents import handling_commands as h
+from incidents.intake_merging import keep_separate, merge, take_apart
+from incidents.lifecycle import Step
+from incidents.model import Actor, Incident, Rejected
+from incidents.storeports import UnitOfWork
+from incidents.supervision import demanded
+from incidents.triage import open_incident
+
+
+class Call(Protocol):
+    """What a handler needs of the command on its way (`service._Call`)."""
+
+    @property
+    def actor(self) -> Actor:
+        """Who commands."""
+
+    @property
+    def now(self) -> Any:
+        """When (aware UTC)."""
+
+    @property
+    def channel(self) -> str:
+        """Through what."""
+
+    @property
+    def uow(self) -> UnitOfWork:
+        """The transaction."""
+
+    @property
+    def city(self) -> Any:
+        """Number pattern, time zone, path (`service.City`)."""
+
+    def incident(self, number: int, action: str, version: int | None) -> Incident:
+        """An incident that this actor may act on so, in the version that was seen. Raises Rejected."""
+
+    def step(self, number: int, step: Step, action: str, version: int | None) -> Incident:
+        """Ask, advance, save, write the timeline, publish."""
+
+
+def _take(call: Call, command: Any, name: str, **particulars: Any) -> Incident:
+    """One step of a command's incident, by the right of the command."""
+    step = Step(name, call.channel, **particulars)
+    return call.step(command.id, step, h.ACTION_OF[_NAME_OF[type(command)]], command.version)
+
+
+def _ask_parking(call: Call, command: h.AskParking) -> Incident:
+    if command.until.tzinfo is None:
+        raise Rejected(
+            "field", f"until={command.until.isoformat()!r}: must carry its offset from UTC", field="until"
+        )
+    return _take(call, command, "ask_parking", reason=command.reason.strip(), until=command.until)
+
+
+def _answer_request(call: Call, command: h.AnswerRequest) -> Incident:
+    name = "grant_request" if command.granted else "refuse_request"
+    return _take(call, command, name, reason=command.reason.strip())
+
+
+def _supervise(call: Call, command: h.SuperviseIncident) -> Incident:
+    demand = command.demand.strip()
+    if not demand:
+        raise Rejected("field", "demand='': say what is demanded", field="demand")
+    if not 0.5 <= command.hours <= 720:
+        raise Rejected("field", f"hours={command.hours:g}: must be from 0.5 to 720", field="hours")
+    found = demanded(command.level, demand, timedelta(hours=command.hours), call.actor.id, call.now)
+    return _take(call, command, "supervise", supervision=found, reason=demand)
+
+
+def _answer_appeal(call: Call, command: h.AnswerAppeal) -> Incident:
+    name = "grant_appeal" if command.granted else "refuse_appeal"
+    return _take(call, command, name, reason=command.reason.strip())
+
+
+def _lock(call: Call, first: int, *others: int) -> None:
+    """Incidents are locked in order of their ids: two people who merge them both ways must not wait for one another.
+
+    Whoever may not touch the first is told that, and nothing of the others.
+    """
+    for number in sorted({first, *others}):
+        try:
+            call.uow.incident(number)
+        except Rejected:
+            call.incident(first, "incident.merge", None)
+            raise
+
+
+def _merge(call: Call, command: h.MergeIncidents) -> Incident:
+    _lock(call, command.id, command.into)
+    incident = call.incident(command.id, "incident.merge", command.version)
+    into = call.incident(command.into, "incident.merge", None)
+    return merge(call.uow, incident, into, _why(command.reason), call.actor, call.channel, call.now)
+
+
+def _why(reason: str) -> str:
+    if not reason.strip():
+        raise Rejected("field", "reason='': say why", field="reason")
+    return reason.strip()
+
+
+def _separate(call: Call, command: h.SeparateSources) -> Incident:
+    _lock(call, command.id, *(() if command.back_to is None else (command.back_to,)))
+    incident = call.incident(command.id, "incident.merge", command.version)
+    if command.back_to is not None:
+        target = call.incident(command.back_to, "incident.merge", None)
+    else:
+        first = call.uow.intake(min(command.sources, default=0), incident.id)
+        target = open_incident(
+            call.uow,
+            first,
+            call.actor,
+            call.now,
+            call.city.number_pattern,
+            call.city.timezone,
+            keyed=False,
+        )
+    done = take_apart(
+        call.uow, incident, command.sources, target, _why(command.reason), call.actor, call.channel, call.now
+    )
+    call.uow.incident_changed(done, call.now)
+    return done
+
+
+def _keep_separate(call: Call, command: h.KeepSeparate) -> Incident:
+    _lock(call, command.id, command.other)
+    incident = call.incident(command.id, "incident.merge", None)
+    other = call.incident(command.other, "incident.merge", None)
+    keep_separate(call.uow, incident, other, call.actor, call.now)
+    return incident
+
+
+HANDLERS: Final[dict[type, Callable[[Any, Any], Incident]]] = {
+    h.AskExtension: lambda call, c: _take(call, c, "ask_extension", reason=c.reason.strip()),
+    h.AskParking: _ask_parking,
+    h.AnswerRequest: _answer_request,
+    h.EndParking: lambda call, c: _take(call, c, "unpark", reason=c.reason.strip()),
+    h.SuperviseIncident: _supervise,
+    h.SignSupervision: lambda call, c: _take(call, c, "sign_supervision"),
+    h.AnswerSupervision: lambda call, c: _take(call, c, "answer_supervision", reason=c.text.strip()),
+    h.EndSupervision: lambda call, c: _take(call, c, "end_supervision", reason=c.reason.strip()),
+    h.AppealIncident: lambda call, c: _take(call, c, "appeal", reason=c.reason.strip(), against=c.against),
+    h.AnswerAppeal: _answer_appeal,
+    h.CallBack: lambda call, c: _take(
+        call, c, "call_back", reason=c.text.strip(), satisfaction=c.satisfaction
+    ),
+    h.MergeIncidents: _merge,
+    h.SeparateSources: _separate,
+    h.KeepSeparate: _keep_separate,
+    h.ReopenIncident: lambda call, c: _take(call, c, "reopen", reason=c.reason.strip()),
+}
+_NAME_OF: Final = {kind: name for name, kind in h.COMMANDS.items()}

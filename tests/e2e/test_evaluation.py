@@ -1,0 +1,36 @@
+"""The evaluation page in Chromium: rates of the month, what they are made of, and the very incidents behind a number."""
+
+from __future__ import annotations
+
+from contextlib import closing
+
+from playwright.sync_api import Browser, expect
+
+from tests.e2e.browser import DESK_SIZE, at_terminal
+from tests.e2e.conftest import Running
+
+PROFILES = ("embedded",)
+"""A browser cannot tell the profiles apart; the contract suite asks every store."""
+
+
+def test_every_number_opens_its_incidents(running: Running, chrome: Browser) -> None:
+    with closing(running.person("operator")) as operator:
+        report = {"text": "考评样例：路灯不亮", "class_code": "C0102", "address": "考评路 1 号"}
+        filed = operator.command("report_incident", **report).json()
+        refused = operator.command("refuse_incident", id=filed["id"], reason="不在职责范围")
+        assert refused.status_code == 200, refused.text
+    with at_terminal(chrome, running.url, "evaluator", DESK_SIZE) as terminal:
+        running.log_in(terminal, "evaluator", "evaluation")
+        page = terminal.page
+        line = page.locator("#evaluation-total tr", has_text="有效上报率")
+        expect(line).to_contain_text("÷")
+        expect(line.locator(".behind")).to_have_count(2)
+        line.locator(".behind").last.click()
+        cases = page.locator("#evaluation-cases")
+        expect(cases).to_contain_text(filed["number"])
+        for group in ("单位", "小类", "来源", "区域"):
+            page.locator("#evaluation-by").get_by_text(group, exact=True).click()
+            expect(page.locator("#evaluation-groups thead")).to_contain_text(group)
+        page.locator("#evaluation-total tr", has_text="有效上报率").locator(".behind").last.click()
+        expect(cases).to_contain_text(filed["number"])
+        page.screenshot(path=running.artifacts / "evaluation.png")
