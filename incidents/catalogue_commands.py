@@ -1,4 +1,4 @@
-"""Commands of the event-class catalogue. See `incidents/commands.py`."""
+"""Commands and queries of the event-class catalogue. See `incidents/commands.py`."""
 
 from __future__ import annotations
 
@@ -37,10 +37,22 @@ class PublishCatalogue:
     catalogue: int
 
 
+@dataclass(frozen=True, slots=True)
+class FilingStandards:
+    """The filing standards of a class in the city's published catalogue, in its order: condition, possible units, limit and
+    its clock, what closes it, and whether the result needs a photo. None where the city has no catalogue of the class."""
+
+    class_code: str
+
+
 COMMANDS: Final[dict[str, type]] = {
     "import_catalogue": ImportCatalogue,
     "decide_limit": DecideLimit,
     "publish_catalogue": PublishCatalogue,
 }
-ACTION_OF: Final[dict[str, str]] = dict.fromkeys(COMMANDS, "catalogue.manage")
-"""Command → right, see incidents/access.py."""
+QUERIES: Final[dict[str, type]] = {"filing_standards": FilingStandards}
+ACTION_OF: Final[dict[str, str]] = {
+    **dict.fromkeys(COMMANDS, "catalogue.manage"),
+    "filing_standards": "catalogue.see",
+}
+"""Command or query → right, see incidents/access.py."""
