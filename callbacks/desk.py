@@ -7,7 +7,7 @@ from typing import Any, Final
 from dash import ClientsideFunction, Dash, Input, Output, State
 from dash.exceptions import PreventUpdate
 
-from callbacks import desk_assisting, desk_batch, desk_compare, desk_standards
+from callbacks import desk_assisting, desk_batch, desk_compare, desk_persons, desk_standards
 from callbacks.dash_errors import emptying
 from callbacks.dash_view import DashDeps, view_of
 from callbacks.desk_camera import camera_of
@@ -41,6 +41,7 @@ def register(app: Dash, deps: DashDeps) -> None:
     desk_assisting.register(app, deps)
     desk_batch.register(app, deps)
     desk_compare.register(app, deps)
+    desk_persons.register(app, deps)
 
 
 def _show(app: Dash, deps: DashDeps) -> None:
@@ -64,8 +65,7 @@ def _show(app: Dash, deps: DashDeps) -> None:
         if not selected or not selected.get("id"):
             return None, *([None] * len(parts))
         view = view_of(deps)
-        question = c.IncidentDetail(int(selected["id"]), bool(selected.get("unmask")))
-        incident = deps.service.ask(question, view.actor)
+        incident = deps.service.ask(c.IncidentDetail(int(selected["id"])), view.actor)
         return detail.shown(incident), *detail.parts(view, incident)
 
     @app.callback(

@@ -15,6 +15,7 @@ from incidents.clocks import Clock
 from incidents.concessions import Request
 from incidents.escalation import waits_for_leader
 from incidents.model import ClockKind, Incident, Place, Policy, Stage
+from incidents.privacy import mask_text
 from incidents.supervision import Supervision
 
 COLUMNS: Final = (
@@ -115,7 +116,7 @@ def live_item(incident: Incident, unit_name: str | None, worker_name: str | None
         "number": incident.number,
         "class": incident.class_code,
         "class_name": incident.class_name,
-        "title": incident.title,
+        "title": mask_text(incident.title),
         "address": place.address,
         "stage": str(incident.stage),
         "level": incident.level,

@@ -214,6 +214,21 @@ class PgUnitOfWork:
             "UPDATE intake SET aside = 'failed', aside_why = %s WHERE id = %s", (why[:2000], intake_id)
         )
 
+    def people_of(self, incident_id: int) -> list[dict[str, str]]:
+        """See UnitOfWork."""
+        self._cursor.execute(
+            "SELECT coalesce(reporter ->> 'name', '') AS name, coalesce(reporter ->> 'phone', '') AS phone, channel,"
+            " text FROM intake WHERE incident_id = %s AND kind = 'report' ORDER BY id LIMIT 200",
+            (incident_id,),
+        )
+        return dicts(self._cursor)
+
+    def names_of(self, intake_id: int) -> tuple[str, ...]:
+        """See UnitOfWork."""
+        self._cursor.execute("SELECT reporter ->> 'name' FROM intake WHERE id = %s", (intake_id,))
+        row = self._cursor.fetchone()
+        return (row[0],) if row and row[0] else ()
+
     def keep_apart(self, incident_id: int, sources: frozenset[int]) -> None:
         """See UnitOfWork."""
         self._cursor.execute("UPDATE incidents SET apart = %s WHERE id = %s", (sorted(sources), incident_id))

@@ -632,13 +632,10 @@ COMMANDS: Final[dict[str, type]] = {
 
 @dataclass(frozen=True, slots=True)
 class IncidentDetail:
-    """One incident: fields, policy, timeline, sources, photos, orders, what this actor may press now.
-
-    `unmask`: show the reporter's name and phone in full (needs the right; written to the audit log).
-    """
+    """One incident: fields, policy, timeline, sources, photos, orders, what this actor may press now. People are masked
+    in it: see UnmaskIncident."""
 
     id: int
-    unmask: bool = False
 
 
 @dataclass(frozen=True, slots=True)

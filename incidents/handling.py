@@ -155,6 +155,7 @@ def _separate(call: Call, command: h.SeparateSources) -> Incident:
             call.city.number_pattern,
             call.city.timezone,
             keyed=False,
+            names=call.uow.names_of(first.id),
         )
     done = take_apart(
         call.uow, incident, command.sources, target, _why(command.reason), call.actor, call.channel, call.now

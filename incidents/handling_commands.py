@@ -218,6 +218,14 @@ class KeepSeparate:
 
 
 @dataclass(frozen=True, slots=True)
+class UnmaskIncident:
+    """Names, phones and texts of an incident's reporters in full, with the reason, which the audit log keeps."""
+
+    id: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class SaveWorkingYear:
     """The working days of a year, as published: `off` are weekdays that are free, `work` weekend days that are worked
     (调休), each as YYYY-MM-DD. Replaces what the store has of the year; deadlines that were not known are computed."""
@@ -249,6 +257,7 @@ COMMANDS: Final[dict[str, type]] = {
     "merge_incidents": MergeIncidents,
     "separate_sources": SeparateSources,
     "keep_separate": KeepSeparate,
+    "unmask_incident": UnmaskIncident,
     "save_working_year": SaveWorkingYear,
 }
 
@@ -273,6 +282,7 @@ ACTION_OF: Final[dict[str, str]] = {
     "merge_incidents": "incident.merge",
     "separate_sources": "incident.merge",
     "keep_separate": "incident.merge",
+    "unmask_incident": "person.unmask",
     "save_working_year": "calendar.manage",
 }
 """Command → right, see incidents/access.py."""

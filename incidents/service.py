@@ -16,7 +16,7 @@ from incidents import assisting, catalogue_commands, handling
 from incidents import commands as c
 from incidents.access import ANYWHERE, Thing, may
 from incidents.handling import attach_photos
-from incidents.handling_commands import SaveWorkingYear
+from incidents.handling_commands import SaveWorkingYear, UnmaskIncident
 from incidents.lifecycle import Step, advance
 from incidents.model import (
     REPORT_CHANNELS,
@@ -281,6 +281,13 @@ def _note(call: _Call, command: c.NoteIncident) -> dict[str, Any]:
     return _answer(call.step(command.id, step, "incident.note", None))
 
 
+def _unmask(call: _Call, command: UnmaskIncident) -> dict[str, Any]:
+    incident = call.incident(command.id, "person.unmask", None)
+    if not command.reason.strip():
+        raise Rejected("field", "reason='': say why you must know", field="reason")
+    return {**_answer(incident), "text": incident.text, "people": call.uow.people_of(incident.id)}
+
+
 def _beside_the_way(call: _Call, command: Any) -> dict[str, Any]:
     """延期, 挂账, 督办, 申诉, 回访, 重开: see `incidents/handling.py`."""
     return _answer(handling.HANDLERS[type(command)](call, command))
@@ -312,6 +319,7 @@ HANDLERS: Final[dict[type, Callable[[_Call, Any], dict[str, Any]]]] = {
     c.ReplayDeadLetter: _administer,
     c.DropDeadLetter: _administer,
     **dict.fromkeys(handling.HANDLERS, _beside_the_way),
+    UnmaskIncident: _unmask,
     SaveWorkingYear: _administer,
     **dict.fromkeys(catalogue_commands.COMMANDS.values(), _administer),
     c.IssueDeviceCredential: _administer,
@@ -405,10 +413,6 @@ class CityService:
         thing = self._questions.thing(query)
         if thing is not None:
             require(actor, action, thing)
-        if isinstance(query, c.IncidentDetail) and query.unmask:
-            require(actor, "person.unmask", thing or ANYWHERE)
-            with self._units() as uow:
-                uow.audit(actor, "person.unmask", f"incident:{query.id}", True, {}, now)
         return self._questions.answer(query, actor, now)
 
 

@@ -173,6 +173,12 @@ class UnitOfWork(Protocol):
     def set_failed(self, intake_id: int, why: str) -> None:
         """This source cannot be triaged: kept with the reason, and not tried again."""
 
+    def people_of(self, incident_id: int) -> list[dict[str, str]]:
+        """Who reported, unmasked: {name, phone, channel, text} of every source, in order."""
+
+    def names_of(self, intake_id: int) -> tuple[str, ...]:
+        """What the reporter of a source is called, if anything."""
+
     def keep_apart(self, incident_id: int, sources: frozenset[int]) -> None:
         """Sources that a person has separated from an incident."""
 

@@ -8,6 +8,7 @@ shelved opens and joins nothing, whenever it arrives.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -17,6 +18,7 @@ from incidents.lifecycle import Step, advance, escalation_due, file_report
 from incidents.merging import Band
 from incidents.model import Actor, Incident, Rejected, SourceKind, Stage, TimelineEntry
 from incidents.numbering import incident_number
+from incidents.privacy import mask_text
 from incidents.selfcheck import LEDGER_CLASS, check_source, file_check
 from incidents.storeports import EventClass, Intake, Undone, UnitOfWork
 
@@ -136,7 +138,8 @@ def filed_or_joined(
         incident = uow.incident(decision.occurrence)
         if incident.open:  # somebody may have closed it since it was looked for
             return joined_by(uow, incident, intake, intake_id, decision, actor, now), True
-    incident = open_incident(uow, intake, actor, now, pattern, timezone)
+    names = uow.names_of(intake_id) if intake.kind == SourceKind.REPORT else ()
+    incident = open_incident(uow, intake, actor, now, pattern, timezone, names=names)
     uow.attach(intake_id, incident.id)
     suggest(uow, incident, decision, now)
     return incident, False
@@ -188,15 +191,17 @@ def open_incident(
     timezone: str,
     *,
     keyed: bool = True,
+    names: Sequence[str] = (),
 ) -> Incident:
     """File a new incident from its first source. The caller attaches the source and publishes. `keyed`: what the same
-    thing senses next joins it; false where another open one has that key.
+    thing senses next joins it; false where another open one has that key. `names`: of who reports it.
 
     A report of the past keeps its own time; nobody could have answered it in time, so it starts without a due time
     and as acknowledged: nothing escalates and no bell rings until somebody takes it up.
     """
     known = _class_of(uow, intake, actor)
-    title = (intake.title or intake.text).strip().replace("\n", " ")[:60]
+    # A title goes everywhere, also where no text does: it never tells who reported.
+    title = mask_text((intake.title or intake.text).strip().replace("\n", " "), names)[:60]
     incident = Incident(
         id=0,
         number=incident_number(pattern, now, uow.next_serial(), timezone),

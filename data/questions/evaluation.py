@@ -13,6 +13,7 @@ from incidents.evaluation import BY, BadPeriod, Placed, before, period_of, ranke
 from incidents.evaluation_queries import Evaluation, EvaluationCases
 from incidents.formulas import SCORE, SHIPPED, Formula, Period, Rate, in_force
 from incidents.model import Rejected
+from incidents.privacy import masked
 
 PARTS: Final = ("numerator", "denominator", "rest")
 
@@ -157,7 +158,7 @@ def evaluation_cases(ask: Ask, query: EvaluationCases) -> dict[str, Any]:
         "overdue",
         "unit",
     )
-    found = [dict(zip(names, row, strict=True)) for row in rows]
+    found: list[dict[str, Any]] = [masked(dict(zip(names, row, strict=True))) for row in rows]
     for row in found:
         row["reported_at"], row["closed_at"] = ms(row["reported_at"]), ms(row["closed_at"])
     return {"rows": found, "total": len(ids), "formula": _formula(formulas[query.formula])}

@@ -21,6 +21,7 @@ from incidents.indicators import WINDOW_DAYS
 from incidents.lifecycle import allowed_actions, is_overdue
 from incidents.model import Actor, Incident, Rejected, Stage
 from incidents.possible import is_possible
+from incidents.privacy import mask_name, mask_phone, mask_text, masked
 from incidents.routing import Candidate, Responsibility, rank, route
 from incidents.service import thing_of
 from incidents.supervision import is_late
@@ -96,16 +97,6 @@ def pressable(incident: Incident, actor: Actor) -> list[str]:
     return found
 
 
-def mask_name(name: str) -> str:
-    """林** for a name."""
-    return name[:1] + "**" if name else ""
-
-
-def mask_phone(phone: str) -> str:
-    """Only the last three digits stay readable."""
-    return re.sub(r"\d(?=\d{3})", "*", phone)
-
-
 def incident(ask: Ask, query: c.IncidentDetail) -> dict[str, Any]:
     """See IncidentDetail."""
     with ask.database.transaction() as cursor:
@@ -127,7 +118,9 @@ def incident(ask: Ask, query: c.IncidentDetail) -> dict[str, Any]:
             " LIMIT 200",
             (query.id,),
         )
-        detail["source_list"] = [_source(source, query.unmask) for source in dicts(cursor)]
+        sources = dicts(cursor)
+        names = {str(source["reporter"].get("name") or "") for source in sources}
+        detail["source_list"] = [_source(source) for source in sources]
         cursor.execute(
             "SELECT p.sha256, p.purpose, p.at, p.by_login, f.width, f.height FROM incident_photos p"
             " JOIN photos f USING (sha256) WHERE p.incident_id = %s"
@@ -168,7 +161,8 @@ def incident(ask: Ask, query: c.IncidentDetail) -> dict[str, Any]:
     thing = thing_of(found)
     detail["may_unmask"] = bool(may(ask.actor, "person.unmask", thing))
     detail["cameras"] = _seeing(ask, found)
-    return detail
+    hidden: dict[str, Any] = masked(detail, names)
+    return hidden
 
 
 _SUGGESTED: Final = (
@@ -191,7 +185,8 @@ def _pairs(
         for row in dicts(cursor):
             thing = Thing(row.pop("area_path"), row.pop("unit"), row.pop("worker"))
             if found.open and may(actor, "incident.merge", thing):
-                rows.append({**row, "reported_at": ms(row["reported_at"])})
+                hidden = {"title": mask_text(row["title"]), "reported_at": ms(row["reported_at"])}
+                rows.append({**row, **hidden})
         answers.append(rows)
     return answers[0], answers[1]
 
@@ -242,11 +237,10 @@ def _seeing(ask: Ask, found: Incident) -> list[dict[str, Any]]:
     return rows
 
 
-def _source(source: dict[str, Any], unmask: bool) -> dict[str, Any]:
+def _source(source: dict[str, Any]) -> dict[str, Any]:
     reporter = source.pop("reporter")
-    name, phone = str(reporter.get("name", "")), str(reporter.get("phone", ""))
-    source["reporter_name"] = name if unmask else mask_name(name)
-    source["reporter_phone"] = phone if unmask else mask_phone(phone)
+    source["reporter_name"] = mask_name(str(reporter.get("name") or ""))
+    source["reporter_phone"] = mask_phone(str(reporter.get("phone") or ""))
     return source
 
 
@@ -389,9 +383,24 @@ def my_tasks(ask: Ask, query: c.MyTasks) -> dict[str, Any]:
         if paths
         else {}
     )
+    said = _names(ask, [task["id"] for task in tasks])
+    tasks = [masked(task, said.get(task["id"], ())) for task in tasks]
     for task in tasks:
         task["area_names"] = [names[path] for path in _prefixes(task["area"]) if path in names]
     return {"rows": tasks, "total": len(tasks)}
+
+
+def _names(ask: Ask, ids: list[int]) -> dict[int, list[str]]:
+    """Incident → the names of who reported it."""
+    if not ids:
+        return {}
+    return dict(
+        ask.database.query(
+            "SELECT incident_id, array_agg(DISTINCT reporter ->> 'name') FROM intake WHERE incident_id = ANY(%s)"
+            " AND coalesce(reporter ->> 'name', '') <> '' GROUP BY incident_id",
+            (ids,),
+        )
+    )
 
 
 def my_reports(ask: Ask, query: c.MyReports) -> dict[str, Any]:
@@ -464,7 +473,9 @@ def similar_incidents(ask: Ask, query: c.SimilarIncidents) -> dict[str, Any]:
             )
             scored.append(item)
     scored.sort(key=lambda item: -item["score"])
-    return {"rows": scored[:5], "total": len(scored)}
+    said = _names(ask, [item["id"] for item in scored[:5]])
+    rows = [masked(item, said.get(item["id"], ())) for item in scored[:5]]
+    return {"rows": rows, "total": len(scored)}
 
 
 def route_incident(ask: Ask, query: c.RouteIncident) -> dict[str, Any]:

@@ -449,16 +449,16 @@ def cameras(view: View, incident: Row) -> list[Component]:
 
 
 def reporter(view: View, incident: Row) -> Component | str:
-    """Who reported, masked unless this request was allowed to unmask."""
+    """Who reported, masked; who may know asks for it with a reason (layouts/desk/persons.py)."""
     people = [
         f"{s.get('reporter_name') or ''} {s.get('reporter_phone') or ''}".strip()
         for s in incident.get("source_list", [])
     ]
     known = list(dict.fromkeys(p for p in people if p))
-    if not known:
+    if not known and "**" not in str(incident.get("text")):
         return ""
-    text = html.Span("、".join(known) if view.lang == "zh" else ", ".join(known), className="cy-num")
-    if not any("*" in p for p in known) or not incident.get("may_unmask"):
+    text = html.Span(view.t("desk.comma").join(known), className="cy-num")
+    if not incident.get("may_unmask"):
         return text
     return html.Span(
         [
@@ -466,7 +466,7 @@ def reporter(view: View, incident: Row) -> Component | str:
             pieces.button(
                 [pieces.icon("eye"), view.t("desk.unmask")],
                 kind="ghost small",
-                act={"action": "unmask"},
+                act={"action": "unmask", "needs": ["reason"]},
                 title=view.t("desk.unmask.hint"),
             ),
         ],

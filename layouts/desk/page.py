@@ -43,6 +43,7 @@ _STORES: Final = (
     ids.DESK_PRESS,
     ids.DESK_FOLLOW,
     ids.DESK_SEARCH_ASK,
+    ids.DESK_UNMASK,
     ids.DESK_BATCH,
     ids.DESK_COMPARE,
     ids.RECORDS_ASK,
@@ -264,6 +265,7 @@ def _drawer(view: View) -> Component:
             html.Header(id=ids.DESK_HEAD, className="detail__head"),
             html.Div(
                 [
+                    html.Div(id=ids.DESK_PERSONS, className="detail__part"),
                     html.Div(id=ids.DESK_FACTS, className="detail__part"),
                     html.Div(id=ids.DESK_DISPATCH, className="detail__part"),
                     assisting.beside_dispatch(view),

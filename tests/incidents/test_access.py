@@ -31,9 +31,7 @@ EVALUATE = "evaluation evaluation_cases"
 ASSIST = "take_assist arrive_assist answer_assist"
 GRANT = "answer_request end_parking"
 OFFICE = "ask_extension ask_parking sign_supervision answer_supervision appeal_incident"
-CALLS = (
-    "merge_incidents separate_sources keep_separate similar_incidents search_incident workers feeds ledger"
-)
+CALLS = "unmask_incident merge_incidents separate_sources keep_separate similar_incidents search_incident workers feeds ledger"
 
 MATRIX: dict[str, str] = {
     "operator": f"{LOOK} {CALLS} report_incident accept_incident refuse_incident acknowledge_incident"
@@ -162,7 +160,6 @@ def test_what_is_no_command_is_nobodys() -> None:
             "incident.export",
             "photo.see",
             "photo.add",
-            "person.unmask",
             "incident.correct",
         },
         "wall": {"live.see"},

@@ -58,6 +58,7 @@ CASES: dict[str, Body] = {
     "acknowledge_incident": on_incident(),
     "note_incident": on_incident(text="n"),
     "ask_assist": on_incident(units=[]),
+    "unmask_incident": on_incident(reason=""),
     "take_assist": on_incident(),
     "arrive_assist": on_incident(),
     "answer_assist": on_incident(text="done"),

@@ -69,7 +69,7 @@ function select(key, from) {
     act(null);
     shown = null;
     document.getElementById('desk-drawer').classList.toggle('is-loading', key !== null);
-    for (const id of ['desk-dispatch', 'desk-chart']) setProps(id, {children: []});
+    for (const id of ['desk-dispatch', 'desk-chart', 'desk-persons']) setProps(id, {children: []});
   }
   tell('desk-selected', key ? {id: key} : null);
 }
@@ -122,7 +122,6 @@ function onAct(request) {
     return tell('desk-compare', {id: selected, other: request.other});
   }
   if (dialog().open) dialog().close(); // a button of the two side by side: its form is in the detail
-  if (request.action === 'unmask') return tell('desk-selected', {id: selected, unmask: true});
   const needs = request.needs ?? [];
   if (needs.length) return act(request.action, needs, request);
   press(request);
@@ -141,6 +140,11 @@ function confirmAct() {
   const standards = [...form.querySelectorAll('#desk-act-standard input')];
   if (needs.includes('standard') && standards.length && !standards.some((one) => one.checked)) {
     return toast(t('desk.standard_needed'), 'warn');
+  }
+  if (form.dataset.action === 'unmask') { // no step of the life-cycle: its answer is shown, and nothing else changes
+    tell('desk-unmask', {id: shown.id, reason: reason.value.trim()});
+    setProps('desk-act-reason', {value: ''});
+    return act(null);
   }
   press({...JSON.parse(form.dataset.rest), action: form.dataset.action, with: needs});
 }
