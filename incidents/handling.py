@@ -94,9 +94,9 @@ def ask_units(call: Call, incident: Incident, units: Sequence[str], what: str) -
 
 
 def _ask_assist(call: Call, command: h.AskAssist) -> Incident:
+    incident = call.incident(command.id, "incident.dispatch", command.version)
     if not command.units:
         raise Rejected("field", "units=[]: name one unit at least", field="units")
-    incident = call.incident(command.id, "incident.dispatch", command.version)
     return ask_units(call, incident, command.units, command.what.strip())
 
 
