@@ -35,6 +35,7 @@ TABLES: Final = (
     "camera_alarm_maps", "camera_channels", "alarm_windows", "camera_shelves", "view_requests", "intake", "timeline", "orders",
     "inbox", "outbox", "positions", "photos", "incident_photos", "dead_letters", "held", "indicator_history",
     "rollup_minute", "rollup_hour", "rollup_day", "rollup_dirty", "rollup_state",
+    "working_years", "working_days", "catalogues", "standards", "merge_suggestions",
     "storage_samples", "device_credentials", "device_limits", "device_access_version", "device_links", "gateway_refusals", "gateway_drops",
 )  # fmt: skip
 """In an order that keeps foreign keys; a test holds that no table of the schema is forgotten."""

@@ -1051,6 +1051,7 @@ QUERIES: Final[dict[str, type]] = {
     "status": Status,
     "device_credentials": DeviceCredentials,
     **evaluation_queries.QUERIES,
+    **catalogue_commands.QUERIES,
 }
 
 ACTION_OF: Final[dict[str, str]] = {

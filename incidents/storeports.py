@@ -92,6 +92,7 @@ class FilingStandard:
     clock_kind: ClockKind
     assumed: bool
     closing: str
+    evidence: str = ""
 
 
 @dataclass(frozen=True, slots=True)

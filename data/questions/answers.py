@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from data.database import Database
 from data.questions import (
+    catalogue,
     device_registry,
     devices,
     evaluation,
@@ -34,6 +35,7 @@ ANSWERS: Final[dict[type, Answer]] = {
     **operations.ANSWERS,
     **video.ANSWERS,
     **evaluation.ANSWERS,
+    **catalogue.ANSWERS,
 }
 
 _NAMED: Final[dict[type, tuple[str, str, str]]] = {

@@ -23,7 +23,7 @@ LOOK = (
     "incident incidents my_tasks my_reports leader_board classes suggest_class units locate find_place areas"
     " layer_counts devices device device_series device_registry device_types camera indicators"
     " status device_statistics device_gaps latest_readings metric_history cameras"
-    " cameras_seeing shelves alarm_precision view_requests"
+    " cameras_seeing shelves alarm_precision view_requests catalogues standards"
 )
 VIEW = "request_view open_view"
 SHELVE = "shelve_camera unshelve_camera"
@@ -48,7 +48,7 @@ MATRIX: dict[str, str] = {
     + " report_incident take_incident arrive_incident finish_incident return_incident note_incident",
     "evaluator": f"{LOOK} search_incident ledger answer_appeal {EVALUATE}",
     "theme_owner": f"{LOOK} search_incident feeds ledger {EVALUATE}",
-    "administrator": "classes suggest_class units locate find_place areas layer_counts devices device device_series"
+    "administrator": "classes catalogues standards suggest_class units locate find_place areas layer_counts devices device device_series"
     " device_registry device_types indicators status feeds ledger dead_letters held quarantine"
     " accounts create_account change_account reset_password save_unit save_area"
     " replay_dead_letter drop_dead_letter issue_device_credential rotate_device_credential"
@@ -58,8 +58,8 @@ MATRIX: dict[str, str] = {
     " cameras_seeing shelves alarm_precision view_requests answer_view save_camera"
     " save_alarm_window save_alarm_map save_camera_channel save_feed switch_feed test_feed"
     " save_alarm_kind import_cameras import_boundaries save_pole remove_pole save_working_year"
-    " import_catalogue decide_limit publish_catalogue"
-    " import_catalogue decide_limit publish_catalogue",
+    " import_catalogue decide_limit save_standard revise_catalogue publish_catalogue"
+    " import_catalogue decide_limit save_standard revise_catalogue publish_catalogue",
     "auditor": "incident incidents my_tasks my_reports leader_board status ledger dead_letters held"
     " quarantine accounts audit_log",
     "wall": f"{LOOK} workers",

@@ -75,6 +75,10 @@ CASES: dict[str, Body] = {
     "import_catalogue": always(content=""),
     "decide_limit": always(catalogue=0, code="", amount=0.0, kind="", reason=""),
     "publish_catalogue": always(catalogue=0),
+    "revise_catalogue": always(catalogue=0, name=""),
+    "save_standard": always(
+        catalogue=0, code="", condition="", units=[], amount=0.0, kind="", evidence="", closing="", reason=""
+    ),
     "save_working_year": always(year=1, off=[], work=[], source=""),
     "create_account": lambda place: {"login": "!", "name": "n", "role": "operator", "areas": [AREA[place]]},
     "change_account": lambda place: {"login": f"target-{place}"},
@@ -165,6 +169,8 @@ CASES: dict[str, Body] = {
         "end": "2026-11-30",
         "area": AREA[place],
     },
+    "catalogues": always(),
+    "standards": always(catalogue=1),
     "feeds": always(),
     "test_feed": always(feed="!"),
     "ledger": always(),
