@@ -67,7 +67,7 @@ def told(found: Catalogue) -> dict[str, Any]:
         "assumed": len(found.assumed),
         "several_units": sum(len(s.units) > 1 for s in found.standards),
         "odd": [
-            {"row": s.row, "code": s.code, "limit": s.limit.text, "why": s.limit.why}
+            {"row": s.row, "code": s.code, "limit": s.limit.text, "why": s.limit.why, "rule": s.limit.rule}
             for s in found.odd
             if isinstance(s.limit, Odd)
         ][:SHOWN],
@@ -113,7 +113,7 @@ def _row(catalogue: int, s: Standard) -> tuple[Any, ...]:
     return (
         catalogue, s.code, s.row, s.kind, s.big_class, s.small_class, class_code_of(s), s.condition, list(s.units),
         list(s.departments), s.text_of_limit, limit and minutes_of(limit), limit and str(limit.kind),
-        bool(limit and limit.assumed), "" if isinstance(s.limit, Limit) else s.limit.why, s.closing,
+        bool(limit and limit.assumed), "" if isinstance(s.limit, Limit) else s.limit.rule, s.closing,
         s.evidence,
     )  # fmt: skip
 

@@ -31,15 +31,11 @@ def catalogue(view: View) -> Component:
     body = html.Main(
         [
             html.Nav(
-                [html.Div(id=ids.CATALOGUE_LIST, className="cy-stack catalogue__list"), _import(view)],
+                [_search(view), html.Div(id=ids.CATALOGUE_LIST, className="cy-stack"), _import(view)],
                 className="side-nav cy-scroll",
             ),
             html.Section(
                 [
-                    dcc.Input(
-                        id=ids.CATALOGUE_SEARCH, type="search", className="cy-input", debounce=True,
-                        autoComplete="off", placeholder=view.t("catalogue.search"),
-                    ),
                     html.Div(id=ids.CATALOGUE_BODY, className="ops__body"),
                     html.Div(id=ids.CATALOGUE_PREVIEW, className="cy-stack"),
                 ],
@@ -54,6 +50,13 @@ def catalogue(view: View) -> Component:
         className="ops catalogue",
     )  # fmt: skip
     return frame.framed(view, "catalogue", body)
+
+
+def _search(view: View) -> Component:
+    return dcc.Input(
+        id=ids.CATALOGUE_SEARCH, type="search", className="cy-input", debounce=True, autoComplete="off",
+        placeholder=view.t("catalogue.search"),
+    )  # fmt: skip
 
 
 def _kinds(view: View) -> list[Any]:
@@ -153,11 +156,11 @@ def standards(view: View, sheet: Row, answer: Row, asked: Row) -> list[Component
     only = str(asked.get("only") or "")
     columns = [
         column("of", view.t("catalogue.class"), cellRenderer="CyPair", minWidth=150, maxWidth=230),
-        column("condition", view.t("catalogue.condition"), minWidth=240, flex=2, **_WRAPS),
-        column("units", view.t("catalogue.units"), minWidth=200, **_WRAPS),
+        column("condition", view.t("catalogue.condition"), minWidth=240, flex=2),
+        column("units", view.t("catalogue.units"), minWidth=200),
         column("limit", view.t("catalogue.limit"), width=190, cellRenderer="CyLamp"),
-        column("evidence", view.t("catalogue.evidence"), minWidth=150, cellClass="cy-dim", **_WRAPS),
-        column("closing", view.t("catalogue.closing"), minWidth=140, cellClass="cy-dim", **_WRAPS),
+        column("evidence", view.t("catalogue.evidence"), minWidth=150, cellClass="cy-dim"),
+        column("closing", view.t("catalogue.closing"), minWidth=140, cellClass="cy-dim"),
     ]
     chips = [
         html.Button(
@@ -183,9 +186,6 @@ def standards(view: View, sheet: Row, answer: Row, asked: Row) -> list[Component
             nothing=view.t("ui.empty"), row_height=58,
         ),
     ]  # fmt: skip
-
-
-_WRAPS: Final = {"wrapText": True, "tooltipField": "whole"}
 
 
 def _steps(view: View, sheet: Row) -> list[Component]:
@@ -243,7 +243,7 @@ def side(view: View, row: Row) -> list[Component]:
     shown = [
         (view.t("catalogue.code"), row["code"]),
         (view.t("catalogue.limit_text"), row["limit_text"]),
-        *([(view.t("catalogue.why_odd"), row["odd"])] if row["odd"] else []),
+        *([(view.t("catalogue.why_odd"), view.t(f"catalogue.rule.{row['odd']}"))] if row["odd"] else []),
         *([(view.t("catalogue.decided"), f"{row['decided_by']} · {row['decided_why']}")] if row["decided_by"] else []),
     ]  # fmt: skip
     if not row["editable"]:
@@ -271,7 +271,12 @@ def preview(view: View, answer: Row, filename: str) -> list[Component]:
         html.H2(filename, className="cy-h2"),
         html.Div(chips, className="cy-row cy-row--wrap"),
         *_confirm(view, answer),
-        *_lines(view, "odd_rows", ("row", "limit", "why"), answer["odd"]),
+        *_lines(
+            view,
+            "odd_rows",
+            ("row", "limit", "why"),
+            [{**row, "why": view.t(f"catalogue.rule.{row['rule']}")} for row in answer["odd"]],
+        ),
         *_lines(view, "faults", ("row", "column", "value", "rule"), answer["faults"]),
     ]
 
