@@ -7,6 +7,7 @@ import csv
 import gzip
 import io
 import re
+import zlib
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -16,11 +17,25 @@ from typing import Final
 from incidents.dispatch_model import Asked, Outcome
 
 COLUMNS: Final = ("text", "class", "lat", "lon", "created", "unit")
+NEEDED: Final = ("created", "unit")
+"""Without the others it can be read, as long as one of them tells something."""
 LONGEST: Final = 4000
+ENCODINGS: Final = ("utf-8-sig", "gb18030")
+"""Tried in this order; spreadsheets of Chinese offices write the second."""
 OTHER_FORMATS: Final = (
     "%Y/%m/%d %H:%M:%S", "%Y/%m/%d %H:%M", "%m/%d/%Y %I:%M:%S %p", "%m/%d/%Y %H:%M:%S", "%m/%d/%Y %H:%M", "%Y/%m/%d",
-    "%m/%d/%Y", "%d.%m.%Y %H:%M:%S", "%d.%m.%Y %H:%M", "%d.%m.%Y", "%Y%m%d%H%M%S", "%Y%m%d",
+    "%m/%d/%Y", "%d.%m.%Y %H:%M:%S", "%d.%m.%Y %H:%M", "%d.%m.%Y", "%Y%m%d%H%M%S", "%Y%m%d", "%Y.%m.%d %H:%M:%S",
+    "%Y.%m.%d %H:%M", "%Y.%m.%d",
 )  # fmt: skip
+_CHINESE: Final = re.compile(
+    r"(\d{4})\s*[年/.-]\s*(\d{1,2})\s*[月/.-]\s*(\d{1,2})\s*[日号]?\s*(?:(?:星期|周)[一二三四五六日天])?\s*"
+    r"(凌晨|早上|上午|中午|下午|晚上)?\s*(?:(\d{1,2})\s*[时点:：](?:\s*(\d{1,2})\s*分?)?(?:\s*[:：]?\s*(\d{1,2})\s*秒?)?)?"
+)
+_AFTER_NOON: Final = ("下午", "晚上")
+
+
+class BadFile(ValueError):
+    """A file that is no table of incidents; the text names file, value and rule."""
 
 
 def moment(text: str) -> datetime | None:
@@ -32,7 +47,7 @@ def moment(text: str) -> datetime | None:
     try:
         found = datetime.fromisoformat(text.replace(" UTC", "+00:00"))
     except ValueError:
-        found = next((f for form in OTHER_FORMATS if (f := _by(text, form))), None)
+        found = next((f for form in OTHER_FORMATS if (f := _by(text, form))), None) or _chinese(text)
         if found is None:
             return None
     found = found if found.tzinfo else found.replace(tzinfo=UTC)
@@ -53,6 +68,21 @@ def _by(text: str, form: str) -> datetime | None:
         return None
 
 
+def _chinese(text: str) -> datetime | None:
+    """2019年3月5日 下午2时30分, in digits of any width; half days count twelve hours."""
+    found = _CHINESE.fullmatch(text)
+    if found is None:
+        return None
+    year, month, day, half, hour, minute, second = found.groups()
+    hours = int(hour or 0)
+    hours += 12 if half in _AFTER_NOON and 1 <= hours < 12 else 0
+    hours = 0 if half in ("凌晨", "上午") and hours == 12 else hours
+    try:
+        return datetime(int(year), int(month), int(day), hours, int(minute or 0), int(second or 0))
+    except ValueError:
+        return None
+
+
 def degrees(lat: str, lon: str) -> tuple[float, float] | None:
     """(lon, lat); None when missing, not a number, 0/0 or not on Earth."""
     try:
@@ -63,19 +93,37 @@ def degrees(lat: str, lon: str) -> tuple[float, float] | None:
     return (x, y) if on_earth and (abs(x) > 1e-6 or abs(y) > 1e-6) else None
 
 
-def _lines(path: Path) -> Iterator[dict[str, str]]:
+def _plain(path: Path) -> str:
+    """The text of a file, packed or not. A byte that fits no encoding costs one character, not the file."""
     raw = path.read_bytes()
     if raw[:2] == b"\x1f\x8b":
         raw = gzip.decompress(raw)
-    # A byte that is no UTF-8 costs one character, not the file.
-    text = raw.decode("utf-8-sig", errors="replace").replace("\x00", "")
+    if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return raw.decode("utf-16", errors="replace")
+    for encoding in ENCODINGS:
+        try:
+            return raw.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    # Neither holds throughout: the one that loses less is meant.
+    return min(
+        (raw.decode(encoding, errors="replace") for encoding in ENCODINGS), key=lambda t: t.count("\ufffd")
+    )
+
+
+def _lines(path: Path) -> Iterator[dict[str, str]]:
+    try:
+        text = _plain(path).replace("\x00", "")
+    except (OSError, EOFError, zlib.error) as error:
+        raise BadFile(f"{path.name}: must be a CSV, plain or packed by gzip: {error}") from None
     csv.field_size_limit(16_000_000)
     first = text.partition("\n")[0]
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=first.count))
     header = [cell.strip().lower() for cell in next(reader, [])]
-    missing = [name for name in ("created", "unit") if name not in header]
-    if missing:
-        raise ValueError(f"columns {header}: must have {', '.join(missing)}")
+    missing = [name for name in NEEDED if name not in header]
+    if missing or not set(header) & set(COLUMNS).difference(NEEDED):
+        lacking = ", ".join(missing) or f"one of {', '.join(n for n in COLUMNS if n not in NEEDED)}"
+        raise BadFile(f"{path.name}: columns={header}: must hold {lacking}")
     while True:
         try:
             cells = next(reader)
@@ -87,7 +135,7 @@ def _lines(path: Path) -> Iterator[dict[str, str]]:
 
 
 def read(path: Path) -> tuple[list[Outcome], dict[str, int]]:
-    """Outcomes in order of time, and counts: `rows`, and by fault those left out or taken without a place."""
+    """Outcomes in order of time, and counts: `rows`, and by fault those left out or taken without a place. Raises BadFile."""
     counts: Counter[str] = Counter()
     seen: set[tuple[str, ...]] = set()
     found: list[Outcome] = []
