@@ -268,8 +268,8 @@ def _entrust_devices(cursor: Cursor, now: datetime) -> None:
 def _load_map(cursor: Cursor, files: Path) -> None:
     _copy(
         cursor, "components",
-        ("code", "class", "subclass", "name", "lon", "lat", "cell", "area_path", "owner_unit"),
-        ((c.code, c.component_class, c.subclass, c.name, c.lon, c.lat, c.cell, c.area_path, c.owner_unit)
+        ("code", "class", "subclass", "name", "lon", "lat", "cell", "area_path", "owner_unit", "event_class"),
+        ((c.code, c.component_class, c.subclass, c.name, c.lon, c.lat, c.cell, c.area_path, c.owner_unit, c.event_class)
          for c in read_city.read_components(files)),
     )  # fmt: skip
     _copy(

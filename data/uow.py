@@ -8,20 +8,24 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, Final
 
-from data import cameras
+from data import cameras, routing_store
 from data.administration import Administration
 from data.audit import Audit
 from data.camera_import import import_cameras
 from data.catalogue_import import standards_of
+from data.city_router import CityRouter, Routers
 from data.database import Cursor, Database, dicts, json, many
 from data.feed_states import feed_facts
 from data.incident_rows import COLUMNS, live_item, to_incident, to_row
 from data.locks import Lock
 from data.occurrences import StoredOccurrences, report_of
 from incidents import commands as c
+from incidents.dispatch_model import Asked, Decision, Duty, Trust
+from incidents.dispatching import Router
 from incidents.lifecycle import DEFAULT_STAGE_LIMITS_MIN
 from incidents.model import Actor, ClockKind, Incident, Place, Policy, Rejected, TimelineEntry
 from incidents.occurrence import Report
+from incidents.routing_advice import Blamed
 from incidents.storeports import EventClass, FilingStandard, Intake, SentPoints, StandingMismatch, WatchedFeed
 from incidents.working_time import WorkingTime
 
@@ -60,9 +64,11 @@ class PgUnitOfWork:
         administration: Administration,
         place_of: PlaceOf,
         working: WorkingTime,
+        router: Router,
     ) -> None:
         self._cursor = cursor
         self._working = working
+        self._router = router
         self._audit = audit
         self._administration = administration
         self._place_of = place_of
@@ -71,6 +77,36 @@ class PgUnitOfWork:
     def working(self) -> WorkingTime:
         """See UnitOfWork."""
         return self._working
+
+    def router(self) -> Router:
+        """See UnitOfWork."""
+        return self._router
+
+    def asked(self, incident: Incident) -> Asked:
+        """See UnitOfWork."""
+        return routing_store.asked_of(self._cursor, incident, self._router.scenes.rules)
+
+    def duties(self, units: Sequence[str]) -> Mapping[str, Duty]:
+        """See UnitOfWork."""
+        return routing_store.duties(self._cursor, units)
+
+    def trust(self) -> Trust:
+        """See UnitOfWork."""
+        return routing_store.trust(self._cursor)
+
+    def keep_advice(self, incident: Incident, moment: str, decision: Decision, now: datetime) -> None:
+        """See UnitOfWork."""
+        routing_store.keep_advice(self._cursor, incident, moment, decision, now)
+
+    def advice_behind(self, incident_id: int) -> Decision | None:
+        """See UnitOfWork."""
+        return routing_store.advice_behind(self._cursor, incident_id)
+
+    def withdraw_rule(
+        self, blamed: Blamed, incident_id: int, wrong_field: str, why: str, actor: Actor, now: datetime
+    ) -> None:
+        """See UnitOfWork."""
+        routing_store.withdraw_rule(self._cursor, blamed, incident_id, wrong_field, why, actor, now)
 
     def _one(self, where: str, params: Sequence[Any]) -> Incident | None:
         self._cursor.execute(f"{_SELECT} {where}", params)
@@ -507,9 +543,11 @@ class UnitsOfWork:
         administration: Administration,
         place_of: PlaceOf,
         working: Callable[[], WorkingTime],
+        router: Routers | None = None,
     ) -> None:
         self._database = database
         self._working = working
+        self._router = router or CityRouter(database)
         self._audit = audit
         self._administration = administration
         self._place_of = place_of
@@ -517,9 +555,10 @@ class UnitsOfWork:
     @contextmanager
     def __call__(self) -> Iterator[PgUnitOfWork]:
         """One unit of work."""
-        working = self._working()  # before the transaction: it may need a connection of its own
+        # Before the transaction: each may need a connection of its own.
+        working, router = self._working(), self._router()
         with self._database.transaction() as cursor:
-            uow = PgUnitOfWork(cursor, self._audit, self._administration, self._place_of, working)
+            uow = PgUnitOfWork(cursor, self._audit, self._administration, self._place_of, working, router)
             yield uow
             if uow.changed:
                 cursor.execute("NOTIFY outbox")

@@ -88,6 +88,7 @@ RIGHTS: Final[dict[str, frozenset[str]]] = {
         "incident.note",
         "incident.rank_workers",
         "incident.grant",
+        "routing.see",
         "photo.add",
         "person.unmask",
         "camera.shelve",
@@ -106,6 +107,9 @@ RIGHTS: Final[dict[str, frozenset[str]]] = {
         "incident.grant",
         "incident.supervise",
         "evaluation.see",
+        "routing.see",
+        "routing.approve",
+        "routing.publish",
         "incident.reopen",
         "deadletter.see",
         "person.unmask",
@@ -119,7 +123,15 @@ RIGHTS: Final[dict[str, frozenset[str]]] = {
     | {"incident.rank_workers", "incident.search", "worker.see", "camera.ask"},
     "grid_worker": (_SEE | _FIELD | {"incident.report", "position.report"}) - {"indicator.see"},
     "evaluator": _SEE
-    | {"incident.export", "incident.search", "ledger.see", "incident.decide_appeal", "evaluation.see"},
+    | {
+        "incident.export",
+        "incident.search",
+        "ledger.see",
+        "incident.decide_appeal",
+        "evaluation.see",
+        "routing.see",
+        "routing.approve",
+    },
     "theme_owner": _SEE | {"incident.search", "feed.see", "ledger.see", "evaluation.see"},
     "administrator": frozenset(
         {
@@ -137,6 +149,8 @@ RIGHTS: Final[dict[str, frozenset[str]]] = {
             "area.manage",
             "calendar.manage",
             "catalogue.manage",
+            "routing.see",
+            "routing.publish",
             "device.manage",
             "device_type.manage",
             "feed.manage",
@@ -160,7 +174,7 @@ RIGHTS: Final[dict[str, frozenset[str]]] = {
         }
     ),
     "wall": (_SEE | {"worker.see"}) - {"photo.see"},
-    "system": frozenset({"incident.report", "incident.join", "incident.escalate"}),
+    "system": frozenset({"incident.report", "incident.join", "incident.escalate", "incident.dispatch"}),
 }
 
 ACTIONS: Final = frozenset().union(*RIGHTS.values())

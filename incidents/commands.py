@@ -12,7 +12,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from incidents import catalogue_commands, evaluation_queries, handling_commands
+from incidents import (
+    catalogue_commands,
+    evaluation_queries,
+    handling_commands,
+    routing_commands,
+    routing_queries,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -625,6 +631,7 @@ COMMANDS: Final[dict[str, type]] = {
     "open_view": OpenView,
     **handling_commands.COMMANDS,
     **catalogue_commands.COMMANDS,
+    **routing_commands.COMMANDS,
 }
 
 
@@ -1052,6 +1059,7 @@ QUERIES: Final[dict[str, type]] = {
     "device_credentials": DeviceCredentials,
     **evaluation_queries.QUERIES,
     **catalogue_commands.QUERIES,
+    **routing_queries.QUERIES,
 }
 
 ACTION_OF: Final[dict[str, str]] = {
@@ -1149,5 +1157,7 @@ ACTION_OF: Final[dict[str, str]] = {
     **handling_commands.ACTION_OF,
     **catalogue_commands.ACTION_OF,
     **evaluation_queries.ACTION_OF,
+    **routing_commands.ACTION_OF,
+    **routing_queries.ACTION_OF,
 }
 """Command or query → the right it asks for (incidents/access.py). A name missing here is refused for all."""

@@ -17,6 +17,7 @@ from incidents.lifecycle import Step, advance, escalation_due, file_report
 from incidents.merging import Band
 from incidents.model import Actor, Incident, Rejected, SourceKind, Stage, TimelineEntry
 from incidents.numbering import incident_number
+from incidents.routing_advice import OPENED, advise
 from incidents.storeports import EventClass, Intake, UnitOfWork
 
 SYSTEM: Final = Actor(id=0, login="system", name="系统", role="system")
@@ -204,6 +205,8 @@ def open_incident(
             cause_id=intake.correlation_id,
         ),
     )
+    if not intake.history:  # of the past nobody asks any more
+        advise(uow, incident, OPENED, now)
     return incident
 
 

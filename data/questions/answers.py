@@ -6,6 +6,8 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Final
 
+from data.backtests import Backtests
+from data.city_router import CityRouter
 from data.database import Database
 from data.questions import (
     catalogue,
@@ -16,6 +18,7 @@ from data.questions import (
     leader,
     operations,
     registries,
+    routing,
     series,
     video,
 )
@@ -24,6 +27,7 @@ from incidents import commands as c
 from incidents.access import Thing
 from incidents.evaluation_queries import Evaluation, EvaluationCases
 from incidents.model import Actor, Place, Rejected
+from incidents.routing_queries import Backtest, BacktestCases, RoutingAdvice, RoutingState
 
 ANSWERS: Final[dict[type, Answer]] = {
     **incidents.ANSWERS,
@@ -36,11 +40,13 @@ ANSWERS: Final[dict[type, Answer]] = {
     **video.ANSWERS,
     **evaluation.ANSWERS,
     **catalogue.ANSWERS,
+    **routing.ANSWERS,
 }
 
 _NAMED: Final[dict[type, tuple[str, str, str]]] = {
     c.IncidentDetail: ("id", "SELECT area_path, unit, worker FROM incidents WHERE id = %s", "incident"),
     c.RouteIncident: ("id", "SELECT area_path, unit, worker FROM incidents WHERE id = %s", "incident"),
+    RoutingAdvice: ("id", "SELECT area_path, unit, worker FROM incidents WHERE id = %s", "incident"),
     c.DeviceDetail: ("device", "SELECT area_path, '', '' FROM devices WHERE id = %s", "device"),
     c.DeviceSeries: ("device", "SELECT area_path, '', '' FROM devices WHERE id = %s", "device"),
     c.DeviceStatistics: ("device", "SELECT area_path, '', '' FROM devices WHERE id = %s", "device"),
@@ -51,7 +57,18 @@ _NAMED: Final[dict[type, tuple[str, str, str]]] = {
 """Query → (field, SQL of the thing's area, unit, worker, word)."""
 
 _CITY_WIDE: Final = frozenset(
-    {c.Ledger, c.DeadLetters, c.Held, c.Quarantine, c.AuditLog, c.Feeds, c.TestFeed}
+    {
+        c.Ledger,
+        c.DeadLetters,
+        c.Held,
+        c.Quarantine,
+        c.AuditLog,
+        c.Feeds,
+        c.TestFeed,
+        RoutingState,
+        Backtest,
+        BacktestCases,
+    }
 )
 """Queries about the whole city's streams and log: only who is entitled to the city may ask."""
 
@@ -67,6 +84,7 @@ class StoreQuestions:
         city_path: Callable[[], str],
         try_feed: TryFeed | None = None,
         zone: str = "Asia/Shanghai",
+        backtests: Backtests | None = None,
     ) -> None:
         self._database = database
         self._place_of = place_of
@@ -74,6 +92,7 @@ class StoreQuestions:
         self._city_path = city_path
         self._try_feed = try_feed
         self._zone = zone
+        self._backtests = backtests or Backtests(database, CityRouter(database), None, zone)
 
     def thing(self, query: object) -> Thing | None:
         """See Questions."""
@@ -104,5 +123,14 @@ class StoreQuestions:
 
     def answer(self, query: object, actor: Actor, now: datetime) -> Any:
         """See Questions."""
-        ask = Ask(self._database, actor, now, self._place_of, self._facts, self._zone, self._try_feed)
+        ask = Ask(
+            self._database,
+            actor,
+            now,
+            self._place_of,
+            self._facts,
+            self._zone,
+            self._try_feed,
+            self._backtests,
+        )
         return ANSWERS[type(query)](ask, query)

@@ -79,6 +79,12 @@ CASES: dict[str, Body] = {
     "save_standard": always(
         catalogue=0, code="", condition="", units=[], amount=0.0, kind="", evidence="", closing="", reason=""
     ),
+    "approve_rule": always(rule="", reason=""),
+    "publish_router": always(router=""),
+    "switch_off_router": always(reason=""),
+    "import_responsibilities": always(content=""),
+    "publish_responsibilities": always(table=0),
+    "save_period": always(kind="", name="", begins="2027-01-01T00:00:00Z", ends="2026-01-01T00:00:00Z"),
     "save_working_year": always(year=1, off=[], work=[], source=""),
     "create_account": lambda place: {"login": "!", "name": "n", "role": "operator", "areas": [AREA[place]]},
     "change_account": lambda place: {"login": f"target-{place}"},
@@ -171,6 +177,10 @@ CASES: dict[str, Body] = {
     },
     "catalogues": always(),
     "standards": always(catalogue=1),
+    "routing_advice": on_incident(),
+    "routing_state": always(),
+    "backtest": always(begin="x"),
+    "backtest_cases": always(of="x"),
     "feeds": always(),
     "test_feed": always(feed="!"),
     "ledger": always(),
@@ -188,7 +198,8 @@ CITY_WIDE = {
     "feeds", "ledger", "dead_letters", "held", "quarantine", "audit_log", "replay_dead_letter",
     "drop_dead_letter", "save_device_type", "save_metric", "release_held", "reject_held",
     "settle_gateway_loss", "test_feed", "save_feed", "switch_feed", "save_alarm_map", "save_camera_channel",
-    "save_alarm_kind",
+    "save_alarm_kind", "approve_rule", "publish_router", "switch_off_router", "import_responsibilities",
+    "publish_responsibilities", "save_period", "routing_state", "backtest", "backtest_cases",
 }  # fmt: skip
 PLACED = {name for name, body in CASES.items() if body("own") != body("sibling")}
 
