@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, Final
 
-from data import cameras
+from data import cameras, incident_facts
 from data.administration import Administration
 from data.audit import Audit
 from data.camera_import import import_cameras
@@ -67,6 +67,8 @@ class PgUnitOfWork:
         self._administration = administration
         self._place_of = place_of
         self.changed = False
+        self.stepped: set[int] = set()
+        """Incidents whose timelines grew: what evaluation counts of them is written with them."""
 
     def working(self) -> WorkingTime:
         """See UnitOfWork."""
@@ -99,6 +101,7 @@ class PgUnitOfWork:
 
     def append(self, incident_id: int, entry: TimelineEntry) -> None:
         """See UnitOfWork."""
+        self.stepped.add(incident_id)
         self._cursor.execute(
             "INSERT INTO timeline (incident_id, seq, at, action, from_stage, to_stage, actor_id, actor_name,"
             " role, channel, reason, detail, cause_id) SELECT %s, coalesce(max(seq), 0) + 1,"
@@ -521,5 +524,7 @@ class UnitsOfWork:
         with self._database.transaction() as cursor:
             uow = PgUnitOfWork(cursor, self._audit, self._administration, self._place_of, working)
             yield uow
+            if uow.stepped:
+                incident_facts.keep(cursor, sorted(uow.stepped))
             if uow.changed:
                 cursor.execute("NOTIFY outbox")
