@@ -121,6 +121,21 @@ def rates_by(
     return {group: rates for group, rates in made.items() if any(rate.denominator for rate in rates.values())}
 
 
+def summed(groups: Iterable[Mapping[str, Count]]) -> dict[str, Count]:
+    """Formula → the count of all groups together: every incident is in one group."""
+    total: dict[str, Count] = {}
+    for counts in groups:
+        for name, count in counts.items():
+            so_far = total.get(name, Count(name, count.version, 0, 0))
+            total[name] = Count(
+                name,
+                count.version,
+                so_far.numerator + count.numerator,
+                so_far.denominator + count.denominator,
+            )
+    return total
+
+
 def ranked(
     groups: Mapping[str, Mapping[str, Valued]], formulas: Mapping[str, Formula], score: Score = SCORE
 ) -> list[tuple[str, float | None]]:

@@ -12,7 +12,7 @@ from data.incident_facts import recounted
 from data.incident_rows import ms
 from data.questions.context import Answer, Ask, bounded
 from data.rates import PARTS, cases_behind, rates_by
-from incidents.evaluation import BY, BadPeriod, Count, before, period_of, ranked, year_before
+from incidents.evaluation import BY, BadPeriod, Count, before, period_of, ranked, summed, year_before
 from incidents.evaluation_queries import Evaluation, EvaluationCases
 from incidents.formulas import SCORE, SHIPPED, Formula, Period, in_force
 from incidents.model import Rejected
@@ -102,8 +102,7 @@ class _Span:
 def _span(ask: Ask, cursor: Cursor, by: str, area: str, begin: date, end: date) -> _Span:
     period, formulas = _period(ask, begin, end), in_force(SHIPPED, end)
     groups = rates_by(cursor, by, area, formulas.values(), period)
-    total = rates_by(cursor, "total", area, formulas.values(), period).get("", {})
-    return _Span(begin, end, formulas, groups, total)
+    return _Span(begin, end, formulas, groups, summed(groups.values()))
 
 
 def _recount(ask: Ask) -> dict[str, Any]:
@@ -121,7 +120,9 @@ def evaluation(ask: Ask, query: Evaluation) -> dict[str, Any]:
     spans = {"now": (begin, end), "before": before(begin, end), "year_before": year_before(begin, end)}
     _period(ask, begin, end)
     with ask.database.transaction() as cursor:
-        found = {name: _span(ask, cursor, by, area, *days) for name, days in spans.items()}
+        # Of a year the one before is the period before and the year before: counted once.
+        counted = {days: _span(ask, cursor, by, area, *days) for days in dict.fromkeys(spans.values())}
+    found = {name: counted[days] for name, days in spans.items()}
     now = found.pop("now")
     names = _names(ask, by, now.groups)
 
