@@ -36,7 +36,7 @@ TABLES: Final = (
     "incident_facts", "incident_facts_check", "inbox", "outbox", "positions", "photos", "incident_photos", "dead_letters", "held", "indicator_history",
     "rollup_minute", "rollup_hour", "rollup_day", "rollup_dirty", "rollup_state",
     "storage_samples", "device_credentials", "device_limits", "device_access_version", "device_links", "gateway_refusals", "gateway_drops",
-    "working_years", "working_days", "catalogues", "standards", "merge_suggestions",
+    "working_years", "working_days", "catalogues", "standards", "merge_suggestions", "formula_versions", "score_versions",
 )  # fmt: skip
 """In an order that keeps foreign keys; a test holds that no table of the schema is forgotten."""
 

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
-from data import cameras, incident_facts
+from data import cameras, formula_versions, incident_facts
 from data.administration import Administration
 from data.audit import Audit
 from data.camera_import import import_cameras
@@ -497,6 +498,9 @@ class PgUnitOfWork:
             done = CAMERA_HANDLERS[type(command)](self._cursor, command, actor, now, self._place_of)
             self.changed = True  # what was held for an adopted camera goes out at once
             return done
+        if type(command) in formula_versions.HANDLERS:
+            today = now.astimezone(ZoneInfo(self._working.zone)).date()
+            return formula_versions.HANDLERS[type(command)](self._cursor, command, actor, now, today)
         return self._administration.carry_out(self._cursor, command, actor, now, self._place_of)
 
 

@@ -106,6 +106,7 @@ RIGHTS: Final[dict[str, frozenset[str]]] = {
         "incident.grant",
         "incident.supervise",
         "evaluation.see",
+        "formula.see",
         "incident.reopen",
         "deadletter.see",
         "person.unmask",
@@ -119,8 +120,16 @@ RIGHTS: Final[dict[str, frozenset[str]]] = {
     | {"incident.rank_workers", "incident.search", "worker.see", "camera.ask"},
     "grid_worker": (_SEE | _FIELD | {"incident.report", "position.report"}) - {"indicator.see"},
     "evaluator": _SEE
-    | {"incident.export", "incident.search", "ledger.see", "incident.decide_appeal", "evaluation.see"},
-    "theme_owner": _SEE | {"incident.search", "feed.see", "ledger.see", "evaluation.see"},
+    | {
+        "incident.export",
+        "incident.search",
+        "ledger.see",
+        "incident.decide_appeal",
+        "evaluation.see",
+        "formula.see",
+        "formula.save",
+    },
+    "theme_owner": _SEE | {"incident.search", "feed.see", "ledger.see", "evaluation.see", "formula.see"},
     "administrator": frozenset(
         {
             "status.see",
@@ -137,6 +146,8 @@ RIGHTS: Final[dict[str, frozenset[str]]] = {
             "area.manage",
             "calendar.manage",
             "catalogue.manage",
+            "formula.see",
+            "formula.save",
             "device.manage",
             "device_type.manage",
             "feed.manage",

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from incidents import catalogue_commands, evaluation_queries, handling_commands
+from incidents import catalogue_commands, evaluation_commands, evaluation_queries, handling_commands
 
 
 @dataclass(frozen=True, slots=True)
@@ -625,6 +625,7 @@ COMMANDS: Final[dict[str, type]] = {
     "open_view": OpenView,
     **handling_commands.COMMANDS,
     **catalogue_commands.COMMANDS,
+    **evaluation_commands.COMMANDS,
 }
 
 
@@ -1147,6 +1148,7 @@ ACTION_OF: Final[dict[str, str]] = {
     "device_credentials": "device.credential",
     **handling_commands.ACTION_OF,
     **catalogue_commands.ACTION_OF,
+    **evaluation_commands.ACTION_OF,
     **evaluation_queries.ACTION_OF,
 }
 """Command or query → the right it asks for (incidents/access.py). A name missing here is refused for all."""

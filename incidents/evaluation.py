@@ -11,7 +11,7 @@ from datetime import date, datetime, time, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from incidents.formulas import POST_OF, SCORE, Case, Formula, Period, Rate, Score, Valued, rate_of
+from incidents.formulas import POST_OF, Case, Formula, Period, Rate, Score, Valued, rate_of
 
 LONGEST: Final = timedelta(days=366)
 
@@ -137,7 +137,7 @@ def summed(groups: Iterable[Mapping[str, Count]]) -> dict[str, Count]:
 
 
 def ranked(
-    groups: Mapping[str, Mapping[str, Valued]], formulas: Mapping[str, Formula], score: Score = SCORE
+    groups: Mapping[str, Mapping[str, Valued]], formulas: Mapping[str, Formula], score: Score
 ) -> list[tuple[str, float | None]]:
     """(group, points), the best first; groups without a score behind, in order."""
     points = [(group, score.points(rates, formulas)) for group, rates in groups.items()]

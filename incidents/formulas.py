@@ -153,10 +153,15 @@ def _true(condition: Condition, case: Case, period: Period) -> bool:
 class BadFormula(ValueError):
     """A formula that cannot be used: the text names field, value and rule."""
 
+    def __init__(self, field: str, words: str) -> None:
+        super().__init__(words)
+        self.field = field
+
 
 @dataclass(frozen=True, slots=True)
 class Formula:
-    """One version of a rate. `direction`: up = more is better. In force from `since` to before `until` (None: still)."""
+    """One version of a rate. `direction`: up = more is better. In force from `since` until the next version is, or
+    to before `until`. `reason`: why it was saved; `saved_at` None: it ships with the product."""
 
     id: str
     version: int
@@ -168,25 +173,26 @@ class Formula:
     author: str = ""
     since: date = date.min
     until: date | None = None
+    reason: str = ""
+    saved_at: datetime | None = None
 
     def __post_init__(self) -> None:
         for field in ("numerator", "denominator", "exclude"):
             for name in getattr(self, field):
                 if name not in FACTS:
-                    raise BadFormula(
-                        f"{self.id}: {field}={name!r}: must be one of {', '.join(sorted(FACTS))}"
-                    )
-        if not self.numerator or not self.denominator:
-            raise BadFormula(f"{self.id}: numerator and denominator: must name at least one fact each")
+                    rule = f"must be one of {', '.join(sorted(FACTS))}"
+                    raise BadFormula(field, f"{self.id}: {field}={name!r}: {rule}")
+            if field != "exclude" and not getattr(self, field):
+                raise BadFormula(field, f"{self.id}: {field}: must name at least one fact")
         if not any(name in ANCHORS for name in self.denominator):
             rule = f"must name one of {', '.join(ANCHORS)}, which say when it counts"
-            raise BadFormula(f"{self.id}: denominator={' '.join(self.denominator)!r}: {rule}")
+            raise BadFormula("denominator", f"{self.id}: denominator={' '.join(self.denominator)!r}: {rule}")
         if self.direction not in ("up", "down"):
-            raise BadFormula(f"{self.id}: direction={self.direction!r}: must be up or down")
+            raise BadFormula("direction", f"{self.id}: direction={self.direction!r}: must be up or down")
         if self.version < 1:
-            raise BadFormula(f"{self.id}: version={self.version}: must be 1 or more")
+            raise BadFormula("version", f"{self.id}: version={self.version}: must be 1 or more")
         if self.until is not None and self.until <= self.since:
-            raise BadFormula(f"{self.id}: until={self.until}: must be after {self.since}")
+            raise BadFormula("until", f"{self.id}: until={self.until}: must be after since={self.since}")
 
     @property
     def anchor(self) -> str:
@@ -210,15 +216,21 @@ class Rate:
 
 
 def in_force(formulas: Iterable[Formula], day: date) -> dict[str, Formula]:
-    """Formula id → its version in force on a day. Raises BadFormula when two are."""
-    found: dict[str, Formula] = {}
+    """Formula id → the version in force on a day: the newest that has begun, unless its own end has come."""
+    newest: dict[str, Formula] = {}
     for formula in formulas:
-        if formula.since <= day and (formula.until is None or day < formula.until):
-            if formula.id in found:
-                both = f"{found[formula.id].version} and {formula.version}"
-                raise BadFormula(f"{formula.id}: versions {both} are both in force on {day}")
-            found[formula.id] = formula
-    return found
+        if formula.since <= day and (
+            formula.id not in newest or formula.version > newest[formula.id].version
+        ):
+            newest[formula.id] = formula
+    return {id: f for id, f in newest.items() if f.until is None or day < f.until}
+
+
+def in_force_until(formulas: Sequence[Formula], formula: Formula) -> date | None:
+    """The day from which a version is in force no more: its own end, or the beginning of a later version; None: still. Not
+    after `since`: a later version took its place before it began."""
+    later = [f.since for f in formulas if f.id == formula.id and f.version > formula.version]
+    return min((day for day in (formula.until, *later) if day is not None), default=None)
 
 
 def rate_of(formula: Formula, cases: Iterable[Case], period: Period) -> Rate:
@@ -245,19 +257,30 @@ class Valued(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """A sum of weighted rates, 100 at best: `weights` formula → points. A rate where less is better counts as 1 − rate."""
+    """A version of the sum of weighted rates, 100 at best: `weights` formula → points. A rate where less is better counts
+    as 1 − rate. In force from `since` until the next version is."""
 
     weights: Mapping[str, float]
+    version: int = 1
+    author: str = "产品自带"
+    since: date = date.min
+    reason: str = ""
+    saved_at: datetime | None = None
 
     def points(self, rates: Mapping[str, Valued], formulas: Mapping[str, Formula]) -> float | None:
         """None when one of the rates has no data: a sum without it would be another score."""
         total = 0.0
         for name, weight in self.weights.items():
-            value = rates[name].value if name in rates else None
+            value = rates[name].value if name in rates and name in formulas else None
             if value is None:
                 return None
             total += weight * (value if formulas[name].direction == "up" else 1 - value)
         return total
+
+
+def score_of(scores: Iterable[Score], day: date) -> Score:
+    """The newest version that has begun on a day."""
+    return max((score for score in scores if score.since <= day), key=lambda score: score.version)
 
 
 def _f(

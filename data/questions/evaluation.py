@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
+from data import formula_versions as stored
 from data.database import Cursor
 from data.incident_facts import recounted
 from data.incident_rows import ms
 from data.questions.context import Answer, Ask, bounded
 from data.rates import PARTS, cases_behind, rates_by
 from incidents.evaluation import BY, BadPeriod, Count, before, period_of, ranked, summed, year_before
-from incidents.evaluation_queries import Evaluation, EvaluationCases
-from incidents.formulas import SCORE, SHIPPED, Formula, Period, in_force
+from incidents.evaluation_queries import Evaluation, EvaluationCases, Formulas
+from incidents.formulas import ANCHORS, FACTS, Formula, Period, Score, in_force, in_force_until, score_of
 from incidents.model import Rejected
 
 
@@ -68,12 +70,13 @@ def _rates(rates: Mapping[str, Count]) -> dict[str, dict[str, Any]]:
     return {name: _told(rate) for name, rate in rates.items()}
 
 
-def _formula(formula: Formula) -> dict[str, Any]:
+def _formula(formula: Formula, versions: Sequence[Formula], score: Score) -> dict[str, Any]:
+    until = in_force_until(versions, formula)
     return {
         "id": formula.id, "version": formula.version, "name": formula.name, "numerator": list(formula.numerator),
         "denominator": list(formula.denominator), "exclude": list(formula.exclude), "direction": formula.direction,
-        "author": formula.author, "since": formula.since.isoformat(),
-        "until": formula.until and formula.until.isoformat(), "weight": SCORE.weights.get(formula.id),
+        "author": formula.author, "since": formula.since.isoformat(), "until": until and until.isoformat(),
+        "weight": score.weights.get(formula.id), "reason": formula.reason, "saved_at": ms(formula.saved_at),
     }  # fmt: skip
 
 
@@ -99,8 +102,10 @@ class _Span:
     total: Mapping[str, Count]
 
 
-def _span(ask: Ask, cursor: Cursor, by: str, area: str, begin: date, end: date) -> _Span:
-    period, formulas = _period(ask, begin, end), in_force(SHIPPED, end)
+def _span(
+    ask: Ask, cursor: Cursor, versions: Sequence[Formula], by: str, area: str, begin: date, end: date
+) -> _Span:
+    period, formulas = _period(ask, begin, end), in_force(versions, end)
     groups = rates_by(cursor, by, area, formulas.values(), period)
     return _Span(begin, end, formulas, groups, summed(groups.values()))
 
@@ -120,8 +125,12 @@ def evaluation(ask: Ask, query: Evaluation) -> dict[str, Any]:
     spans = {"now": (begin, end), "before": before(begin, end), "year_before": year_before(begin, end)}
     _period(ask, begin, end)
     with ask.database.transaction() as cursor:
+        versions = stored.formulas(cursor)
+        score = score_of(stored.scores(cursor), end)
         # Of a year the one before is the period before and the year before: counted once.
-        counted = {days: _span(ask, cursor, by, area, *days) for days in dict.fromkeys(spans.values())}
+        counted = {
+            days: _span(ask, cursor, versions, by, area, *days) for days in dict.fromkeys(spans.values())
+        }
     found = {name: counted[days] for name, days in spans.items()}
     now = found.pop("now")
     names = _names(ask, by, now.groups)
@@ -139,9 +148,10 @@ def evaluation(ask: Ask, query: Evaluation) -> dict[str, Any]:
     return {
         "area": area, "by": by, "begin": begin.isoformat(), "end": end.isoformat(), "as_of": ms(ask.now),
         "unfinished": period_of(begin, end, ask.zone).end > ask.now, "recount": _recount(ask),
-        "formulas": [_formula(formula) for formula in now.formulas.values()],
+        "formulas": [_formula(formula, versions, score) for formula in now.formulas.values()],
+        "score": _score(score),
         "total": {
-            "rates": _rates(now.total), "score": SCORE.points(now.total, now.formulas) if now.total else None,
+            "rates": _rates(now.total), "score": score.points(now.total, now.formulas) if now.total else None,
             **compared(lambda span: span.total),
         },
         "groups": [
@@ -149,7 +159,7 @@ def evaluation(ask: Ask, query: Evaluation) -> dict[str, Any]:
                 "group": group, "name": names.get(group, ""), "score": points, "rates": _rates(now.groups[group]),
                 **compared(lambda span, group=group: span.groups.get(group, {})),  # type: ignore[misc]
             }
-            for group, points in ranked(now.groups, now.formulas)
+            for group, points in ranked(now.groups, now.formulas, score)
         ],
     }  # fmt: skip
 
@@ -163,7 +173,9 @@ def evaluation_cases(ask: Ask, query: EvaluationCases) -> dict[str, Any]:
     """See EvaluationCases."""
     by, area = _by(query.by), _area(ask, query.area)
     begin, end = _days(query.begin, query.end)
-    formulas = in_force(SHIPPED, end)
+    with ask.database.transaction() as cursor:
+        versions, score = stored.formulas(cursor), score_of(stored.scores(cursor), end)
+    formulas = in_force(versions, end)
     if query.formula not in formulas:
         rule = f"must be one of {', '.join(formulas)}"
         raise Rejected("field", f"formula={query.formula!r}: {rule}", field="formula")
@@ -182,7 +194,35 @@ def evaluation_cases(ask: Ask, query: EvaluationCases) -> dict[str, Any]:
     found = [dict(zip(_ROW, row, strict=True)) for row in rows]
     for row in found:
         row["reported_at"], row["closed_at"] = ms(row["reported_at"]), ms(row["closed_at"])
-    return {"rows": found, "total": total, "formula": _formula(formula)}
+    return {"rows": found, "total": total, "formula": _formula(formula, versions, score)}
 
 
-ANSWERS: Final[dict[type, Answer]] = {Evaluation: evaluation, EvaluationCases: evaluation_cases}
+def _score(score: Score) -> dict[str, Any]:
+    return {
+        "version": score.version, "weights": dict(score.weights), "author": score.author,
+        "since": score.since.isoformat(), "reason": score.reason, "saved_at": ms(score.saved_at),
+    }  # fmt: skip
+
+
+def formulas(ask: Ask, query: Formulas) -> dict[str, Any]:
+    """See Formulas."""
+    today = ask.now.astimezone(ZoneInfo(ask.zone)).date()
+    with ask.database.transaction() as cursor:
+        versions, scores = stored.formulas(cursor), stored.scores(cursor)
+    score = score_of(scores, today)
+    now = in_force(versions, today)
+    return {
+        "today": today.isoformat(),
+        "versions": [
+            {**_formula(formula, versions, score), "in_force": now.get(formula.id) is formula} for formula in versions
+        ],
+        "scores": [{**_score(one), "in_force": one is score} for one in scores],
+        "facts": list(FACTS), "anchors": list(ANCHORS),
+    }  # fmt: skip
+
+
+ANSWERS: Final[dict[type, Answer]] = {
+    Evaluation: evaluation,
+    EvaluationCases: evaluation_cases,
+    Formulas: formulas,
+}

@@ -27,7 +27,7 @@ LOOK = (
 )
 VIEW = "request_view open_view"
 SHELVE = "shelve_camera unshelve_camera"
-EVALUATE = "evaluation evaluation_cases"
+EVALUATE = "evaluation evaluation_cases formulas"
 GRANT = "answer_request end_parking"
 OFFICE = "ask_extension ask_parking sign_supervision answer_supervision appeal_incident"
 CALLS = (
@@ -46,7 +46,7 @@ MATRIX: dict[str, str] = {
     f" route_incident search_incident workers {VIEW} {OFFICE}",
     "grid_worker": LOOK.replace(" indicators", "")
     + " report_incident take_incident arrive_incident finish_incident return_incident note_incident",
-    "evaluator": f"{LOOK} search_incident ledger answer_appeal {EVALUATE}",
+    "evaluator": f"{LOOK} search_incident ledger answer_appeal {EVALUATE} save_formula save_score",
     "theme_owner": f"{LOOK} search_incident feeds ledger {EVALUATE}",
     "administrator": "classes suggest_class units locate find_place areas layer_counts devices device device_series"
     " device_registry device_types indicators status feeds ledger dead_letters held quarantine"
@@ -58,8 +58,7 @@ MATRIX: dict[str, str] = {
     " cameras_seeing shelves alarm_precision view_requests answer_view save_camera"
     " save_alarm_window save_alarm_map save_camera_channel save_feed switch_feed test_feed"
     " save_alarm_kind import_cameras import_boundaries save_pole remove_pole save_working_year"
-    " import_catalogue decide_limit publish_catalogue"
-    " import_catalogue decide_limit publish_catalogue",
+    " import_catalogue decide_limit publish_catalogue formulas save_formula save_score",
     "auditor": "incident incidents my_tasks my_reports leader_board status ledger dead_letters held"
     " quarantine accounts audit_log",
     "wall": f"{LOOK} workers",

@@ -137,6 +137,10 @@ CASES: dict[str, Body] = {
     "incidents": always(),
     "my_tasks": always(),
     "my_reports": always(),
+    "save_formula": always(
+        id="!", name="n", numerator=["handled"], denominator=["to_handle"], since="2099-01-01", reason="r"
+    ),
+    "save_score": always(weights={}, since="2099-01-01", reason="r"),
     "search_incident": always(number="2026"),
     "similar_incidents": always(text="积水"),
     "route_incident": on_incident(),
@@ -165,6 +169,7 @@ CASES: dict[str, Body] = {
         "end": "2026-11-30",
         "area": AREA[place],
     },
+    "formulas": always(),
     "feeds": always(),
     "test_feed": always(feed="!"),
     "ledger": always(),
