@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
-from data import cameras, routing_store
+from data import cameras, formula_versions, incident_facts, routing_store
 from data.administration import Administration
 from data.audit import Audit
 from data.camera_import import import_cameras
@@ -73,6 +74,8 @@ class PgUnitOfWork:
         self._administration = administration
         self._place_of = place_of
         self.changed = False
+        self.stepped: set[int] = set()
+        """Incidents whose timelines grew: what evaluation counts of them is written with them."""
 
     def working(self) -> WorkingTime:
         """See UnitOfWork."""
@@ -135,6 +138,7 @@ class PgUnitOfWork:
 
     def append(self, incident_id: int, entry: TimelineEntry) -> None:
         """See UnitOfWork."""
+        self.stepped.add(incident_id)
         self._cursor.execute(
             "INSERT INTO timeline (incident_id, seq, at, action, from_stage, to_stage, actor_id, actor_name,"
             " role, channel, reason, detail, cause_id) SELECT %s, coalesce(max(seq), 0) + 1,"
@@ -530,6 +534,9 @@ class PgUnitOfWork:
             done = CAMERA_HANDLERS[type(command)](self._cursor, command, actor, now, self._place_of)
             self.changed = True  # what was held for an adopted camera goes out at once
             return done
+        if type(command) in formula_versions.HANDLERS:
+            today = now.astimezone(ZoneInfo(self._working.zone)).date()
+            return formula_versions.HANDLERS[type(command)](self._cursor, command, actor, now, today)
         return self._administration.carry_out(self._cursor, command, actor, now, self._place_of)
 
 
@@ -560,5 +567,7 @@ class UnitsOfWork:
         with self._database.transaction() as cursor:
             uow = PgUnitOfWork(cursor, self._audit, self._administration, self._place_of, working, router)
             yield uow
+            if uow.stepped:
+                incident_facts.keep(cursor, sorted(uow.stepped))
             if uow.changed:
                 cursor.execute("NOTIFY outbox")

@@ -110,6 +110,7 @@ RIGHTS: Final[dict[str, frozenset[str]]] = {
         "routing.see",
         "routing.approve",
         "routing.publish",
+        "formula.see",
         "incident.reopen",
         "deadletter.see",
         "person.unmask",
@@ -131,8 +132,10 @@ RIGHTS: Final[dict[str, frozenset[str]]] = {
         "evaluation.see",
         "routing.see",
         "routing.approve",
+        "formula.see",
+        "formula.save",
     },
-    "theme_owner": _SEE | {"incident.search", "feed.see", "ledger.see", "evaluation.see"},
+    "theme_owner": _SEE | {"incident.search", "feed.see", "ledger.see", "evaluation.see", "formula.see"},
     "administrator": frozenset(
         {
             "status.see",
@@ -151,6 +154,8 @@ RIGHTS: Final[dict[str, frozenset[str]]] = {
             "catalogue.manage",
             "routing.see",
             "routing.publish",
+            "formula.see",
+            "formula.save",
             "device.manage",
             "device_type.manage",
             "feed.manage",

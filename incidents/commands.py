@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from incidents import (
     catalogue_commands,
+    evaluation_commands,
     evaluation_queries,
     handling_commands,
     routing_commands,
@@ -632,6 +633,7 @@ COMMANDS: Final[dict[str, type]] = {
     **handling_commands.COMMANDS,
     **catalogue_commands.COMMANDS,
     **routing_commands.COMMANDS,
+    **evaluation_commands.COMMANDS,
 }
 
 
@@ -1156,6 +1158,7 @@ ACTION_OF: Final[dict[str, str]] = {
     "device_credentials": "device.credential",
     **handling_commands.ACTION_OF,
     **catalogue_commands.ACTION_OF,
+    **evaluation_commands.ACTION_OF,
     **evaluation_queries.ACTION_OF,
     **routing_commands.ACTION_OF,
     **routing_queries.ACTION_OF,

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
-from incidents import catalogue_commands, handling, routing_advice, routing_commands
+from incidents import catalogue_commands, evaluation_commands, handling, routing_advice, routing_commands
 from incidents import commands as c
 from incidents.access import ANYWHERE, Thing, may
 from incidents.handling_commands import SaveWorkingYear
@@ -330,6 +330,7 @@ HANDLERS: Final[dict[type, Callable[[_Call, Any], dict[str, Any]]]] = {
     SaveWorkingYear: _administer,
     **dict.fromkeys(catalogue_commands.COMMANDS.values(), _administer),
     **dict.fromkeys(routing_commands.COMMANDS.values(), _administer),
+    **dict.fromkeys(evaluation_commands.COMMANDS.values(), _administer),
     c.IssueDeviceCredential: _administer,
     c.RotateDeviceCredential: _administer,
     c.RevokeDeviceCredential: _administer,

@@ -30,7 +30,7 @@ ROUTING = "routing_state backtest backtest_cases"
 PUBLISH = "publish_router switch_off_router import_responsibilities publish_responsibilities save_period"
 VIEW = "request_view open_view"
 SHELVE = "shelve_camera unshelve_camera"
-EVALUATE = "evaluation evaluation_cases"
+EVALUATE = "evaluation evaluation_cases formulas"
 GRANT = "answer_request end_parking"
 OFFICE = "ask_extension ask_parking sign_supervision answer_supervision appeal_incident"
 CALLS = (
@@ -49,7 +49,7 @@ MATRIX: dict[str, str] = {
     f" route_incident search_incident workers {VIEW} {OFFICE}",
     "grid_worker": LOOK.replace(" indicators", "")
     + " report_incident take_incident arrive_incident finish_incident return_incident note_incident",
-    "evaluator": f"{LOOK} search_incident ledger answer_appeal approve_rule {EVALUATE} {ROUTING}",
+    "evaluator": f"{LOOK} search_incident ledger answer_appeal approve_rule {EVALUATE} save_formula save_score {ROUTING}",
     "theme_owner": f"{LOOK} search_incident feeds ledger {EVALUATE}",
     "administrator": "classes catalogues standards suggest_class units locate find_place areas layer_counts devices device device_series"
     " device_registry device_types indicators status feeds ledger dead_letters held quarantine"
@@ -61,7 +61,8 @@ MATRIX: dict[str, str] = {
     " cameras_seeing shelves alarm_precision view_requests answer_view save_camera"
     " save_alarm_window save_alarm_map save_camera_channel save_feed switch_feed test_feed"
     " save_alarm_kind import_cameras import_boundaries save_pole remove_pole save_working_year"
-    f" import_catalogue decide_limit save_standard revise_catalogue publish_catalogue {ROUTING} {PUBLISH}",
+    f" import_catalogue decide_limit save_standard revise_catalogue publish_catalogue {ROUTING} {PUBLISH}"
+    " formulas save_formula save_score",
     "auditor": "routing_advice incident incidents my_tasks my_reports leader_board status ledger dead_letters held"
     " quarantine accounts audit_log",
     "wall": f"{LOOK} workers",

@@ -147,6 +147,10 @@ CASES: dict[str, Body] = {
     "incidents": always(),
     "my_tasks": always(),
     "my_reports": always(),
+    "save_formula": always(
+        id="!", name="n", numerator=["handled"], denominator=["to_handle"], since="2099-01-01", reason="r"
+    ),
+    "save_score": always(weights={}, since="2099-01-01", reason="r"),
     "search_incident": always(number="2026"),
     "similar_incidents": always(text="积水"),
     "route_incident": on_incident(),
@@ -181,6 +185,7 @@ CASES: dict[str, Body] = {
     "routing_state": always(),
     "backtest": always(begin="x"),
     "backtest_cases": always(of="x"),
+    "formulas": always(),
     "feeds": always(),
     "test_feed": always(feed="!"),
     "ledger": always(),
