@@ -475,7 +475,7 @@ def ingest(s: Settings, args: argparse.Namespace) -> int:
             try:
                 while not stop.is_set():
                     with units() as uow:
-                        taken = triage(uow, clock(), facts.number_pattern, s.timezone)
+                        taken = triage(uow, clock(), facts.number_pattern, s.timezone, city_path=facts.path)
                     if not taken:
                         break
                     for one in taken:

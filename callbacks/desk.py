@@ -7,6 +7,7 @@ from typing import Any, Final
 from dash import ClientsideFunction, Dash, Input, Output, State
 from dash.exceptions import PreventUpdate
 
+from callbacks import desk_assisting, desk_batch, desk_compare, desk_standards
 from callbacks.dash_errors import emptying
 from callbacks.dash_view import DashDeps, view_of
 from callbacks.desk_camera import camera_of
@@ -36,6 +37,10 @@ def register(app: Dash, deps: DashDeps) -> None:
     _press(app, deps)
     _look_up(app, deps)
     _intake(app, deps)
+    desk_standards.register(app, deps)
+    desk_assisting.register(app, deps)
+    desk_batch.register(app, deps)
+    desk_compare.register(app, deps)
 
 
 def _show(app: Dash, deps: DashDeps) -> None:

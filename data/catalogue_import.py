@@ -26,7 +26,7 @@ _INSERT: Final = (
 def minutes_of(limit: Limit) -> int:
     """A limit as classes keep it: see `limits.limit_of`."""
     hour = limit.kind in (ClockKind.URGENT_HOUR, ClockKind.WORK_HOUR)
-    return int(limit.amount * (60 if hour else 1440))
+    return max(1, int(limit.amount * (60 if hour else 1440)))
 
 
 def _profile(command: ImportCatalogue) -> Mapping[str, ClockKind]:

@@ -26,7 +26,8 @@ def incident_scope(actor: Actor, alias: str = "i") -> Sql:
     """Incidents the actor may see: by area, and for field staff also what is assigned to them."""
     sql, params = area_scope(actor, f"{alias}.area_path")
     if actor.role == "unit_handler" and actor.unit:
-        return f"({sql} OR {alias}.unit = %s)", [*params, actor.unit]
+        helps = f"{alias}.assisting @> ARRAY[%s]::text[]"
+        return f"({sql} OR {alias}.unit = %s OR {helps})", [*params, actor.unit, actor.unit]
     if actor.role == "grid_worker" and actor.unit:
         return (
             f"({sql} OR ({alias}.unit = %s AND {alias}.worker = %s))",

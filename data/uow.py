@@ -15,7 +15,7 @@ from data.audit import Audit
 from data.camera_import import import_cameras
 from data.catalogue_import import standards_of
 from data.city_router import CityRouter, Routers
-from data.database import Cursor, Database, dicts, json, many
+from data.database import Cursor, Database, dicts, json, many, passing
 from data.feed_states import feed_facts
 from data.incident_rows import COLUMNS, live_item, to_incident, to_row
 from data.locks import Lock
@@ -27,7 +27,16 @@ from incidents.lifecycle import DEFAULT_STAGE_LIMITS_MIN
 from incidents.model import Actor, ClockKind, Incident, Place, Policy, Rejected, TimelineEntry
 from incidents.occurrence import Report
 from incidents.routing_advice import Blamed
-from incidents.storeports import EventClass, FilingStandard, Intake, SentPoints, StandingMismatch, WatchedFeed
+from incidents.storeports import (
+    EventClass,
+    FilingStandard,
+    Intake,
+    SentPoints,
+    StandingMismatch,
+    T,
+    Undone,
+    WatchedFeed,
+)
 from incidents.working_time import WorkingTime
 
 PlaceOf = Callable[[float, float], Place]
@@ -204,6 +213,45 @@ class PgUnitOfWork:
         self._cursor.execute(
             "UPDATE intake SET incident_id = %s, homes = %s WHERE id = %s",
             (incident_id, list(homes), intake_id),
+        )
+
+    def move_photos(self, sources: Sequence[int], incident_id: int, target: int) -> None:
+        """See UnitOfWork."""
+        values = {"sources": list(sources), "here": incident_id, "there": target}
+        self._cursor.execute(
+            "INSERT INTO incident_photos (incident_id, sha256, purpose, at, by_login)"
+            " SELECT %(there)s, sha256, purpose, at, by_login FROM incident_photos WHERE incident_id = %(here)s"
+            " AND purpose = 'report' AND sha256 IN (SELECT unnest(photos) FROM intake WHERE id = ANY(%(sources)s))"
+            " ON CONFLICT DO NOTHING",
+            values,
+        )
+        self._cursor.execute(
+            "DELETE FROM incident_photos WHERE incident_id = %(here)s AND purpose = 'report'"
+            " AND sha256 IN (SELECT unnest(photos) FROM intake WHERE id = ANY(%(sources)s))"
+            " AND sha256 NOT IN (SELECT unnest(photos) FROM intake WHERE incident_id = %(here)s)",
+            values,
+        )
+
+    def alone(self, work: Callable[[], T]) -> T:
+        """See UnitOfWork."""
+        self._cursor.execute("SAVEPOINT alone")
+        changed = self.changed
+        try:
+            done = work()
+        except Exception as error:
+            if passing(error):
+                raise
+            self._cursor.execute("ROLLBACK TO SAVEPOINT alone")
+            self._cursor.execute("RELEASE SAVEPOINT alone")
+            self.changed = changed
+            raise Undone(f"{type(error).__name__}: {error}".strip()) from error
+        self._cursor.execute("RELEASE SAVEPOINT alone")
+        return done
+
+    def set_failed(self, intake_id: int, why: str) -> None:
+        """See UnitOfWork."""
+        self._cursor.execute(
+            "UPDATE intake SET aside = 'failed', aside_why = %s WHERE id = %s", (why[:2000], intake_id)
         )
 
     def keep_apart(self, incident_id: int, sources: frozenset[int]) -> None:

@@ -60,6 +60,14 @@ class PublishCatalogue:
     catalogue: int
 
 
+@dataclass(frozen=True, slots=True)
+class FilingStandards:
+    """The filing standards of a class in the city's published catalogue, in its order: condition, possible units, limit and
+    its clock, what closes it, and whether the result needs a photo. None where the city has no catalogue of the class."""
+
+    class_code: str
+
+
 COMMANDS: Final[dict[str, type]] = {
     "import_catalogue": ImportCatalogue,
     "decide_limit": DecideLimit,
@@ -88,7 +96,11 @@ class Standards:
     limit: int = 1000
 
 
-QUERIES: Final[dict[str, type]] = {"catalogues": Catalogues, "standards": Standards}
+QUERIES: Final[dict[str, type]] = {
+    "catalogues": Catalogues,
+    "standards": Standards,
+    "filing_standards": FilingStandards,
+}
 ACTION_OF: Final[dict[str, str]] = {
     **dict.fromkeys(COMMANDS, "catalogue.manage"),
     **dict.fromkeys(QUERIES, "catalogue.see"),

@@ -75,7 +75,8 @@ class VoidIncident:
 
 @dataclass(frozen=True, slots=True)
 class DispatchIncident:
-    """派遣 to a unit and perhaps a worker; from a unit that already has it: reassign, with a reason."""
+    """派遣 to a unit and perhaps a worker; from a unit that already has it: reassign, with a reason. `assisting`: units
+    asked to help it (协办), see AskAssist."""
 
     id: int
     unit: str
@@ -83,6 +84,7 @@ class DispatchIncident:
     reason: str = ""
     version: int | None = None
     key: str = ""
+    assisting: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -674,7 +676,7 @@ class IncidentList:
 
 @dataclass(frozen=True, slots=True)
 class MyTasks:
-    """Open incidents held by the asking worker (or, for a unit handler, by the unit)."""
+    """Open incidents held by the asking worker (or, for a unit handler, by the unit, and those it assists with)."""
 
 
 @dataclass(frozen=True, slots=True)

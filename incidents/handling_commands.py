@@ -91,6 +91,57 @@ class EndSupervision:
 
 
 @dataclass(frozen=True, slots=True)
+class AskAssist:
+    """协办: other units are asked to help the lead, with what is asked of them. Its result waits for all their answers."""
+
+    id: int
+    units: list[str]
+    what: str = ""
+    version: int | None = None
+    key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TakeAssist:
+    """An assisting unit accepts."""
+
+    id: int
+    version: int | None = None
+    key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ArriveAssist:
+    """An assisting unit is on site."""
+
+    id: int
+    version: int | None = None
+    key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerAssist:
+    """What an assisting unit has done, with stored photos (SHA-256 names) if it has any."""
+
+    id: int
+    text: str
+    photos: list[str] = field(default_factory=list)
+    version: int | None = None
+    key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseAssist:
+    """An assisting unit is not needed any more, with the reason: the lead need not wait for it."""
+
+    id: int
+    unit: str
+    reason: str
+    version: int | None = None
+    key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class AppealIncident:
     """申诉 after closing, once: `against` is overdue, rework or return."""
 
@@ -186,6 +237,11 @@ COMMANDS: Final[dict[str, type]] = {
     "sign_supervision": SignSupervision,
     "answer_supervision": AnswerSupervision,
     "end_supervision": EndSupervision,
+    "ask_assist": AskAssist,
+    "take_assist": TakeAssist,
+    "arrive_assist": ArriveAssist,
+    "answer_assist": AnswerAssist,
+    "release_assist": ReleaseAssist,
     "appeal_incident": AppealIncident,
     "answer_appeal": AnswerAppeal,
     "call_back": CallBack,
@@ -205,6 +261,11 @@ ACTION_OF: Final[dict[str, str]] = {
     "sign_supervision": "incident.answer",
     "answer_supervision": "incident.answer",
     "end_supervision": "incident.supervise",
+    "ask_assist": "incident.dispatch",
+    "take_assist": "incident.assist",
+    "arrive_assist": "incident.assist",
+    "answer_assist": "incident.assist",
+    "release_assist": "incident.dispatch",
     "appeal_incident": "incident.appeal",
     "answer_appeal": "incident.decide_appeal",
     "call_back": "incident.call_back",

@@ -12,9 +12,17 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
-from incidents import catalogue_commands, evaluation_commands, handling, routing_advice, routing_commands
+from incidents import (
+    assisting,
+    catalogue_commands,
+    evaluation_commands,
+    handling,
+    routing_advice,
+    routing_commands,
+)
 from incidents import commands as c
 from incidents.access import ANYWHERE, Thing, may
+from incidents.handling import attach_photos
 from incidents.handling_commands import SaveWorkingYear
 from incidents.lifecycle import Step, advance
 from incidents.model import (
@@ -45,7 +53,9 @@ class City:
 
 def thing_of(incident: Incident) -> Thing:
     """What `may` asks about an incident."""
-    return Thing(incident.place.area_path, incident.unit, incident.worker)
+    return Thing(
+        incident.place.area_path, incident.unit, incident.worker, assisting.concerned(incident.assists)
+    )
 
 
 def require(actor: Actor, action: str, thing: Thing) -> None:
@@ -115,12 +125,6 @@ def _answer(incident: Incident) -> dict[str, Any]:
     }
 
 
-def _photos(call: _Call, number: int, photos: Sequence[str], purpose: str) -> None:
-    unknown = call.uow.attach_photos(number, photos, purpose, call.now, call.actor.login)
-    if unknown:
-        raise Rejected("field", f"photos={unknown[0]!r}: is not stored; upload it first", field="photos")
-
-
 def _report(call: _Call, command: c.ReportIncident) -> dict[str, Any]:
     place = Place(address=command.address)
     if (command.lon is None) != (command.lat is None):
@@ -169,7 +173,7 @@ def _report(call: _Call, command: c.ReportIncident) -> dict[str, Any]:
     incident, joined = filed_or_joined(
         call.uow, intake, number, call.actor, call.now, call.city.number_pattern, call.city.timezone
     )
-    _photos(call, incident.id, command.photos, "report")
+    attach_photos(call, incident.id, command.photos, "report")
     call.uow.incident_changed(incident, call.now)
     return {**_answer(incident), "joined": joined}
 
@@ -212,9 +216,10 @@ def _by_standard(policy: Policy, standards: Sequence[FilingStandard], wanted: st
     one = known.get(wanted) or (standards[0] if standards else None)
     if one is None:
         return policy
-    return replace(
-        policy, limit_min=one.limit_min, clock_kind=one.clock_kind, standard=one.code if wanted else ""
-    )
+    limited = replace(policy, limit_min=one.limit_min, clock_kind=one.clock_kind)
+    if not wanted and len(standards) > 1:
+        return limited  # their limits are the same, and nobody said which of them holds
+    return replace(limited, standard=one.code, condition=one.condition, closing=one.closing)
 
 
 def _refuse(call: _Call, command: c.RefuseIncident) -> dict[str, Any]:
@@ -238,7 +243,8 @@ def _dispatch(call: _Call, command: c.DispatchIncident) -> dict[str, Any]:
     held = incident.stage in (Stage.DISPATCHED, Stage.TAKEN, Stage.ON_SITE)
     action = "reassign" if held else "dispatch"
     step = Step(action, call.channel, unit=command.unit, worker=command.worker, reason=command.reason.strip())
-    return _answer(call.step(command.id, step, f"incident.{action}", command.version))
+    sent = call.step(command.id, step, f"incident.{action}", command.version)
+    return _answer(handling.ask_units(call, sent, command.assisting, command.reason.strip()))
 
 
 def _take(call: _Call, command: c.TakeIncident) -> dict[str, Any]:
@@ -265,7 +271,7 @@ def _finish(call: _Call, command: c.FinishIncident) -> dict[str, Any]:
         "incident.handle",
         command.version,
     )
-    _photos(call, command.id, photos, "handle")
+    attach_photos(call, command.id, photos, "handle")
     return _answer(call.apply(done, Step("feed_back", call.channel, reason=text)))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from incidents.access import Thing
 from incidents.dispatch_model import Asked, Decision, Duty, Trust
@@ -112,6 +112,13 @@ class SentPoints:
     lat: Sequence[float]
 
 
+T = TypeVar("T")
+
+
+class Undone(RuntimeError):
+    """A part of a transaction failed and was undone by itself; the text says why."""
+
+
 class StoredOccurrences(Occurrences, Protocol):
     """`Occurrences` of a store: also by id."""
 
@@ -183,6 +190,17 @@ class UnitOfWork(Protocol):
 
     def move_source(self, intake_id: int, incident_id: int, homes: Sequence[int]) -> None:
         """A source belongs to another incident now; `homes`: where it was before."""
+
+    def move_photos(self, sources: Sequence[int], incident_id: int, target: int) -> None:
+        """The photos of these reports go with them, but for those that a report still there carries too. Called after
+        the sources have moved."""
+
+    def alone(self, work: Callable[[], T]) -> T:
+        """Do `work` so that its failure undoes nothing else. Raises Undone with the reason; when the store itself is
+        away or gave up, that goes through, and undoes everything."""
+
+    def set_failed(self, intake_id: int, why: str) -> None:
+        """This source cannot be triaged: kept with the reason, and not tried again."""
 
     def keep_apart(self, incident_id: int, sources: frozenset[int]) -> None:
         """Sources that a person has separated from an incident."""

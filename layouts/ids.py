@@ -32,6 +32,15 @@ DESK_ACT: Final = "desk-act"
 DESK_ACT_REASON: Final = "desk-act-reason"
 DESK_ACT_CLASS: Final = "desk-act-class"
 DESK_ACT_LEVEL: Final = "desk-act-level"
+DESK_KEYS: Final = "desk-keys"
+DESK_BATCH: Final = "desk-batch"
+DESK_BATCH_BAR: Final = "desk-batch-bar"
+DESK_BATCH_REASON: Final = "desk-batch-reason"
+DESK_COMPARE: Final = "desk-compare"
+DESK_ASSIST: Final = "desk-assist"
+DESK_ASSISTING: Final = "desk-assisting"
+DESK_ACT_UNITS: Final = "desk-act-units"
+DESK_ACT_STANDARD: Final = "desk-act-standard"
 DESK_ACT_UNTIL: Final = "desk-act-until"
 DESK_ACT_DEGREE: Final = "desk-act-degree"
 DESK_ACT_HOURS: Final = "desk-act-hours"
@@ -176,6 +185,9 @@ DESK_FORM: Final = {
     "reason": (DESK_ACT_REASON, "value"),
     "class": (DESK_ACT_CLASS, "value"),
     "level": (DESK_ACT_LEVEL, "value"),
+    "standard": (DESK_ACT_STANDARD, "value"),
+    "assisting": (DESK_ASSISTING, "value"),
+    "units": (DESK_ACT_UNITS, "value"),
     "until": (DESK_ACT_UNTIL, "date"),
     "degree": (DESK_ACT_DEGREE, "value"),
     "hours": (DESK_ACT_HOURS, "value"),

@@ -44,9 +44,21 @@ ANSWERS: Final[dict[type, Answer]] = {
 }
 
 _NAMED: Final[dict[type, tuple[str, str, str]]] = {
-    c.IncidentDetail: ("id", "SELECT area_path, unit, worker FROM incidents WHERE id = %s", "incident"),
-    c.RouteIncident: ("id", "SELECT area_path, unit, worker FROM incidents WHERE id = %s", "incident"),
-    RoutingAdvice: ("id", "SELECT area_path, unit, worker FROM incidents WHERE id = %s", "incident"),
+    c.IncidentDetail: (
+        "id",
+        "SELECT area_path, unit, worker, assisting FROM incidents WHERE id = %s",
+        "incident",
+    ),
+    c.RouteIncident: (
+        "id",
+        "SELECT area_path, unit, worker, assisting FROM incidents WHERE id = %s",
+        "incident",
+    ),
+    RoutingAdvice: (
+        "id",
+        "SELECT area_path, unit, worker, assisting FROM incidents WHERE id = %s",
+        "incident",
+    ),
     c.DeviceDetail: ("device", "SELECT area_path, '', '' FROM devices WHERE id = %s", "device"),
     c.DeviceSeries: ("device", "SELECT area_path, '', '' FROM devices WHERE id = %s", "device"),
     c.DeviceStatistics: ("device", "SELECT area_path, '', '' FROM devices WHERE id = %s", "device"),
@@ -54,7 +66,7 @@ _NAMED: Final[dict[type, tuple[str, str, str]]] = {
     c.CameraDetail: ("camera", "SELECT area_path, '', '' FROM cameras WHERE code = %s", "camera"),
     c.Areas: ("parent", "SELECT path, '', '' FROM areas WHERE code = %s", "area"),
 }
-"""Query → (field, SQL of the thing's area, unit, worker, word)."""
+"""Query → (field, SQL of the thing's area, unit, worker and, of incidents, assisting units, word)."""
 
 _CITY_WIDE: Final = frozenset(
     {
@@ -113,7 +125,8 @@ class StoreQuestions:
         rows = self._database.query(sql, (value,))
         if not rows:
             raise Rejected("not_found", f"{field}={value!r}: no such {word}", field=field)
-        return Thing(*rows[0])
+        area, unit, worker, *helping = rows[0]
+        return Thing(area, unit, worker, tuple(helping[0]) if helping else ())
 
     def _area(self, area: str) -> Thing:
         rows = self._database.query("SELECT path FROM areas WHERE code = %s OR path = %s", (area, area))

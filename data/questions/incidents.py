@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from math import isfinite
 from typing import Any, Final
 
+from data.catalogue_import import standards_of
 from data.database import Cursor, dicts
 from data.incident_rows import COLUMNS, live_item, ms, to_incident
 from data.questions.context import Answer, Ask, bounded, contains
@@ -20,6 +21,7 @@ from incidents.indicators import WINDOW_DAYS
 from incidents.lifecycle import allowed_actions, is_overdue
 from incidents.model import Actor, Incident, Rejected, Stage
 from incidents.possible import is_possible
+from incidents.service import thing_of
 from incidents.supervision import is_late
 
 _FROM: Final = (
@@ -59,6 +61,8 @@ COMMAND_OF: Final = {
     "ask_parking": "incident.ask", "grant_request": "incident.grant", "refuse_request": "incident.grant",
     "unpark": "incident.grant", "supervise": "incident.supervise", "sign_supervision": "incident.answer",
     "answer_supervision": "incident.answer", "end_supervision": "incident.supervise", "appeal": "incident.appeal",
+    "ask_assist": "incident.dispatch", "take_assist": "incident.assist", "arrive_assist": "incident.assist",
+    "answer_assist": "incident.assist", "release_assist": "incident.dispatch",
     "grant_appeal": "incident.decide_appeal", "refuse_appeal": "incident.decide_appeal",
     "call_back": "incident.call_back", "reopen": "incident.reopen",
 }  # fmt: skip
@@ -80,7 +84,7 @@ CAMERAS_SHOWN: Final = 5
 
 def pressable(incident: Incident, actor: Actor) -> list[str]:
     """Life-cycle actions this actor may do now, in table order."""
-    thing = Thing(incident.place.area_path, incident.unit, incident.worker)
+    thing = thing_of(incident)
     found = []
     for action in allowed_actions(incident.stage):
         right = COMMAND_OF.get(action)
@@ -144,19 +148,23 @@ def incident(ask: Ask, query: c.IncidentDetail) -> dict[str, Any]:
         cursor.execute("SELECT phone FROM units WHERE code = %s", (found.unit,))
         phone = cursor.fetchone()
         detail["unit_phone"] = phone[0] if phone else ""
+        detail["assists"] = _assists(cursor, found)
+        waits = found.stage is Stage.REPORTED
+        detail["standards"] = len(standards_of(cursor, found.class_code)) if waits else 0
         detail["suggested"], detail["merged_from"] = _pairs(cursor, found, ask.actor)
     policy = found.policy
     detail["text"] = found.text
     detail["cell"] = found.place.cell
     detail["policy"] = None if policy is None else {
         "class_code": policy.class_code, "class_version": policy.class_version, "limit_min": policy.limit_min,
-        "clock_kind": str(policy.clock_kind), "needs_photo": policy.needs_photo,
+        "clock_kind": str(policy.clock_kind), "needs_photo": policy.needs_photo, "standard": policy.standard,
+        "condition": policy.condition, "closing": policy.closing,
     }  # fmt: skip
     detail["returns"], detail["reworks"] = found.returns, found.reworks
     detail |= _beside(found, ask.now)
     detail["needs_photo"] = bool(policy and policy.needs_photo)
     detail["actions"] = pressable(found, ask.actor)
-    thing = Thing(found.place.area_path, found.unit, found.worker)
+    thing = thing_of(found)
     detail["may_unmask"] = bool(may(ask.actor, "person.unmask", thing))
     detail["cameras"] = _seeing(ask, found)
     return detail
@@ -185,6 +193,22 @@ def _pairs(
                 rows.append({**row, "reported_at": ms(row["reported_at"])})
         answers.append(rows)
     return answers[0], answers[1]
+
+
+def _assists(cursor: Cursor, found: Incident) -> list[dict[str, Any]]:
+    """协办: each unit with how far it is; times in ms."""
+    if not found.assists:
+        return []
+    cursor.execute("SELECT code, name FROM units WHERE code = ANY(%s)", ([a.unit for a in found.assists],))
+    names = dict(cursor.fetchall())
+    return [
+        {
+            "unit": one.unit, "unit_name": names.get(one.unit, one.unit), "what": one.what, "answer": one.answer,
+            "why": one.why, "open": one.open, "asked_at": ms(one.asked_at), "taken_at": ms(one.taken_at),
+            "arrived_at": ms(one.arrived_at), "done_at": ms(one.done_at), "released_at": ms(one.released_at),
+        }
+        for one in found.assists
+    ]  # fmt: skip
 
 
 def _beside(found: Incident, now: datetime) -> dict[str, Any]:
@@ -329,6 +353,9 @@ def my_tasks(ask: Ask, query: c.MyTasks) -> dict[str, Any]:
     if actor.role == "grid_worker":
         who += " AND i.worker IN ('', %s)"
         params.append(actor.login)
+    elif actor.role == "unit_handler":
+        who = f"({who} OR i.assisting @> ARRAY[%s]::text[])"
+        params.append(actor.unit)
     rows = ask.database.query(
         f"{SELECT} WHERE {who} AND i.stage IN ('dispatched', 'taken', 'on_site', 'handled')"
         " ORDER BY i.handle_due_at NULLS LAST, i.id LIMIT 200",
@@ -349,6 +376,11 @@ def my_tasks(ask: Ask, query: c.MyTasks) -> dict[str, Any]:
         task["text"] = found.text
         task["needs_photo"] = bool(found.policy and found.policy.needs_photo)
         task["actions"] = pressable(found, actor)
+        if found.unit != actor.unit:
+            mine = next((one for one in reversed(found.assists) if one.unit == actor.unit), None)
+            if mine is None or not mine.open:
+                continue  # answered: it is the lead's now
+            task["assist"] = {"what": mine.what, "taken": mine.taken_at is not None}
         tasks.append(task)
     paths = sorted({path for task in tasks for path in _prefixes(task["area"])})
     names = (
@@ -364,8 +396,9 @@ def my_tasks(ask: Ask, query: c.MyTasks) -> dict[str, Any]:
 def my_reports(ask: Ask, query: c.MyReports) -> dict[str, Any]:
     """See MyReports."""
     rows = ask.database.query(
-        f"{SELECT} JOIN intake s ON s.incident_id = i.id WHERE s.reporter->>'account' = %s"
-        " AND s.source LIKE 'urn:chengyun:%%' ORDER BY i.reported_at DESC LIMIT %s",
+        # Whoever has reported one occurrence twice sees it once.
+        f"{SELECT} WHERE i.id IN (SELECT s.incident_id FROM intake s WHERE s.reporter->>'account' = %s"
+        " AND s.source LIKE 'urn:chengyun:%%') ORDER BY i.reported_at DESC LIMIT %s",
         (ask.actor.login, bounded(query.limit, 1, 200)),
     )
     return {"rows": [_item(row, ask.now) for row in rows], "total": len(rows)}

@@ -15,6 +15,7 @@ from incidents import commands as c
 from incidents.catalogue_commands import (
     Catalogues,
     DecideLimit,
+    FilingStandards,
     ImportCatalogue,
     PublishCatalogue,
     ReviseCatalogue,
@@ -110,8 +111,18 @@ def test_who_files_chooses_the_standard_where_limits_differ(db: Database) -> Non
     assert [s["condition"] for s in refused.value.facts["standards"]] == ["主干道堆放", "背街小巷堆放"]
     with pytest.raises(Rejected, match="standard='other'"):
         do(db, c.AcceptIncident(id, standard="other"), CALL)
+    listed = service(db, NOW).ask(FilingStandards("event-01-01"), CALL)["rows"]
+    assert [(s["code"], s["units"], s["limit_min"], s["clock_kind"], s["assumed"]) for s in listed] == [
+        ("event-01-01-1", ("环卫所", "街道办"), 120, "urgent_hour", False),
+        ("event-01-01-2", ("街道办",), 240, "work_hour", True),
+    ]
+    assert all(s["needs_photo"] and s["closing"] == "垃圾清除" for s in listed)
+    assert service(db, NOW).ask(c.IncidentDetail(id), CALL)["standards"] == 2
     do(db, c.AcceptIncident(id, standard="event-01-01-1"), CALL)
     do(db, c.DispatchIncident(id, "U1"), DESK)
+    shown = service(db, NOW).ask(c.IncidentDetail(id), CALL)
+    assert shown["standards"] == 0  # chosen: nothing to choose from any more
+    assert (shown["policy"]["condition"], shown["policy"]["closing"]) == ("主干道堆放", "垃圾清除")
     [(policy, due)] = db.query("SELECT policy, handle_due_at FROM incidents WHERE id = %s", (id,))
     assert (policy["standard"], policy["limit_min"], policy["clock_kind"]) == (
         "event-01-01-1",

@@ -359,7 +359,8 @@ def test_an_incident_without_class_asks_for_one_before_it_is_accepted() -> None:
         parts = detail.actions(view(), incident(stage="reported", actions=["accept"], **more))
         return list(json.loads(getattr(parts[0], "data-act"))["needs"])
 
-    assert needs(**{"class": ""}) == ["class", "level"]
+    assert needs(**{"class": ""}) == ["class", "level", "standard"]
+    assert needs(standards=2) == ["standard"]
     assert needs() == []
 
 
@@ -441,7 +442,7 @@ def test_an_unknown_press_is_refused() -> None:
 
 
 def test_every_action_on_the_desk_has_a_command() -> None:
-    assert {*detail.ON_DESK, *detail.ON_PAIRS} == set(COMMAND_OF)
+    assert {*detail.ON_DESK, *detail.ON_LINES} == set(COMMAND_OF)
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)
