@@ -39,6 +39,7 @@ BENCHES: tuple[str, ...] = (
     "merging",
     "routing",
     "text",
+    "incidents",
 )
 
 Figures = dict[str, Any]
