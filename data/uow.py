@@ -50,6 +50,18 @@ _UPDATE = (
 )
 _SELECT = f"SELECT id, {', '.join(COLUMNS)} FROM incidents"
 
+# What `escalation_due` says of one, as two ranges of indexes that hold only what is still to be told.
+_STAGE_LATE = (
+    "SELECT id FROM incidents WHERE stage NOT IN ('closed', 'refused', 'void') AND stage_due_at < %(now)s"
+    " AND (escalated_at IS NULL OR escalated_at <= stage_due_at) ORDER BY stage_due_at LIMIT %(limit)s"
+)
+_RINGS = (
+    "SELECT id FROM incidents WHERE stage NOT IN ('closed', 'refused', 'void') AND level <= 2 AND acknowledged_by IS NULL"
+    " AND (escalated_at IS NULL OR escalated_at < coalesce(rings_since, reported_at))"
+    " AND coalesce(rings_since, reported_at) < %(now)s - interval '60 seconds'"
+    " ORDER BY coalesce(rings_since, reported_at) LIMIT %(limit)s"
+)
+
 _INTAKE_ROW = (
     "SELECT id, kind, channel, class_code, level, device, camera, title, text, lon, lat, address, cell, area_path,"
     " time, received_at, correlation_id, source, message_id, photos, history, alarm_kind FROM intake"
@@ -532,13 +544,9 @@ class PgUnitOfWork:
     def due_for_escalation(self, now: datetime, limit: int) -> list[Incident]:
         """See UnitOfWork."""
         self._cursor.execute(
-            f"{_SELECT} WHERE stage NOT IN ('closed', 'refused', 'void') AND ("
-            " (stage_due_at < %s AND (escalated_at IS NULL OR escalated_at <= stage_due_at))"
-            " OR (level <= 2 AND acknowledged_by IS NULL AND (escalated_at IS NULL"
-            " OR escalated_at < coalesce(rings_since, reported_at))"
-            " AND coalesce(rings_since, reported_at) < %s - interval '60 seconds'))"
-            " ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED",
-            (now, now, limit),
+            f"{_SELECT} WHERE id IN (({_STAGE_LATE}) UNION ({_RINGS}))"
+            " ORDER BY id LIMIT %(limit)s FOR UPDATE SKIP LOCKED",
+            {"now": now, "limit": limit},
         )
         return [to_incident(row) for row in self._cursor.fetchall()]
 

@@ -652,11 +652,13 @@ class IncidentDetail:
 
 @dataclass(frozen=True, slots=True)
 class IncidentList:
-    """Incidents of the actor's areas, newest first. Filters are joined by AND; '' and None do not filter.
+    """Incidents of the actor's areas. Filters are joined by AND; '' and None do not filter.
 
     `stages` and `levels`: comma-separated; `scope`: open | closed | all; `of`: an indicator id whose records
     are wanted (part = numerator | denominator). `text`: words, each of which must occur in number, title, class,
     address, unit or worker. `bbox`: "west,south,east,north" in degrees; who has no point is in no box.
+    `order`: newest | due (the least time left first). `after`: the `next` of the page before; `total` is counted up
+    to `most`, and of words that are common no further than was read: `capped` says that there may be more.
     """
 
     scope: str = "open"
@@ -672,6 +674,9 @@ class IncidentList:
     part: str = "denominator"
     limit: int = 200
     offset: int = 0
+    order: str = "newest"
+    after: str = ""
+    most: int = 10_000
 
 
 @dataclass(frozen=True, slots=True)

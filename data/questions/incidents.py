@@ -11,6 +11,7 @@ from data.catalogue_import import standards_of
 from data.database import Cursor, dicts
 from data.incident_rows import COLUMNS, live_item, ms, to_incident
 from data.questions.context import Answer, Ask, bounded, contains
+from data.questions.incident_pages import grams_of, order_of, page, words_of
 from data.questions.video import cameras_seeing
 from data.scope import incident_scope
 from gis.cells import haversine_m
@@ -28,9 +29,6 @@ _FROM: Final = (
     " FROM incidents i LEFT JOIN units u ON u.code = i.unit LEFT JOIN accounts a ON a.login = i.worker"
 )
 SELECT: Final = f"SELECT i.id, {', '.join('i.' + name for name in COLUMNS)}, u.name, a.name{_FROM}"
-_SAID: Final = "concat_ws(' ', i.number, i.title, i.class_name, i.address, u.name, a.name)"
-"""Where the words of a filter are looked for; `passes` in layouts/assets/desk/list.mjs looks in the same fields."""
-
 OPEN: Final = "i.stage NOT IN ('closed', 'refused', 'void')"
 OVERDUE: Final = f"({OPEN} AND coalesce(i.stage_due_at < %(now)s, false))"
 """`incidents.lifecycle.is_overdue` in SQL."""
@@ -305,8 +303,6 @@ def _where(ask: Ask, query: c.IncidentList) -> tuple[str, dict[str, Any]]:
         # As the indicators count: an incident whose place is not resolved belongs to the whole city.
         whole = " OR i.area_path = ''" if query.area.count("/") == 1 else ""
         add(f"(i.area_path LIKE %(area)s{whole})", area=contains(query.area)[1:])
-    if words := query.text.split():
-        add(f"{_SAID} ILIKE ALL(%(words)s)", words=[contains(word) for word in words])
     if query.bbox:
         west, south, east, north = _box(query.bbox)
         add(
@@ -329,19 +325,20 @@ def incident_rows(
 
 
 def incidents(ask: Ask, query: c.IncidentList) -> dict[str, Any]:
-    """See IncidentList."""
+    """See IncidentList. Words are looked for in number, title, class, address and the names of unit and worker, as
+    `passes` in layouts/assets/desk/list.mjs does."""
     where, params = _where(ask, query)
-    params["limit"] = bounded(query.limit, 1, 100_000)
-    params["offset"] = max(0, query.offset)
     with ask.database.transaction() as cursor:
-        cursor.execute(f"SELECT count(*){_FROM} WHERE {where}", params)
-        row = cursor.fetchone()
-        cursor.execute(
-            f"{SELECT} WHERE {where} ORDER BY i.reported_at DESC, i.id DESC LIMIT %(limit)s OFFSET %(offset)s",
-            params,
-        )
-        rows = [_item(found, ask.now) for found in cursor.fetchall()]
-    return {"rows": rows, "total": row[0] if row else 0}
+        found = page(
+            cursor, where, params, words_of(cursor, query.text), order_of(query.order), after=query.after,
+            limit=bounded(query.limit, 1, 100_000), offset=max(0, query.offset), most=bounded(query.most, 1, 10_000_000),
+        )  # fmt: skip
+        cursor.execute(f"{SELECT} WHERE i.id = ANY(%s)", (found.ids,))
+        rows = {row[0]: row for row in cursor.fetchall()}
+    return {
+        "rows": [_item(rows[id], ask.now) for id in found.ids],
+        "total": found.total, "capped": found.capped, "next": found.after,
+    }  # fmt: skip
 
 
 def my_tasks(ask: Ask, query: c.MyTasks) -> dict[str, Any]:
@@ -409,9 +406,11 @@ def search_incident(ask: Ask, query: c.SearchIncident) -> dict[str, Any]:
     if not query.number.strip():
         raise Rejected("field", "number='': type some of the number", field="number")
     scope, params = incident_scope(ask.actor)
+    number = query.number.strip()
     rows = ask.database.query(
-        f"{SELECT} WHERE {scope} AND i.number ILIKE %s ORDER BY i.reported_at DESC LIMIT 50",
-        [*params, contains(query.number.strip())],
+        f"{SELECT} WHERE {scope} AND i.id IN (SELECT incident_id FROM incident_said WHERE said_grams(said) @> %s::text[])"
+        " AND i.number ILIKE %s ORDER BY i.reported_at DESC LIMIT 50",
+        [*params, grams_of(number), contains(number)],
     )
     return {"rows": [_item(row, ask.now) for row in rows], "total": len(rows)}
 

@@ -40,6 +40,7 @@ BENCHES: tuple[str, ...] = (
     "routing",
     "text",
     "evaluation",
+    "incidents",
 )
 
 Figures = dict[str, Any]
