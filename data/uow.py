@@ -7,21 +7,26 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
-from data import cameras
+from data import cameras, formula_versions, incident_facts, routing_store
 from data.administration import Administration
 from data.audit import Audit
 from data.camera_import import import_cameras
 from data.catalogue_import import standards_of
+from data.city_router import CityRouter, Routers
 from data.database import Cursor, Database, dicts, json, many, passing
 from data.feed_states import feed_facts
 from data.incident_rows import COLUMNS, live_item, to_incident, to_row
 from data.locks import Lock
 from data.occurrences import StoredOccurrences, report_of
 from incidents import commands as c
+from incidents.dispatch_model import Asked, Decision, Duty, Trust
+from incidents.dispatching import Router
 from incidents.lifecycle import DEFAULT_STAGE_LIMITS_MIN
 from incidents.model import Actor, ClockKind, Incident, Place, Policy, Rejected, TimelineEntry
 from incidents.occurrence import Report
+from incidents.routing_advice import Blamed
 from incidents.storeports import (
     EventClass,
     FilingStandard,
@@ -44,6 +49,18 @@ _UPDATE = (
     f"UPDATE incidents SET {', '.join(f'{name} = %s' for name in COLUMNS)} WHERE id = %s AND version = %s"
 )
 _SELECT = f"SELECT id, {', '.join(COLUMNS)} FROM incidents"
+
+# What `escalation_due` says of one, as two ranges of indexes that hold only what is still to be told.
+_STAGE_LATE = (
+    "SELECT id FROM incidents WHERE stage NOT IN ('closed', 'refused', 'void') AND stage_due_at < %(now)s"
+    " AND (escalated_at IS NULL OR escalated_at <= stage_due_at) ORDER BY stage_due_at LIMIT %(limit)s"
+)
+_RINGS = (
+    "SELECT id FROM incidents WHERE stage NOT IN ('closed', 'refused', 'void') AND level <= 2 AND acknowledged_by IS NULL"
+    " AND (escalated_at IS NULL OR escalated_at < coalesce(rings_since, reported_at))"
+    " AND coalesce(rings_since, reported_at) < %(now)s - interval '60 seconds'"
+    " ORDER BY coalesce(rings_since, reported_at) LIMIT %(limit)s"
+)
 
 _INTAKE_ROW = (
     "SELECT id, kind, channel, class_code, level, device, camera, title, text, lon, lat, address, cell, area_path,"
@@ -69,17 +86,51 @@ class PgUnitOfWork:
         administration: Administration,
         place_of: PlaceOf,
         working: WorkingTime,
+        router: Router,
     ) -> None:
         self._cursor = cursor
         self._working = working
+        self._router = router
         self._audit = audit
         self._administration = administration
         self._place_of = place_of
         self.changed = False
+        self.stepped: set[int] = set()
+        """Incidents whose timelines grew: what evaluation counts of them is written with them."""
 
     def working(self) -> WorkingTime:
         """See UnitOfWork."""
         return self._working
+
+    def router(self) -> Router:
+        """See UnitOfWork."""
+        return self._router
+
+    def asked(self, incident: Incident) -> Asked:
+        """See UnitOfWork."""
+        return routing_store.asked_of(self._cursor, incident, self._router.scenes.rules)
+
+    def duties(self, units: Sequence[str]) -> Mapping[str, Duty]:
+        """See UnitOfWork."""
+        return routing_store.duties(self._cursor, units)
+
+    def trust(self) -> Trust:
+        """See UnitOfWork."""
+        return routing_store.trust(self._cursor)
+
+    def keep_advice(self, incident: Incident, moment: str, decision: Decision, now: datetime) -> None:
+        """See UnitOfWork."""
+        routing_store.keep_advice(self._cursor, incident, moment, decision, now)
+
+    def advice_behind(self, incident_id: int) -> Decision | None:
+        """See UnitOfWork."""
+        return routing_store.advice_behind(self._cursor, incident_id)
+
+    def withdraw_rule(
+        self, blamed: Blamed, incident_id: int, wrong_field: str, why: str, actor: Actor, now: datetime
+    ) -> None:
+        """See UnitOfWork."""
+        routing_store.withdraw_rule(self._cursor, blamed, incident_id, wrong_field, why, actor, now)
 
     def _one(self, where: str, params: Sequence[Any]) -> Incident | None:
         self._cursor.execute(f"{_SELECT} {where}", params)
@@ -108,6 +159,7 @@ class PgUnitOfWork:
 
     def append(self, incident_id: int, entry: TimelineEntry) -> None:
         """See UnitOfWork."""
+        self.stepped.add(incident_id)
         self._cursor.execute(
             "INSERT INTO timeline (incident_id, seq, at, action, from_stage, to_stage, actor_id, actor_name,"
             " role, channel, reason, detail, cause_id) SELECT %s, coalesce(max(seq), 0) + 1,"
@@ -507,13 +559,9 @@ class PgUnitOfWork:
     def due_for_escalation(self, now: datetime, limit: int) -> list[Incident]:
         """See UnitOfWork."""
         self._cursor.execute(
-            f"{_SELECT} WHERE stage NOT IN ('closed', 'refused', 'void') AND ("
-            " (stage_due_at < %s AND (escalated_at IS NULL OR escalated_at <= stage_due_at))"
-            " OR (level <= 2 AND acknowledged_by IS NULL AND (escalated_at IS NULL"
-            " OR escalated_at < coalesce(rings_since, reported_at))"
-            " AND coalesce(rings_since, reported_at) < %s - interval '60 seconds'))"
-            " ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED",
-            (now, now, limit),
+            f"{_SELECT} WHERE id IN (({_STAGE_LATE}) UNION ({_RINGS}))"
+            " ORDER BY id LIMIT %(limit)s FOR UPDATE SKIP LOCKED",
+            {"now": now, "limit": limit},
         )
         return [to_incident(row) for row in self._cursor.fetchall()]
 
@@ -557,6 +605,9 @@ class PgUnitOfWork:
             done = CAMERA_HANDLERS[type(command)](self._cursor, command, actor, now, self._place_of)
             self.changed = True  # what was held for an adopted camera goes out at once
             return done
+        if type(command) in formula_versions.HANDLERS:
+            today = now.astimezone(ZoneInfo(self._working.zone)).date()
+            return formula_versions.HANDLERS[type(command)](self._cursor, command, actor, now, today)
         return self._administration.carry_out(self._cursor, command, actor, now, self._place_of)
 
 
@@ -570,9 +621,11 @@ class UnitsOfWork:
         administration: Administration,
         place_of: PlaceOf,
         working: Callable[[], WorkingTime],
+        router: Routers | None = None,
     ) -> None:
         self._database = database
         self._working = working
+        self._router = router or CityRouter(database)
         self._audit = audit
         self._administration = administration
         self._place_of = place_of
@@ -580,9 +633,12 @@ class UnitsOfWork:
     @contextmanager
     def __call__(self) -> Iterator[PgUnitOfWork]:
         """One unit of work."""
-        working = self._working()  # before the transaction: it may need a connection of its own
+        # Before the transaction: each may need a connection of its own.
+        working, router = self._working(), self._router()
         with self._database.transaction() as cursor:
-            uow = PgUnitOfWork(cursor, self._audit, self._administration, self._place_of, working)
+            uow = PgUnitOfWork(cursor, self._audit, self._administration, self._place_of, working, router)
             yield uow
+            if uow.stepped:
+                incident_facts.keep(cursor, sorted(uow.stepped))
             if uow.changed:
                 cursor.execute("NOTIFY outbox")

@@ -89,6 +89,7 @@ RIGHTS: Final[dict[str, frozenset[str]]] = {
         "incident.note",
         "incident.rank_workers",
         "incident.grant",
+        "routing.see",
         "photo.add",
         "person.unmask",
         "camera.shelve",
@@ -107,6 +108,10 @@ RIGHTS: Final[dict[str, frozenset[str]]] = {
         "incident.grant",
         "incident.supervise",
         "evaluation.see",
+        "routing.see",
+        "routing.approve",
+        "routing.publish",
+        "formula.see",
         "incident.reopen",
         "deadletter.see",
         "person.unmask",
@@ -120,8 +125,18 @@ RIGHTS: Final[dict[str, frozenset[str]]] = {
     | {_ASSIST, "incident.rank_workers", "incident.search", "worker.see", "camera.ask"},
     "grid_worker": (_SEE | _FIELD | {"incident.report", "position.report"}) - {"indicator.see"},
     "evaluator": _SEE
-    | {"incident.export", "incident.search", "ledger.see", "incident.decide_appeal", "evaluation.see"},
-    "theme_owner": _SEE | {"incident.search", "feed.see", "ledger.see", "evaluation.see"},
+    | {
+        "incident.export",
+        "incident.search",
+        "ledger.see",
+        "incident.decide_appeal",
+        "evaluation.see",
+        "routing.see",
+        "routing.approve",
+        "formula.see",
+        "formula.save",
+    },
+    "theme_owner": _SEE | {"incident.search", "feed.see", "ledger.see", "evaluation.see", "formula.see"},
     "administrator": frozenset(
         {
             "status.see",
@@ -138,6 +153,10 @@ RIGHTS: Final[dict[str, frozenset[str]]] = {
             "area.manage",
             "calendar.manage",
             "catalogue.manage",
+            "routing.see",
+            "routing.publish",
+            "formula.see",
+            "formula.save",
             "device.manage",
             "device_type.manage",
             "feed.manage",
@@ -161,7 +180,7 @@ RIGHTS: Final[dict[str, frozenset[str]]] = {
         }
     ),
     "wall": (_SEE | {"worker.see"}) - {"photo.see"},
-    "system": frozenset({"incident.report", "incident.join", "incident.escalate"}),
+    "system": frozenset({"incident.report", "incident.join", "incident.escalate", "incident.dispatch"}),
 }
 
 ACTIONS: Final = frozenset().union(*RIGHTS.values())

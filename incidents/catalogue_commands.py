@@ -31,6 +31,29 @@ class DecideLimit:
 
 
 @dataclass(frozen=True, slots=True)
+class SaveStandard:
+    """A person changes a standard of a catalogue that is not published yet; with why. `units`: possible units, in order."""
+
+    catalogue: int
+    code: str
+    condition: str
+    units: list[str]
+    amount: float
+    kind: str
+    evidence: str
+    closing: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReviseCatalogue:
+    """A new catalogue with the standards of one that is published, to be changed and published in its turn."""
+
+    catalogue: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class PublishCatalogue:
     """Its classes become the newest versions. Refused while a limit waits for a person."""
 
@@ -48,11 +71,38 @@ class FilingStandards:
 COMMANDS: Final[dict[str, type]] = {
     "import_catalogue": ImportCatalogue,
     "decide_limit": DecideLimit,
+    "save_standard": SaveStandard,
+    "revise_catalogue": ReviseCatalogue,
     "publish_catalogue": PublishCatalogue,
 }
-QUERIES: Final[dict[str, type]] = {"filing_standards": FilingStandards}
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogues:
+    """Rule sheets of the city, the newest first: who brought them, how many standards, how many wait for a person."""
+
+
+ONLY: Final = ("", "odd", "assumed", "decided")
+"""All standards, those whose limit waits for a person, those whose kind of clock the profile told, those a person changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standards:
+    """Standards of a catalogue. `text`: in class, condition, units or code; `only`: one of ONLY."""
+
+    catalogue: int
+    text: str = ""
+    only: str = ""
+    limit: int = 1000
+
+
+QUERIES: Final[dict[str, type]] = {
+    "catalogues": Catalogues,
+    "standards": Standards,
+    "filing_standards": FilingStandards,
+}
 ACTION_OF: Final[dict[str, str]] = {
     **dict.fromkeys(COMMANDS, "catalogue.manage"),
-    "filing_standards": "catalogue.see",
+    **dict.fromkeys(QUERIES, "catalogue.see"),
 }
 """Command or query → right, see incidents/access.py."""

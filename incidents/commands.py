@@ -12,7 +12,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from incidents import catalogue_commands, evaluation_queries, handling_commands
+from incidents import (
+    catalogue_commands,
+    evaluation_commands,
+    evaluation_queries,
+    handling_commands,
+    routing_commands,
+    routing_queries,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -627,6 +634,8 @@ COMMANDS: Final[dict[str, type]] = {
     "open_view": OpenView,
     **handling_commands.COMMANDS,
     **catalogue_commands.COMMANDS,
+    **routing_commands.COMMANDS,
+    **evaluation_commands.COMMANDS,
 }
 
 
@@ -640,11 +649,13 @@ class IncidentDetail:
 
 @dataclass(frozen=True, slots=True)
 class IncidentList:
-    """Incidents of the actor's areas, newest first. Filters are joined by AND; '' and None do not filter.
+    """Incidents of the actor's areas. Filters are joined by AND; '' and None do not filter.
 
     `stages` and `levels`: comma-separated; `scope`: open | closed | all; `of`: an indicator id whose records
     are wanted (part = numerator | denominator). `text`: words, each of which must occur in number, title, class,
     address, unit or worker. `bbox`: "west,south,east,north" in degrees; who has no point is in no box.
+    `order`: newest | due (the least time left first). `after`: the `next` of the page before; `total` is counted up
+    to `most`, and of words that are common no further than was read: `capped` says that there may be more.
     """
 
     scope: str = "open"
@@ -660,6 +671,9 @@ class IncidentList:
     part: str = "denominator"
     limit: int = 200
     offset: int = 0
+    order: str = "newest"
+    after: str = ""
+    most: int = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -1051,6 +1065,7 @@ QUERIES: Final[dict[str, type]] = {
     "device_credentials": DeviceCredentials,
     **evaluation_queries.QUERIES,
     **catalogue_commands.QUERIES,
+    **routing_queries.QUERIES,
 }
 
 ACTION_OF: Final[dict[str, str]] = {
@@ -1147,6 +1162,9 @@ ACTION_OF: Final[dict[str, str]] = {
     "device_credentials": "device.credential",
     **handling_commands.ACTION_OF,
     **catalogue_commands.ACTION_OF,
+    **evaluation_commands.ACTION_OF,
     **evaluation_queries.ACTION_OF,
+    **routing_commands.ACTION_OF,
+    **routing_queries.ACTION_OF,
 }
 """Command or query → the right it asks for (incidents/access.py). A name missing here is refused for all."""

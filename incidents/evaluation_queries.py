@@ -33,6 +33,20 @@ class EvaluationCases:
     offset: int = 0
 
 
-QUERIES: Final[dict[str, type]] = {"evaluation": Evaluation, "evaluation_cases": EvaluationCases}
-ACTION_OF: Final[dict[str, str]] = dict.fromkeys(QUERIES, "evaluation.see")
+@dataclass(frozen=True, slots=True)
+class Formulas:
+    """Every version of every formula and of the score: what it counts, whose it is, from when until when it is in force; the
+    facts that formulas are made of."""
+
+
+QUERIES: Final[dict[str, type]] = {
+    "evaluation": Evaluation,
+    "evaluation_cases": EvaluationCases,
+    "formulas": Formulas,
+}
+ACTION_OF: Final[dict[str, str]] = {
+    "evaluation": "evaluation.see",
+    "evaluation_cases": "evaluation.see",
+    "formulas": "formula.see",
+}
 """Query → right, see incidents/access.py."""

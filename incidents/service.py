@@ -12,7 +12,14 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
-from incidents import assisting, catalogue_commands, handling
+from incidents import (
+    assisting,
+    catalogue_commands,
+    evaluation_commands,
+    handling,
+    routing_advice,
+    routing_commands,
+)
 from incidents import commands as c
 from incidents.access import ANYWHERE, Thing, may
 from incidents.handling import attach_photos
@@ -30,7 +37,7 @@ from incidents.model import (
     TimelineEntry,
 )
 from incidents.storeports import FilingStandard, Intake, Questions, UnitOfWork, UnitOfWorkFactory
-from incidents.triage import filed_or_joined
+from incidents.triage import SYSTEM, filed_or_joined
 
 NAME_OF: Final = {kind: name for table in (c.COMMANDS, c.QUERIES) for name, kind in table.items()}
 
@@ -184,7 +191,17 @@ def _accept(call: _Call, command: c.AcceptIncident) -> dict[str, Any]:
         class_name=found.name,
         level=command.level or incident.level,
     )
-    return _answer(call.step(command.id, step, "incident.accept", command.version))
+    filed = call.step(command.id, step, "incident.accept", command.version)
+    return _answer(_routed(call, filed))
+
+
+def _routed(call: _Call, filed: Incident) -> Incident:
+    """What is filed goes to its unit by itself where the router is sure enough, else it waits for a dispatcher."""
+    decision = routing_advice.advise(call.uow, filed, routing_advice.FILED, call.now)
+    if not decision.automatic:
+        return filed
+    require(SYSTEM, "incident.dispatch", thing_of(filed))
+    return replace(call, actor=SYSTEM).apply(filed, routing_advice.step_of(decision, "routing"))
 
 
 def _by_standard(policy: Policy, standards: Sequence[FilingStandard], wanted: str) -> Policy:
@@ -259,8 +276,12 @@ def _finish(call: _Call, command: c.FinishIncident) -> dict[str, Any]:
 
 
 def _return(call: _Call, command: c.ReturnIncident) -> dict[str, Any]:
-    step = Step("return", call.channel, reason=command.reason.strip(), wrong_field=command.wrong_field)
-    return _answer(call.step(command.id, step, "incident.return", command.version))
+    reason = command.reason.strip()
+    held_by = call.uow.incident(command.id).unit
+    step = Step("return", call.channel, reason=reason, wrong_field=command.wrong_field)
+    back = call.step(command.id, step, "incident.return", command.version)
+    routing_advice.returned(call.uow, back, held_by, command.wrong_field, reason, call.actor, call.now)
+    return _answer(back)
 
 
 def _check(call: _Call, command: c.CheckIncident) -> dict[str, Any]:
@@ -322,6 +343,8 @@ HANDLERS: Final[dict[type, Callable[[_Call, Any], dict[str, Any]]]] = {
     UnmaskIncident: _unmask,
     SaveWorkingYear: _administer,
     **dict.fromkeys(catalogue_commands.COMMANDS.values(), _administer),
+    **dict.fromkeys(routing_commands.COMMANDS.values(), _administer),
+    **dict.fromkeys(evaluation_commands.COMMANDS.values(), _administer),
     c.IssueDeviceCredential: _administer,
     c.RotateDeviceCredential: _administer,
     c.RevokeDeviceCredential: _administer,
@@ -358,7 +381,7 @@ _OWN_CHECK: Final = frozenset({c.ReportIncident})
 do so in `_Call.step`, on registries here."""
 
 
-_SUBJECTS: Final = ("id", "login", "device", "thing", "camera", "request", "code")
+_SUBJECTS: Final = ("id", "login", "device", "thing", "camera", "request", "code", "rule", "router", "table")
 """Fields of a command that say what it is about, for the audit log."""
 
 

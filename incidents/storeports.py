@@ -6,14 +6,19 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from incidents.access import Thing
+from incidents.dispatch_model import Asked, Decision, Duty, Trust
+from incidents.dispatching import Router
 from incidents.feeds import FeedFacts
 from incidents.model import Actor, ClockKind, Incident, Place, Policy, TimelineEntry
 from incidents.occurrence import Occurrence, Report
 from incidents.occurrence_index import Occurrences
 from incidents.working_time import WorkingTime
+
+if TYPE_CHECKING:
+    from incidents.routing_advice import Blamed
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +97,7 @@ class FilingStandard:
     clock_kind: ClockKind
     assumed: bool
     closing: str
+    evidence: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +131,29 @@ class UnitOfWork(Protocol):
 
     def working(self) -> WorkingTime:
         """The city's working time, as it is known now."""
+
+    def router(self) -> Router:
+        """The router in force: the published one, or the responsibility table alone."""
+
+    def asked(self, incident: Incident) -> Asked:
+        """An incident as routing sees it, with what the component at its place tells."""
+
+    def duties(self, units: Sequence[str]) -> Mapping[str, Duty]:
+        """Whether each of these units takes work now, and how much it has; one that takes no orders is off duty."""
+
+    def trust(self) -> Trust:
+        """The rules that came back and nobody has approved again."""
+
+    def keep_advice(self, incident: Incident, moment: str, decision: Decision, now: datetime) -> None:
+        """What routing said of this version of an incident."""
+
+    def advice_behind(self, incident_id: int) -> Decision | None:
+        """The newest advice on an incident; None: routing was never asked."""
+
+    def withdraw_rule(
+        self, blamed: Blamed, incident_id: int, wrong_field: str, why: str, actor: Actor, now: datetime
+    ) -> None:
+        """This rule is not automatic until somebody approves it again."""
 
     def incident(self, number: int) -> Incident:
         """The incident, locked until the end. Raises Rejected(not_found)."""

@@ -19,6 +19,7 @@ from incidents.merging import Band
 from incidents.model import Actor, Incident, Rejected, SourceKind, Stage, TimelineEntry
 from incidents.numbering import incident_number
 from incidents.privacy import mask_text
+from incidents.routing_advice import OPENED, advise
 from incidents.selfcheck import LEDGER_CLASS, check_source, file_check
 from incidents.storeports import EventClass, Intake, Undone, UnitOfWork
 
@@ -245,6 +246,8 @@ def open_incident(
             cause_id=intake.correlation_id,
         ),
     )
+    if not intake.history:  # of the past nobody asks any more
+        advise(uow, incident, OPENED, now)
     return incident
 
 

@@ -17,10 +17,12 @@ from layouts.shell.view import View
 
 Row = Mapping[str, Any]
 
-GROUPS: Final = ("area", "unit", "class", "channel")
+GROUPS: Final = ("area", "unit", "post", "class", "channel")
 SHOWN: Final = ("handle_rate", "handle_on_time_rate", "close_on_time_rate", "dispatch_right_rate", "rework_rate",
                 "overdue_waiting_rate", "extension_rate")  # fmt: skip
 """Columns of the ranking; the formula table has them all."""
+_WORDS: Final = {"channel": "channel", "post": "role"}
+"""Groupings whose groups are words of the product → the kind of word."""
 
 
 def evaluation(view: View) -> Component:
@@ -156,6 +158,7 @@ def total(view: View, answer: Row) -> list[Component]:
         )
     heads = ("formula", "value", "counts", "before", "year_before")
     note = [view.t("evaluation.unfinished")] if answer["unfinished"] else []
+    note += [recounted(view, answer["recount"])]
     score = "–" if found["score"] is None else f"{found['score']:.1f}"
     return [
         html.Div(
@@ -168,6 +171,24 @@ def total(view: View, answer: Row) -> list[Component]:
         ),
         _table(view, heads, rows) if rows else pieces.empty(view.t("evaluation.nothing")),
     ]
+
+
+def recounted(view: View, found: Row) -> str:
+    """Whether what is counted is what the timelines tell: how far that is known, and what was not so."""
+    words = []
+    if not found["whole"]:
+        words.append(view.t("evaluation.not_whole"))
+    if found["ended_at"]:
+        words.append(
+            view.t(
+                "evaluation.recounted", at=view.moment(found["ended_at"], "%m-%d %H:%M"), n=found["rounds"]
+            )
+        )
+    if found["differed"]:
+        ids = ", ".join(map(str, found["differed_ids"]))
+        at = view.moment(found["differed_at"], "%Y-%m-%d %H:%M")
+        words.append(view.t("evaluation.differed", n=found["differed"], at=at, ids=ids))
+    return view.t("evaluation.semicolon").join(words)
 
 
 def _table(view: View, heads: Sequence[str], rows: Sequence[Component]) -> Component:
@@ -190,7 +211,7 @@ def groups(view: View, answer: Row) -> list[Component]:
     )
     rows = []
     for place, group in enumerate(answer["groups"], 1):
-        label = group["name"] or (view.word("channel", group["group"]) if by == "channel" else group["group"])
+        label = group["name"] or (view.word(_WORDS[by], group["group"]) if by in _WORDS else group["group"])
         points = "–" if group["score"] is None else f"{group['score']:.1f}"
         cells = [
             html.Td(

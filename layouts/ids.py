@@ -169,6 +169,20 @@ EVALUATION_GROUPS: Final = "evaluation-groups"
 EVALUATION_CASES: Final = "evaluation-cases"
 EVALUATION_BEHIND: Final = "evaluation-behind"
 
+CATALOGUE_LIST: Final = "catalogue-list"
+CATALOGUE_BODY: Final = "catalogue-body"
+CATALOGUE_GRID: Final = "catalogue-grid"
+CATALOGUE_SEARCH: Final = "catalogue-search"
+CATALOGUE_SIDE: Final = "catalogue-side"
+CATALOGUE_FORM: Final = "catalogue-form"
+CATALOGUE_UPLOAD: Final = "catalogue-upload"
+CATALOGUE_PREVIEW: Final = "catalogue-preview"
+CATALOGUE_NAME: Final = "catalogue-name"
+CATALOGUE_REVISED: Final = "catalogue-revised"
+CATALOGUE_ASK: Final = "catalogue-ask"
+CATALOGUE_EDIT: Final = "catalogue-edit"
+CATALOGUE_PRESS: Final = "catalogue-press"
+
 DESK_FORM: Final = {
     "reason": (DESK_ACT_REASON, "value"),
     "class": (DESK_ACT_CLASS, "value"),

@@ -6,8 +6,11 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Final
 
+from data.backtests import Backtests
+from data.city_router import CityRouter
 from data.database import Database
 from data.questions import (
+    catalogue,
     device_registry,
     devices,
     evaluation,
@@ -15,6 +18,7 @@ from data.questions import (
     leader,
     operations,
     registries,
+    routing,
     series,
     video,
 )
@@ -23,6 +27,7 @@ from incidents import commands as c
 from incidents.access import Thing
 from incidents.evaluation_queries import Evaluation, EvaluationCases
 from incidents.model import Actor, Place, Rejected
+from incidents.routing_queries import Backtest, BacktestCases, RoutingAdvice, RoutingState
 
 ANSWERS: Final[dict[type, Answer]] = {
     **incidents.ANSWERS,
@@ -34,6 +39,8 @@ ANSWERS: Final[dict[type, Answer]] = {
     **operations.ANSWERS,
     **video.ANSWERS,
     **evaluation.ANSWERS,
+    **catalogue.ANSWERS,
+    **routing.ANSWERS,
 }
 
 _NAMED: Final[dict[type, tuple[str, str, str]]] = {
@@ -43,6 +50,11 @@ _NAMED: Final[dict[type, tuple[str, str, str]]] = {
         "incident",
     ),
     c.RouteIncident: (
+        "id",
+        "SELECT area_path, unit, worker, assisting FROM incidents WHERE id = %s",
+        "incident",
+    ),
+    RoutingAdvice: (
         "id",
         "SELECT area_path, unit, worker, assisting FROM incidents WHERE id = %s",
         "incident",
@@ -57,7 +69,18 @@ _NAMED: Final[dict[type, tuple[str, str, str]]] = {
 """Query → (field, SQL of the thing's area, unit, worker and, of incidents, assisting units, word)."""
 
 _CITY_WIDE: Final = frozenset(
-    {c.Ledger, c.DeadLetters, c.Held, c.Quarantine, c.AuditLog, c.Feeds, c.TestFeed}
+    {
+        c.Ledger,
+        c.DeadLetters,
+        c.Held,
+        c.Quarantine,
+        c.AuditLog,
+        c.Feeds,
+        c.TestFeed,
+        RoutingState,
+        Backtest,
+        BacktestCases,
+    }
 )
 """Queries about the whole city's streams and log: only who is entitled to the city may ask."""
 
@@ -73,6 +96,7 @@ class StoreQuestions:
         city_path: Callable[[], str],
         try_feed: TryFeed | None = None,
         zone: str = "Asia/Shanghai",
+        backtests: Backtests | None = None,
     ) -> None:
         self._database = database
         self._place_of = place_of
@@ -80,6 +104,7 @@ class StoreQuestions:
         self._city_path = city_path
         self._try_feed = try_feed
         self._zone = zone
+        self._backtests = backtests or Backtests(database, CityRouter(database), None, zone)
 
     def thing(self, query: object) -> Thing | None:
         """See Questions."""
@@ -111,5 +136,14 @@ class StoreQuestions:
 
     def answer(self, query: object, actor: Actor, now: datetime) -> Any:
         """See Questions."""
-        ask = Ask(self._database, actor, now, self._place_of, self._facts, self._zone, self._try_feed)
+        ask = Ask(
+            self._database,
+            actor,
+            now,
+            self._place_of,
+            self._facts,
+            self._zone,
+            self._try_feed,
+            self._backtests,
+        )
         return ANSWERS[type(query)](ask, query)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from data.backtests import Backtests
 from data.database import Database
 from incidents.commands import SaveFeed
 from incidents.model import Actor, Place
@@ -28,6 +29,12 @@ class Ask:
     zone: str
     try_feed: TryFeed | None = None
     """None where no adapters are at hand."""
+    backtests: Backtests | None = None
+
+    def routing(self) -> Backtests:
+        """The router in force, and backtests."""
+        assert self.backtests is not None
+        return self.backtests
 
 
 Answer = Callable[[Ask, Any], Any]

@@ -1,4 +1,4 @@
-"""Questions about incidents: detail, lists, tasks, search, duplicates, routing."""
+"""Questions about incidents: detail, lists, tasks, search, duplicates."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from data.catalogue_import import standards_of
 from data.database import Cursor, dicts
 from data.incident_rows import COLUMNS, live_item, ms, to_incident
 from data.questions.context import Answer, Ask, bounded, contains
+from data.questions.incident_pages import grams_of, order_of, page, words_of
 from data.questions.video import cameras_seeing
 from data.scope import incident_scope
 from gis.cells import haversine_m
@@ -22,17 +23,13 @@ from incidents.lifecycle import allowed_actions, is_overdue
 from incidents.model import Actor, Incident, Rejected, Stage
 from incidents.possible import is_possible
 from incidents.privacy import mask_name, mask_phone, mask_text, masked
-from incidents.routing import Candidate, Responsibility, rank, route
 from incidents.service import thing_of
 from incidents.supervision import is_late
 
 _FROM: Final = (
     " FROM incidents i LEFT JOIN units u ON u.code = i.unit LEFT JOIN accounts a ON a.login = i.worker"
 )
-_SELECT: Final = f"SELECT i.id, {', '.join('i.' + name for name in COLUMNS)}, u.name, a.name{_FROM}"
-_SAID: Final = "concat_ws(' ', i.number, i.title, i.class_name, i.address, u.name, a.name)"
-"""Where the words of a filter are looked for; `passes` in layouts/assets/desk/list.mjs looks in the same fields."""
-
+SELECT: Final = f"SELECT i.id, {', '.join('i.' + name for name in COLUMNS)}, u.name, a.name{_FROM}"
 OPEN: Final = "i.stage NOT IN ('closed', 'refused', 'void')"
 OVERDUE: Final = f"({OPEN} AND coalesce(i.stage_due_at < %(now)s, false))"
 """`incidents.lifecycle.is_overdue` in SQL."""
@@ -71,7 +68,7 @@ COMMAND_OF: Final = {
 
 
 def _item(row: tuple[Any, ...], now: datetime) -> dict[str, Any]:
-    """The live item of a row of `_SELECT`, and whether it is overdue `now` (a live item's clock runs on)."""
+    """The live item of a row of `SELECT`, and whether it is overdue `now` (a live item's clock runs on)."""
     *columns, unit_name, worker_name = row
     found = to_incident(columns)
     item = live_item(found, unit_name, worker_name)
@@ -100,7 +97,7 @@ def pressable(incident: Incident, actor: Actor) -> list[str]:
 def incident(ask: Ask, query: c.IncidentDetail) -> dict[str, Any]:
     """See IncidentDetail."""
     with ask.database.transaction() as cursor:
-        cursor.execute(f"{_SELECT} WHERE i.id = %s", (query.id,))
+        cursor.execute(f"{SELECT} WHERE i.id = %s", (query.id,))
         row = cursor.fetchone()
         if row is None:
             raise Rejected("not_found", f"id={query.id}: no such incident", field="id")
@@ -300,8 +297,6 @@ def _where(ask: Ask, query: c.IncidentList) -> tuple[str, dict[str, Any]]:
         # As the indicators count: an incident whose place is not resolved belongs to the whole city.
         whole = " OR i.area_path = ''" if query.area.count("/") == 1 else ""
         add(f"(i.area_path LIKE %(area)s{whole})", area=contains(query.area)[1:])
-    if words := query.text.split():
-        add(f"{_SAID} ILIKE ALL(%(words)s)", words=[contains(word) for word in words])
     if query.bbox:
         west, south, east, north = _box(query.bbox)
         add(
@@ -318,25 +313,26 @@ def incident_rows(
 ) -> list[dict[str, Any]]:
     """Incidents as list items. `where` and `order` are constants of the caller, values go through `params`."""
     rows = ask.database.query(
-        f"{_SELECT} WHERE {where} ORDER BY {order} LIMIT %(limit)s", {**params, "limit": limit}
+        f"{SELECT} WHERE {where} ORDER BY {order} LIMIT %(limit)s", {**params, "limit": limit}
     )
     return [_item(row, ask.now) for row in rows]
 
 
 def incidents(ask: Ask, query: c.IncidentList) -> dict[str, Any]:
-    """See IncidentList."""
+    """See IncidentList. Words are looked for in number, title, class, address and the names of unit and worker, as
+    `passes` in layouts/assets/desk/list.mjs does."""
     where, params = _where(ask, query)
-    params["limit"] = bounded(query.limit, 1, 100_000)
-    params["offset"] = max(0, query.offset)
     with ask.database.transaction() as cursor:
-        cursor.execute(f"SELECT count(*){_FROM} WHERE {where}", params)
-        row = cursor.fetchone()
-        cursor.execute(
-            f"{_SELECT} WHERE {where} ORDER BY i.reported_at DESC, i.id DESC LIMIT %(limit)s OFFSET %(offset)s",
-            params,
-        )
-        rows = [_item(found, ask.now) for found in cursor.fetchall()]
-    return {"rows": rows, "total": row[0] if row else 0}
+        found = page(
+            cursor, where, params, words_of(cursor, query.text), order_of(query.order), after=query.after,
+            limit=bounded(query.limit, 1, 100_000), offset=max(0, query.offset), most=bounded(query.most, 1, 10_000_000),
+        )  # fmt: skip
+        cursor.execute(f"{SELECT} WHERE i.id = ANY(%s)", (found.ids,))
+        rows = {row[0]: row for row in cursor.fetchall()}
+    return {
+        "rows": [_item(rows[id], ask.now) for id in found.ids],
+        "total": found.total, "capped": found.capped, "next": found.after,
+    }  # fmt: skip
 
 
 def my_tasks(ask: Ask, query: c.MyTasks) -> dict[str, Any]:
@@ -352,7 +348,7 @@ def my_tasks(ask: Ask, query: c.MyTasks) -> dict[str, Any]:
         who = f"({who} OR i.assisting @> ARRAY[%s]::text[])"
         params.append(actor.unit)
     rows = ask.database.query(
-        f"{_SELECT} WHERE {who} AND i.stage IN ('dispatched', 'taken', 'on_site', 'handled')"
+        f"{SELECT} WHERE {who} AND i.stage IN ('dispatched', 'taken', 'on_site', 'handled')"
         " ORDER BY i.handle_due_at NULLS LAST, i.id LIMIT 200",
         params,
     )
@@ -407,7 +403,7 @@ def my_reports(ask: Ask, query: c.MyReports) -> dict[str, Any]:
     """See MyReports."""
     rows = ask.database.query(
         # Whoever has reported one occurrence twice sees it once.
-        f"{_SELECT} WHERE i.id IN (SELECT s.incident_id FROM intake s WHERE s.reporter->>'account' = %s"
+        f"{SELECT} WHERE i.id IN (SELECT s.incident_id FROM intake s WHERE s.reporter->>'account' = %s"
         " AND s.source LIKE 'urn:chengyun:%%') ORDER BY i.reported_at DESC LIMIT %s",
         (ask.actor.login, bounded(query.limit, 1, 200)),
     )
@@ -419,9 +415,11 @@ def search_incident(ask: Ask, query: c.SearchIncident) -> dict[str, Any]:
     if not query.number.strip():
         raise Rejected("field", "number='': type some of the number", field="number")
     scope, params = incident_scope(ask.actor)
+    number = query.number.strip()
     rows = ask.database.query(
-        f"{_SELECT} WHERE {scope} AND i.number ILIKE %s ORDER BY i.reported_at DESC LIMIT 50",
-        [*params, contains(query.number.strip())],
+        f"{SELECT} WHERE {scope} AND i.id IN (SELECT incident_id FROM incident_said WHERE said_grams(said) @> %s::text[])"
+        " AND i.number ILIKE %s ORDER BY i.reported_at DESC LIMIT 50",
+        [*params, grams_of(number), contains(number)],
     )
     return {"rows": [_item(row, ask.now) for row in rows], "total": len(rows)}
 
@@ -440,7 +438,7 @@ def similar_incidents(ask: Ask, query: c.SimilarIncidents) -> dict[str, Any]:
         near = " AND i.lon BETWEEN %s AND %s AND i.lat BETWEEN %s AND %s"
         params += [query.lon - 0.006, query.lon + 0.006, query.lat - 0.006, query.lat + 0.006]
     rows = ask.database.query(
-        f"{_SELECT} WHERE {scope} AND {OPEN} AND i.reported_at > %s{near}"
+        f"{SELECT} WHERE {scope} AND {OPEN} AND i.reported_at > %s{near}"
         " ORDER BY i.reported_at DESC LIMIT 500",
         [*params[:-4], ask.now - timedelta(days=2), *params[-4:]]
         if near
@@ -478,58 +476,6 @@ def similar_incidents(ask: Ask, query: c.SimilarIncidents) -> dict[str, Any]:
     return {"rows": rows, "total": len(scored)}
 
 
-def route_incident(ask: Ask, query: c.RouteIncident) -> dict[str, Any]:
-    """See RouteIncident."""
-    with ask.database.transaction() as cursor:
-        cursor.execute(f"{_SELECT} WHERE i.id = %s", (query.id,))
-        row = cursor.fetchone()
-        if row is None:
-            raise Rejected("not_found", f"id={query.id}: no such incident", field="id")
-        found = to_incident(row[:-2])
-        cursor.execute(
-            "SELECT r.class_code, r.area_path, r.unit, u.name, coalesce(a.name, ''), r.reason, u.disabled"
-            " FROM responsibilities r JOIN units u ON u.code = r.unit LEFT JOIN areas a ON a.path = r.area_path"
-            " WHERE r.class_code = %s AND (%s = '' OR r.area_path = ANY(%s))",
-            (found.class_code, found.place.area_path, _prefixes(found.place.area_path)),
-        )
-        table = [Responsibility(*columns) for columns in cursor.fetchall()]
-        answer = route(found.class_code, found.class_name, found.place, table)
-        unit = found.unit or answer.unit
-        cursor.execute(
-            "SELECT a.login, a.name, a.unit, a.on_duty, (SELECT count(*) FROM incidents i WHERE"
-            f" i.worker = a.login AND {OPEN}), a.areas, w.lon, w.lat, w.located_at"
-            " FROM accounts a LEFT JOIN workers w ON w.login = a.login"
-            " WHERE a.unit = %s AND a.role = 'grid_worker' AND NOT a.disabled",
-            (unit,),
-        )
-        candidates = [
-            Candidate(login, name, unit, duty, tasks, tuple(areas), lon, lat, at)
-            for login, name, unit, duty, tasks, areas, lon, lat, at in cursor.fetchall()
-        ]
-        cursor.execute("SELECT code, name, kind FROM units WHERE NOT disabled ORDER BY kind, name")
-        units = dicts(cursor)
-    workers = rank(found.place, candidates, ask.now)
-    return {
-        "unit": answer.unit,
-        "unit_name": answer.unit_name,
-        "reason": answer.reason,
-        "reason_en": answer.reason_en,
-        "candidates": [
-            {"unit": r.unit, "unit_name": r.unit_name, "area_name": r.area_name, "reason": r.reason}
-            for r in answer.candidates
-        ],
-        "units": units,
-        "workers": [
-            {
-                "login": w.login, "name": w.name, "unit": w.unit, "on_duty": w.on_duty,
-                "open_tasks": w.open_tasks, "distance_m": w.distance_m, "position_age_s": w.position_age_s,
-                "own_grid": w.own_grid, "reasons": list(w.reasons),
-            }
-            for w in workers[:20]
-        ],
-    }  # fmt: skip
-
-
 ANSWERS: Final[dict[type, Answer]] = {
     c.IncidentDetail: incident,
     c.IncidentList: incidents,
@@ -537,5 +483,4 @@ ANSWERS: Final[dict[type, Answer]] = {
     c.MyReports: my_reports,
     c.SearchIncident: search_incident,
     c.SimilarIncidents: similar_incidents,
-    c.RouteIncident: route_incident,
 }

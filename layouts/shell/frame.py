@@ -46,6 +46,15 @@ TERMINALS: Final = (
         "desk/evaluation.mjs",
         ("desk/evaluation.css",),
     ),
+    Terminal(
+        "catalogue",
+        "/catalogue",
+        "catalogue.see",
+        "theme-desk",
+        "desk/catalogue.mjs",
+        ("desk/ops.css", "desk/catalogue.css"),
+        ("desk/cells.js",),
+    ),
     Terminal("wall", "/wall", "live.see", "theme-wall", "wall/wall.mjs", ("wall/wall.css",)),
     Terminal(
         "ops", "/ops", "status.see", "theme-desk", "desk/ops.mjs", ("desk/ops.css",), ("desk/cells.js",)

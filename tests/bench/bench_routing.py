@@ -19,7 +19,7 @@ from incidents.dispatching import Router
 from incidents.responsibility import Rules
 from tests.bench.frame import Bench, Figures
 from tests.bench.routing_city import on
-from tests.bench.routing_file import read
+from tests.bench.routing_file import BadFile, read
 from tests.bench.routing_mutants import asked_of, mutants, rules_of
 from tests.bench.routing_year import Incident, Year, settings
 
@@ -148,7 +148,10 @@ def text_off(router: Router, score: Sequence[Incident], most: int = 3000) -> flo
 def of_file(bench: Bench) -> Figures:
     """A city's own file."""
     assert bench.data is not None
-    outcomes, counts = read(bench.data)
+    try:
+        outcomes, counts = read(bench.data)
+    except BadFile as error:
+        raise SystemExit(f"routing: {error}") from None
     bench.say(f"{bench.data.name}: {counts}")
     if bench.quick:
         outcomes = outcomes[-QUICK_INCIDENTS:]

@@ -39,6 +39,8 @@ BENCHES: tuple[str, ...] = (
     "merging",
     "routing",
     "text",
+    "evaluation",
+    "incidents",
 )
 
 Figures = dict[str, Any]

@@ -23,11 +23,14 @@ LOOK = (
     "incident incidents my_tasks my_reports leader_board classes filing_standards suggest_class units locate find_place areas"
     " layer_counts devices device device_series device_registry device_types camera indicators"
     " status device_statistics device_gaps latest_readings metric_history cameras"
-    " cameras_seeing shelves alarm_precision view_requests"
+    " cameras_seeing shelves alarm_precision view_requests catalogues standards"
+    " routing_advice"
 )
+ROUTING = "routing_state backtest backtest_cases"
+PUBLISH = "publish_router switch_off_router import_responsibilities publish_responsibilities save_period"
 VIEW = "request_view open_view"
 SHELVE = "shelve_camera unshelve_camera"
-EVALUATE = "evaluation evaluation_cases"
+EVALUATE = "evaluation evaluation_cases formulas"
 ASSIST = "take_assist arrive_assist answer_assist"
 GRANT = "answer_request end_parking"
 OFFICE = "ask_extension ask_parking sign_supervision answer_supervision appeal_incident"
@@ -37,17 +40,18 @@ MATRIX: dict[str, str] = {
     "operator": f"{LOOK} {CALLS} report_incident accept_incident refuse_incident acknowledge_incident"
     f" check_incident close_incident note_incident call_back reopen_incident {VIEW} {SHELVE}",
     "dispatcher": f"{LOOK} {CALLS} report_incident accept_incident refuse_incident dispatch_incident"
-    f" void_incident acknowledge_incident note_incident route_incident ask_assist release_assist {GRANT} {VIEW} {SHELVE}",
+    f" void_incident acknowledge_incident note_incident route_incident ask_assist release_assist {GRANT} {VIEW} {SHELVE}"
+    f" {ROUTING}",
     "duty_leader": f"{LOOK} {CALLS} acknowledge_incident dispatch_incident void_incident note_incident"
     f" route_incident ask_assist release_assist dead_letters held quarantine {GRANT} {VIEW} {SHELVE} answer_view supervise_incident"
-    f" end_supervision reopen_incident {EVALUATE}",
+    f" end_supervision reopen_incident approve_rule {EVALUATE} {ROUTING} {PUBLISH}",
     "unit_handler": f"{LOOK} take_incident arrive_incident finish_incident return_incident note_incident"
     f" route_incident search_incident workers {VIEW} {OFFICE} {ASSIST}",
     "grid_worker": LOOK.replace(" indicators", "")
     + " report_incident take_incident arrive_incident finish_incident return_incident note_incident",
-    "evaluator": f"{LOOK} search_incident ledger answer_appeal {EVALUATE}",
+    "evaluator": f"{LOOK} search_incident ledger answer_appeal approve_rule {EVALUATE} save_formula save_score {ROUTING}",
     "theme_owner": f"{LOOK} search_incident feeds ledger {EVALUATE}",
-    "administrator": "classes filing_standards suggest_class units locate find_place areas layer_counts devices device device_series"
+    "administrator": "classes catalogues standards filing_standards suggest_class units locate find_place areas layer_counts devices device device_series"
     " device_registry device_types indicators status feeds ledger dead_letters held quarantine"
     " accounts create_account change_account reset_password save_unit save_area"
     " replay_dead_letter drop_dead_letter issue_device_credential rotate_device_credential"
@@ -57,9 +61,9 @@ MATRIX: dict[str, str] = {
     " cameras_seeing shelves alarm_precision view_requests answer_view save_camera"
     " save_alarm_window save_alarm_map save_camera_channel save_feed switch_feed test_feed"
     " save_alarm_kind import_cameras import_boundaries save_pole remove_pole save_working_year"
-    " import_catalogue decide_limit publish_catalogue"
-    " import_catalogue decide_limit publish_catalogue",
-    "auditor": "incident incidents my_tasks my_reports leader_board status ledger dead_letters held"
+    f" import_catalogue decide_limit save_standard revise_catalogue publish_catalogue {ROUTING} {PUBLISH}"
+    " formulas save_formula save_score",
+    "auditor": "routing_advice incident incidents my_tasks my_reports leader_board status ledger dead_letters held"
     " quarantine accounts audit_log",
     "wall": f"{LOOK} workers",
 }

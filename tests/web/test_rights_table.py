@@ -82,6 +82,16 @@ CASES: dict[str, Body] = {
     "import_catalogue": always(content=""),
     "decide_limit": always(catalogue=0, code="", amount=0.0, kind="", reason=""),
     "publish_catalogue": always(catalogue=0),
+    "revise_catalogue": always(catalogue=0, name=""),
+    "save_standard": always(
+        catalogue=0, code="", condition="", units=[], amount=0.0, kind="", evidence="", closing="", reason=""
+    ),
+    "approve_rule": always(rule="", reason=""),
+    "publish_router": always(router=""),
+    "switch_off_router": always(reason=""),
+    "import_responsibilities": always(content=""),
+    "publish_responsibilities": always(table=0),
+    "save_period": always(kind="", name="", begins="2027-01-01T00:00:00Z", ends="2026-01-01T00:00:00Z"),
     "save_working_year": always(year=1, off=[], work=[], source=""),
     "create_account": lambda place: {"login": "!", "name": "n", "role": "operator", "areas": [AREA[place]]},
     "change_account": lambda place: {"login": f"target-{place}"},
@@ -144,6 +154,10 @@ CASES: dict[str, Body] = {
     "incidents": always(),
     "my_tasks": always(),
     "my_reports": always(),
+    "save_formula": always(
+        id="!", name="n", numerator=["handled"], denominator=["to_handle"], since="2099-01-01", reason="r"
+    ),
+    "save_score": always(weights={}, since="2099-01-01", reason="r"),
     "search_incident": always(number="2026"),
     "similar_incidents": always(text="积水"),
     "route_incident": on_incident(),
@@ -172,6 +186,13 @@ CASES: dict[str, Body] = {
         "end": "2026-11-30",
         "area": AREA[place],
     },
+    "catalogues": always(),
+    "standards": always(catalogue=1),
+    "routing_advice": on_incident(),
+    "routing_state": always(),
+    "backtest": always(begin="x"),
+    "backtest_cases": always(of="x"),
+    "formulas": always(),
     "feeds": always(),
     "test_feed": always(feed="!"),
     "ledger": always(),
@@ -189,7 +210,8 @@ CITY_WIDE = {
     "feeds", "ledger", "dead_letters", "held", "quarantine", "audit_log", "replay_dead_letter",
     "drop_dead_letter", "save_device_type", "save_metric", "release_held", "reject_held",
     "settle_gateway_loss", "test_feed", "save_feed", "switch_feed", "save_alarm_map", "save_camera_channel",
-    "save_alarm_kind",
+    "save_alarm_kind", "approve_rule", "publish_router", "switch_off_router", "import_responsibilities",
+    "publish_responsibilities", "save_period", "routing_state", "backtest", "backtest_cases",
 }  # fmt: skip
 PLACED = {name for name, body in CASES.items() if body("own") != body("sibling")}
 
