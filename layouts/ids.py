@@ -157,6 +157,15 @@ EVALUATION_TOTAL: Final = "evaluation-total"
 EVALUATION_GROUPS: Final = "evaluation-groups"
 EVALUATION_CASES: Final = "evaluation-cases"
 EVALUATION_BEHIND: Final = "evaluation-behind"
+FORMULAS_BODY: Final = "formulas-body"
+FORMULAS_ASK: Final = "formulas-ask"
+FORMULAS_EDIT: Final = "formulas-edit"
+FORMULAS_PRESS: Final = "formulas-press"
+FORMULA_SINCE: Final = "formula-since"
+FORMULA_UNTIL: Final = "formula-until"
+SCORE_WEIGHTS: Final = "score-weights"
+SCORE_SINCE: Final = "score-since"
+SCORE_REASON: Final = "score-reason"
 
 DESK_FORM: Final = {
     "reason": (DESK_ACT_REASON, "value"),

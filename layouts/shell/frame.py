@@ -46,6 +46,14 @@ TERMINALS: Final = (
         "desk/evaluation.mjs",
         ("desk/evaluation.css",),
     ),
+    Terminal(
+        "formulas",
+        "/formulas",
+        "formula.see",
+        "theme-desk",
+        "desk/formulas.mjs",
+        ("desk/evaluation.css",),
+    ),
     Terminal("wall", "/wall", "live.see", "theme-wall", "wall/wall.mjs", ("wall/wall.css",)),
     Terminal(
         "ops", "/ops", "status.see", "theme-desk", "desk/ops.mjs", ("desk/ops.css",), ("desk/cells.js",)

@@ -235,7 +235,13 @@ def links(page: Any) -> list[str]:
 def test_navigation_shows_only_what_the_role_may_open() -> None:
     assert links(PAGES["desk"](view(role="operator"))) == ["/desk", "/wall", "/ops", "/devices"]
     assert "/leader" in links(PAGES["leader"](view(role="duty_leader")))
-    assert links(PAGES["admin"](view(role="administrator"))) == ["/wall", "/ops", "/devices", "/admin"]
+    assert links(PAGES["admin"](view(role="administrator"))) == [
+        "/formulas",
+        "/wall",
+        "/ops",
+        "/devices",
+        "/admin",
+    ]
 
 
 def test_every_terminal_asks_for_a_right_that_some_role_has() -> None:
