@@ -47,6 +47,14 @@ TERMINALS: Final = (
         ("desk/evaluation.css",),
     ),
     Terminal(
+        "formulas",
+        "/formulas",
+        "formula.see",
+        "theme-desk",
+        "desk/formulas.mjs",
+        ("desk/evaluation.css",),
+    ),
+    Terminal(
         "catalogue",
         "/catalogue",
         "catalogue.see",

@@ -241,6 +241,7 @@ def test_navigation_shows_only_what_the_role_may_open() -> None:
     assert "/leader" in links(PAGES["leader"](view(role="duty_leader")))
     assert links(PAGES["admin"](view(role="administrator"))) == [
         "/backtest",
+        "/formulas",
         "/wall",
         "/ops",
         "/devices",
