@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from data import cameras
+from data.address_store import StoredBook, import_addresses
 from data.administration import Administration
 from data.audit import Audit
 from data.camera_import import import_cameras
@@ -18,7 +19,9 @@ from data.feed_states import feed_facts
 from data.incident_rows import COLUMNS, live_item, to_incident, to_row
 from data.locks import Lock
 from data.occurrences import StoredOccurrences, report_of
+from incidents import address_commands as a
 from incidents import commands as c
+from incidents.address_reading import Resolution, resolve
 from incidents.lifecycle import DEFAULT_STAGE_LIMITS_MIN
 from incidents.model import Actor, ClockKind, Incident, Place, Policy, Rejected, TimelineEntry
 from incidents.occurrence import Report
@@ -26,7 +29,11 @@ from incidents.storeports import EventClass, FilingStandard, Intake, SentPoints,
 from incidents.working_time import WorkingTime
 
 PlaceOf = Callable[[float, float], Place]
-CAMERA_HANDLERS: Final[dict[type, cameras.Handler]] = {**cameras.HANDLERS, c.ImportCameras: import_cameras}
+CAMERA_HANDLERS: Final[dict[type, cameras.Handler]] = {
+    **cameras.HANDLERS,
+    c.ImportCameras: import_cameras,
+    a.ImportAddresses: import_addresses,
+}
 
 _INSERT = (
     f"INSERT INTO incidents ({', '.join(COLUMNS)}) VALUES ({', '.join(['%s'] * len(COLUMNS))}) RETURNING id"
@@ -72,8 +79,10 @@ class PgUnitOfWork:
         administration: Administration,
         place_of: PlaceOf,
         working: WorkingTime,
+        book: StoredBook,
     ) -> None:
         self._cursor = cursor
+        self._book = book
         self._working = working
         self._audit = audit
         self._administration = administration
@@ -354,6 +363,17 @@ class PgUnitOfWork:
         """See UnitOfWork."""
         return self._place_of(lon, lat)
 
+    def read_address(self, text: str) -> Resolution:
+        """See UnitOfWork."""
+        return resolve(text, self._book.book(self._cursor))
+
+    def keep_reading(self, intake_id: int, place: Place, read: Mapping[str, Any]) -> None:
+        """See UnitOfWork."""
+        self._cursor.execute(
+            "UPDATE intake SET lon = %s, lat = %s, cell = %s, area_path = %s, place_read = %s WHERE id = %s",
+            (place.lon, place.lat, place.cell, place.area_path, json(dict(read)), intake_id),
+        )
+
     def unit_exists(self, code: str) -> bool:
         """See UnitOfWork."""
         self._cursor.execute("SELECT 1 FROM units WHERE code = %s AND NOT disabled", (code,))
@@ -517,6 +537,7 @@ class UnitsOfWork:
         working: Callable[[], WorkingTime],
     ) -> None:
         self._database = database
+        self._book = StoredBook()
         self._working = working
         self._audit = audit
         self._administration = administration
@@ -527,7 +548,7 @@ class UnitsOfWork:
         """One unit of work."""
         working = self._working()  # before the transaction: it may need a connection of its own
         with self._database.transaction() as cursor:
-            uow = PgUnitOfWork(cursor, self._audit, self._administration, self._place_of, working)
+            uow = PgUnitOfWork(cursor, self._audit, self._administration, self._place_of, working, self._book)
             yield uow
             if uow.changed:
                 cursor.execute("NOTIFY outbox")

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from incidents import catalogue_commands, evaluation_queries, handling_commands
+from incidents import address_commands, catalogue_commands, evaluation_queries, handling_commands
 
 
 @dataclass(frozen=True, slots=True)
@@ -625,6 +625,7 @@ COMMANDS: Final[dict[str, type]] = {
     "open_view": OpenView,
     **handling_commands.COMMANDS,
     **catalogue_commands.COMMANDS,
+    **address_commands.COMMANDS,
 }
 
 
@@ -665,7 +666,7 @@ class IncidentList:
     offset: int = 0
     order: str = "newest"
     after: str = ""
-    most: int = 10_000
+    most: int = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -1056,6 +1057,7 @@ QUERIES: Final[dict[str, type]] = {
     "status": Status,
     "device_credentials": DeviceCredentials,
     **evaluation_queries.QUERIES,
+    **address_commands.QUERIES,
 }
 
 ACTION_OF: Final[dict[str, str]] = {
@@ -1153,5 +1155,6 @@ ACTION_OF: Final[dict[str, str]] = {
     **handling_commands.ACTION_OF,
     **catalogue_commands.ACTION_OF,
     **evaluation_queries.ACTION_OF,
+    **address_commands.ACTION_OF,
 }
 """Command or query → the right it asks for (incidents/access.py). A name missing here is refused for all."""

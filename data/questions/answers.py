@@ -6,8 +6,10 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Final
 
+from data.address_store import StoredBook
 from data.database import Database
 from data.questions import (
+    addresses,
     device_registry,
     devices,
     evaluation,
@@ -34,6 +36,7 @@ ANSWERS: Final[dict[type, Answer]] = {
     **operations.ANSWERS,
     **video.ANSWERS,
     **evaluation.ANSWERS,
+    **addresses.ANSWERS,
 }
 
 _NAMED: Final[dict[type, tuple[str, str, str]]] = {
@@ -72,6 +75,7 @@ class StoreQuestions:
         self._city_path = city_path
         self._try_feed = try_feed
         self._zone = zone
+        self._book = StoredBook()
 
     def thing(self, query: object) -> Thing | None:
         """See Questions."""
@@ -102,5 +106,7 @@ class StoreQuestions:
 
     def answer(self, query: object, actor: Actor, now: datetime) -> Any:
         """See Questions."""
-        ask = Ask(self._database, actor, now, self._place_of, self._facts, self._zone, self._try_feed)
+        ask = Ask(
+            self._database, actor, now, self._place_of, self._facts, self._zone, self._try_feed, self._book
+        )
         return ANSWERS[type(query)](ask, query)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from data.address_store import StoredBook
 from data.database import Database
 from incidents.commands import SaveFeed
 from incidents.model import Actor, Place
@@ -28,6 +29,7 @@ class Ask:
     zone: str
     try_feed: TryFeed | None = None
     """None where no adapters are at hand."""
+    book: StoredBook = field(default_factory=StoredBook)
 
 
 Answer = Callable[[Ask, Any], Any]

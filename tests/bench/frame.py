@@ -40,6 +40,7 @@ BENCHES: tuple[str, ...] = (
     "routing",
     "text",
     "incidents",
+    "addresses",
 )
 
 Figures = dict[str, Any]

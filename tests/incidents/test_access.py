@@ -20,7 +20,7 @@ NAMES = {**COMMANDS, **QUERIES}
 
 # What everybody who looks at the city's picture may ask.
 LOOK = (
-    "incident incidents my_tasks my_reports leader_board classes suggest_class units locate find_place areas"
+    "incident incidents my_tasks my_reports leader_board read_address unplaced_incidents classes suggest_class units locate find_place areas"
     " layer_counts devices device device_series device_registry device_types camera indicators"
     " status device_statistics device_gaps latest_readings metric_history cameras"
     " cameras_seeing shelves alarm_precision view_requests"
@@ -35,9 +35,9 @@ CALLS = (
 )
 
 MATRIX: dict[str, str] = {
-    "operator": f"{LOOK} {CALLS} report_incident accept_incident refuse_incident acknowledge_incident"
+    "operator": f"{LOOK} {CALLS} place_incident report_incident accept_incident refuse_incident acknowledge_incident"
     f" check_incident close_incident note_incident call_back reopen_incident {VIEW} {SHELVE}",
-    "dispatcher": f"{LOOK} {CALLS} report_incident accept_incident refuse_incident dispatch_incident"
+    "dispatcher": f"{LOOK} {CALLS} place_incident report_incident accept_incident refuse_incident dispatch_incident"
     f" void_incident acknowledge_incident note_incident route_incident {GRANT} {VIEW} {SHELVE}",
     "duty_leader": f"{LOOK} {CALLS} acknowledge_incident dispatch_incident void_incident note_incident"
     f" route_incident dead_letters held quarantine {GRANT} {VIEW} {SHELVE} answer_view supervise_incident"
@@ -57,10 +57,10 @@ MATRIX: dict[str, str] = {
     " reject_held device_statistics device_gaps latest_readings metric_history camera cameras"
     " cameras_seeing shelves alarm_precision view_requests answer_view save_camera"
     " save_alarm_window save_alarm_map save_camera_channel save_feed switch_feed test_feed"
-    " save_alarm_kind import_cameras import_boundaries save_pole remove_pole save_working_year"
+    " save_alarm_kind import_cameras import_addresses read_address import_boundaries save_pole remove_pole save_working_year"
     " import_catalogue decide_limit publish_catalogue"
     " import_catalogue decide_limit publish_catalogue",
-    "auditor": "incident incidents my_tasks my_reports leader_board status ledger dead_letters held"
+    "auditor": "incident incidents unplaced_incidents my_tasks my_reports leader_board status ledger dead_letters held"
     " quarantine accounts audit_log",
     "wall": f"{LOOK} workers",
 }
@@ -147,7 +147,6 @@ def test_what_is_no_command_is_nobodys() -> None:
             "photo.see",
             "photo.add",
             "person.unmask",
-            "incident.correct",
         },
         "wall": {"live.see"},
         "administrator": {"live.see"},
