@@ -132,32 +132,32 @@ def _grow(
         size = bins << depth
         pulls = np.asarray(np.bincount(at, pulled, size), np.float64).reshape(-1, bins)
         weights = np.asarray(np.bincount(at, weighed, size), np.float64).reshape(-1, bins)
-        chosen = [_best(p, w, begins) for p, w in zip(pulls, weights, strict=True)]
-        here = [int(begins[kind]) + place if place >= 0 else bins for kind, place in chosen]
-        ask += [kind for kind, _ in chosen]
-        last += here
-        node = 2 * node + (codes[rows, np.array(ask[-len(here) :])[node]] > np.array(here)[node])
+        kinds_asked, last_codes = _best(pulls, weights, begins)
+        ask += kinds_asked
+        last += last_codes
+        node = 2 * node + (codes[rows, np.array(kinds_asked)[node]] > np.array(last_codes)[node])
     leaves = 1 << DEPTH
     value = RATE * np.bincount(node, pull, leaves) / (np.bincount(node, weight, leaves) + HELD)
     return ask, last, np.asarray(value, np.float64)
 
 
-def _best(pulls: Numbers, weights: Numbers, begins: NDArray[np.intp]) -> tuple[int, int]:
-    """The number and the place in its edges that part a node best; (0, -1) when nothing does."""
-    found, gain = (0, -1), 1e-9
-    for kind in range(len(begins) - 1):
-        own = slice(begins[kind], begins[kind + 1])
-        left, held = np.cumsum(pulls[own])[:-1], np.cumsum(weights[own])[:-1]
-        if not len(left):
-            continue
-        whole, all_held = pulls[own].sum(), weights[own].sum()
-        gains = (
-            left**2 / (held + HELD)
-            + (whole - left) ** 2 / (all_held - held + HELD)
-            - whole**2 / (all_held + HELD)
-        )
-        gains[(held < LEAST) | (all_held - held < LEAST)] = 0.0
-        place = int(np.argmax(gains))
-        if gains[place] > gain:
-            found, gain = (kind, place), float(gains[place])
-    return found
+def _best(pulls: Numbers, weights: Numbers, begins: NDArray[np.intp]) -> tuple[list[int], list[int]]:
+    """For each node (node × code) the number, and the code, that part it best; number 0 and the number of all codes when
+    nothing does."""
+    of = np.repeat(np.arange(len(begins) - 1), np.diff(begins))
+    left, whole = _sums(pulls, begins, of)
+    held, all_held = _sums(weights, begins, of)
+    rest = all_held - held
+    gains = left**2 / (held + HELD) + (whole - left) ** 2 / (rest + HELD) - whole**2 / (all_held + HELD)
+    gains[(held < LEAST) | (rest < LEAST)] = 0.0
+    gains[:, begins[1:] - 1] = 0.0  # beyond the last code of a number is nothing
+    best = gains.argmax(axis=1)
+    parted = gains[np.arange(len(gains)), best] > 1e-9
+    return np.where(parted, of[best], 0).tolist(), np.where(parted, best, begins[-1]).tolist()
+
+
+def _sums(values: Numbers, begins: NDArray[np.intp], of: NDArray[np.intp]) -> tuple[Numbers, Numbers]:
+    """Up to each code of its number, and of the whole number (node × code)."""
+    up_to = np.cumsum(values, axis=1)
+    before = np.concatenate([np.zeros((len(values), 1)), up_to[:, begins[1:] - 1]], axis=1)
+    return up_to - before[:, of], (before[:, 1:] - before[:, :-1])[:, of]
