@@ -19,6 +19,7 @@ from functools import partial
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
+from data.city_facts import CellFinder, load_facts
 from data.database import Busy, Database, StoreUnavailable
 from data.incident_totals import total_items
 from data.indicators import incident_values
