@@ -187,14 +187,15 @@ def _by_words(
         if len(rows) >= params["limit"]:
             return rows, len(rows), True
     most = max(COUNTED, params["limit"])
+    rare = _rare(cursor, table, params, words)
     branches = [
-        f"({_branch(table, where, beyond, choice, order)})"
+        f"({_branch(table, where, beyond, choice, order, rare)})"
         for choice in product(*(_ways(n, word, words) for n, word in enumerate(words)))
     ]
     cursor.execute(f"{' UNION ALL '.join(branches)}", {**params, "branch": most})
     found = cursor.fetchall()
     rows = sorted(set(found), key=order.key)
-    return rows[: params["limit"]], len(rows), len(found) >= most
+    return rows[: params["limit"]], len(rows), len(found) >= (most if rare else params["limit"])
 
 
 def _read_through(
@@ -226,6 +227,26 @@ def _read_through(
     return sorted(rows, key=order.key), looked
 
 
+FEW: Final = 3_000
+"""A word in no more incidents than this is begun from even where a unit or a worker is named beside it."""
+
+
+def _rare(cursor: Cursor, table: str, params: dict[str, Any], words: Sequence[Word]) -> bool:
+    """Nobody is named, or one of the other words is in few incidents."""
+    others = [n for n, word in enumerate(words) if not (word.units or word.workers)]
+    if len(others) == len(words):
+        return True
+    for n in others:
+        cursor.execute(
+            f"SELECT count(*) FROM (SELECT 1 FROM {table} s WHERE said_grams(s.said) @> %(grams{n})s::text[] LIMIT %(few)s) f",
+            {**params, "few": FEW + 1},
+        )
+        row = cursor.fetchone()
+        if row and row[0] <= FEW:
+            return True
+    return False
+
+
 def _either(n: int, word: Word) -> str:
     """A word stands in what is said of an incident, or is of the name of its unit or worker."""
     ways = [f"s.said ILIKE %(word{n})s"]
@@ -251,8 +272,15 @@ def _ways(n: int, word: Word, words: Sequence[Word]) -> list[str]:
     ]
 
 
-def _branch(table: str, where: str, beyond: str, choice: Sequence[str], order: Order) -> str:
+def _branch(table: str, where: str, beyond: str, choice: Sequence[str], order: Order, rare: bool) -> str:
     said = " AND ".join(test for test in choice if "said_grams" in test)
+    by_name = any(test.startswith("i.") for test in choice)
+    if said and by_name and not rare:
+        return (
+            f"SELECT i.id, {order.column} FROM incidents i CROSS JOIN LATERAL"
+            f" (SELECT said FROM {table} WHERE incident_id = i.id OFFSET 0) s WHERE {where} AND {beyond}"
+            f" AND {' AND '.join(_told(test) for test in choice)} ORDER BY {order.sql} LIMIT %(limit)s"
+        )
     if not said:
         joined = (
             f" JOIN {table} s ON s.incident_id = i.id" if any("s.said" in test for test in choice) else ""
@@ -271,6 +299,11 @@ def _branch(table: str, where: str, beyond: str, choice: Sequence[str], order: O
         f" (SELECT i.id, {order.column} AS at FROM incidents i WHERE i.id = s.incident_id AND {tests} OFFSET 0) i"
         f" ORDER BY {'s.reported_at DESC, s.incident_id DESC' if newest else _renamed(order)} LIMIT %(branch)s"
     )
+
+
+def _told(test: str) -> str:
+    """A way that begins from the index of words, without it."""
+    return test.partition("::text[] AND ")[2] or test
 
 
 def _renamed(order: Order) -> str:
