@@ -19,12 +19,15 @@ from functools import partial
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
+from data.administration import Administration
+from data.audit import Audit
 from data.city_facts import CellFinder, load_facts
 from data.database import Busy, Database, StoreUnavailable
 from data.incident_totals import total_items
 from data.indicators import incident_values
 from data.questions.answers import StoreQuestions
 from data.questions.incidents import INDICATOR_RECORDS
+from data.uow import UnitsOfWork
 from incidents import commands as c
 from incidents.deadlines import recount_deadlines
 from incidents.evaluation_queries import Evaluation
@@ -36,7 +39,7 @@ from tests.bench.frame import Bench, Figures
 from tests.bench.stored_incidents import FAULTS, Made, make, shape_faults
 from tests.bench.truth import Store
 from tests.product import Product
-from tests.small_city import PATTERN, units_of_work
+from tests.small_city import PATTERN, light_accounts, units_of_work
 from tests.working import WORKING
 
 GOALS: Final = {
@@ -96,12 +99,10 @@ def measure(bench: Bench, dsn: str, made: Made) -> Figures:
         place_of = CellFinder(database, load_facts(database)).place_of
         (path,) = store.rows("SELECT path FROM areas WHERE level = 'city'")[0]
         questions = StoreQuestions(database, place_of, dict, lambda: path)
-        door = CityService(
-            units_of_work(database),
-            questions,
-            lambda: datetime.now(UTC),
-            City(PATTERN, "Asia/Shanghai", path),
+        units = UnitsOfWork(
+            database, Audit(database), Administration(light_accounts(database)), place_of, lambda: WORKING
         )
+        door = CityService(units, questions, lambda: datetime.now(UTC), City(PATTERN, "Asia/Shanghai", path))
         dispatcher = _actor(store, "dispatcher")
         figures: Figures = {
             "incidents": made.incidents, "open": made.open, "timeline": made.entries, "sources": made.sources,
