@@ -911,6 +911,7 @@ def import_table(s: Settings, args: argparse.Namespace) -> int:
     --confirm store all of it or nothing."""
     import base64
 
+    from incidents.address_commands import ImportAddresses
     from incidents.catalogue_commands import ImportCatalogue
     from incidents.commands import ImportBoundaries, ImportCameras, ImportDevices
     from incidents.model import Rejected
@@ -932,6 +933,8 @@ def import_table(s: Settings, args: argparse.Namespace) -> int:
     )
     if args.what == "catalogue":
         command = ImportCatalogue(encoded, name, args.name, confirm=args.confirm)
+    elif args.what == "addresses":
+        command = ImportAddresses(encoded, name, args.crs or "wgs84", args.confirm)
     elif not boundaries:
         make = ImportCameras if args.what == "cameras" else ImportDevices
         command = make(encoded, name, args.confirm)
@@ -1210,13 +1213,15 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("--name", default="")
     sub.add_argument("--remove", metavar="REASON", default="", help="take it apart; its devices stay")
     sub = add("import", import_table)
-    sub.add_argument("what", choices=("devices", "cameras", "boundaries", "catalogue"))
+    sub.add_argument("what", choices=("devices", "cameras", "boundaries", "catalogue", "addresses"))
     sub.add_argument("file")
     sub.add_argument("--confirm", action="store_true", help="store it, unless anything is wrong")
     from incidents.areas import LEVELS
 
     sub.add_argument("--level", choices=LEVELS[1:], help="boundaries: what they are")
-    sub.add_argument("--crs", choices=("wgs84", "cgcs2000", "gcj02"), help="boundaries: of their coordinates")
+    sub.add_argument(
+        "--crs", choices=("wgs84", "cgcs2000", "gcj02"), help="boundaries, addresses: of their coordinates"
+    )
     sub.add_argument("--name", default="", help="catalogue: what it is called")
     sub.add_argument("--code-field", default="", help="boundaries: column of the code")
     sub.add_argument("--name-field", default="", help="boundaries: column of the name")

@@ -14,8 +14,9 @@ from callbacks.desk_camera import camera_of
 from callbacks.desk_press import command_of, report_of
 from callbacks.desk_records import readings_of, records_of
 from incidents import commands as c
+from incidents.routing_queries import RoutingAdvice
 from layouts import ids
-from layouts.desk import detail, intake, lists
+from layouts.desk import detail, intake, lists, routing
 from layouts.shell import pieces
 
 Data = dict[str, Any]
@@ -72,10 +73,12 @@ def _show(app: Dash, deps: DashDeps) -> None:
         Output(ids.DESK_DISPATCH, "children"), Input(ids.DESK_SHOWN, "data"), prevent_initial_call=True
     )
     def show_dispatch(shown: Data | None) -> Any:
-        if not shown or "dispatch" not in shown["actions"]:
+        if not shown:
             return []
         view = view_of(deps)
-        return detail.dispatch(view, deps.service.ask(c.RouteIncident(shown["id"]), view.actor))
+        if "dispatch" in shown["actions"]:
+            return routing.panel(view, deps.service.ask(c.RouteIncident(shown["id"]), view.actor))
+        return routing.explained(view, deps.service.ask(RoutingAdvice(shown["id"]), view.actor))
 
     @app.callback(
         Output(ids.DESK_CHART, "children"), Input(ids.DESK_SHOWN, "data"), prevent_initial_call=True

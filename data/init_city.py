@@ -25,7 +25,9 @@ from data.init_standards import load_standards
 from data.locks import Lock
 from data.registry import bump
 from data.sample_city import read_city
+from data.sample_city.house_numbers import Streets, addresses
 from data.sessions import token_hash
+from gis.cells import CellIndex
 from incidents.areas import LEVELS
 from incidents.numbering import DEFAULT_PATTERN, BadPattern, check_pattern
 from incidents.video import SAMPLE_URL
@@ -276,6 +278,7 @@ def _load_map(cursor: Cursor, files: Path) -> None:
         cursor, "places", ("name", "kind", "lon", "lat", "cell", "area_path", "road"),
         ((p.name, p.kind, p.lon, p.lat, p.cell, p.area_path, p.road) for p in read_city.read_places(files)),
     )  # fmt: skip
+    _load_addresses(cursor, files)
     features: list[tuple[str, str, str, dict[str, Any], Any]] = []
     for surface in read_city.read_land(files):
         features.append(("land", surface.name, surface.name_en, {"kind": surface.kind}, surface.geometry))
@@ -295,6 +298,19 @@ def _load_map(cursor: Cursor, files: Path) -> None:
             for layer, name, en, properties, g in features
         ],
     )
+
+
+def _load_addresses(cursor: Cursor, files: Path) -> None:
+    areas = list(read_city.read_areas(files))
+    cells = [area for area in areas if area.level == "cell"]
+    found = addresses(
+        Streets(read_city.read_road_edges(files)), read_city.read_places(files), areas,
+        CellIndex([cell.code for cell in cells], [cell.geometry for cell in cells]), {cell.code: cell.path for cell in cells},
+    )  # fmt: skip
+    _copy(
+        cursor, "addresses", ("kind", "name", "number", "other", "lon", "lat", "cell", "area_path"),
+        ((a.kind, a.name, a.number, a.other, a.lon, a.lat, cell, a.area) for a, cell in found),
+    )  # fmt: skip
 
 
 def _load_catalogue(cursor: Cursor, files: Path) -> None:

@@ -90,10 +90,10 @@ def text_maker(
         from incidents.text_training import LEAST_OF_CLASS, BadTraining, Labelled, Source, train
 
         texts = [o.asked for o in outcomes if o.asked.text and o.asked.class_code][-MOST_TEXTS:]
-        group: list[int] = list(groups([asked.text for asked in texts])) if texts else []
+        group = groups([asked.text for asked in texts]).tolist() if texts else []
         # A class with too few different texts can be neither learned nor measured.
         different = Counter(
-            code for code, _ in {(a.class_code, int(g)) for a, g in zip(texts, group, strict=True)}
+            code for code, _ in {(a.class_code, g) for a, g in zip(texts, group, strict=True)}
         )
         rows = [
             Labelled(asked.text, asked.class_code)

@@ -10,6 +10,7 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from data import cameras, formula_versions, incident_facts, routing_store
+from data.address_store import StoredBook, import_addresses
 from data.administration import Administration
 from data.audit import Audit
 from data.camera_import import import_cameras
@@ -20,7 +21,9 @@ from data.feed_states import feed_facts
 from data.incident_rows import COLUMNS, live_item, to_incident, to_row
 from data.locks import Lock
 from data.occurrences import StoredOccurrences, report_of
+from incidents import address_commands as a
 from incidents import commands as c
+from incidents.address_reading import Resolution, resolve
 from incidents.dispatch_model import Asked, Decision, Duty, Trust
 from incidents.dispatching import Router
 from incidents.lifecycle import DEFAULT_STAGE_LIMITS_MIN
@@ -40,7 +43,11 @@ from incidents.storeports import (
 from incidents.working_time import WorkingTime
 
 PlaceOf = Callable[[float, float], Place]
-CAMERA_HANDLERS: Final[dict[type, cameras.Handler]] = {**cameras.HANDLERS, c.ImportCameras: import_cameras}
+CAMERA_HANDLERS: Final[dict[type, cameras.Handler]] = {
+    **cameras.HANDLERS,
+    c.ImportCameras: import_cameras,
+    a.ImportAddresses: import_addresses,
+}
 
 _INSERT = (
     f"INSERT INTO incidents ({', '.join(COLUMNS)}) VALUES ({', '.join(['%s'] * len(COLUMNS))}) RETURNING id"
@@ -87,8 +94,10 @@ class PgUnitOfWork:
         place_of: PlaceOf,
         working: WorkingTime,
         router: Router,
+        book: StoredBook,
     ) -> None:
         self._cursor = cursor
+        self._book = book
         self._working = working
         self._router = router
         self._audit = audit
@@ -457,6 +466,17 @@ class PgUnitOfWork:
         """See UnitOfWork."""
         return self._place_of(lon, lat)
 
+    def read_address(self, text: str) -> Resolution:
+        """See UnitOfWork."""
+        return resolve(text, self._book.book(self._cursor))
+
+    def keep_reading(self, intake_id: int, place: Place, read: Mapping[str, Any]) -> None:
+        """See UnitOfWork."""
+        self._cursor.execute(
+            "UPDATE intake SET lon = %s, lat = %s, cell = %s, area_path = %s, place_read = %s WHERE id = %s",
+            (place.lon, place.lat, place.cell, place.area_path, json(dict(read)), intake_id),
+        )
+
     def unit_exists(self, code: str) -> bool:
         """See UnitOfWork."""
         self._cursor.execute("SELECT 1 FROM units WHERE code = %s AND NOT disabled", (code,))
@@ -624,6 +644,7 @@ class UnitsOfWork:
         router: Routers | None = None,
     ) -> None:
         self._database = database
+        self._book = StoredBook()
         self._working = working
         self._router = router or CityRouter(database)
         self._audit = audit
@@ -636,7 +657,9 @@ class UnitsOfWork:
         # Before the transaction: each may need a connection of its own.
         working, router = self._working(), self._router()
         with self._database.transaction() as cursor:
-            uow = PgUnitOfWork(cursor, self._audit, self._administration, self._place_of, working, router)
+            uow = PgUnitOfWork(
+                cursor, self._audit, self._administration, self._place_of, working, router, self._book
+            )
             yield uow
             if uow.stepped:
                 incident_facts.keep(cursor, sorted(uow.stepped))

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from incidents import (
+    address_commands,
     catalogue_commands,
     evaluation_commands,
     evaluation_queries,
@@ -636,6 +637,7 @@ COMMANDS: Final[dict[str, type]] = {
     **catalogue_commands.COMMANDS,
     **routing_commands.COMMANDS,
     **evaluation_commands.COMMANDS,
+    **address_commands.COMMANDS,
 }
 
 
@@ -673,7 +675,7 @@ class IncidentList:
     offset: int = 0
     order: str = "newest"
     after: str = ""
-    most: int = 10_000
+    most: int = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -1066,6 +1068,7 @@ QUERIES: Final[dict[str, type]] = {
     **evaluation_queries.QUERIES,
     **catalogue_commands.QUERIES,
     **routing_queries.QUERIES,
+    **address_commands.QUERIES,
 }
 
 ACTION_OF: Final[dict[str, str]] = {
@@ -1166,5 +1169,6 @@ ACTION_OF: Final[dict[str, str]] = {
     **evaluation_queries.ACTION_OF,
     **routing_commands.ACTION_OF,
     **routing_queries.ACTION_OF,
+    **address_commands.ACTION_OF,
 }
 """Command or query → the right it asks for (incidents/access.py). A name missing here is refused for all."""

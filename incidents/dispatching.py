@@ -217,6 +217,11 @@ class Router:
                 f"{first.unit_name}在办 {on_duty.open_incidents} 件，已满，须人工派遣",
                 f"{first.unit_name} has {on_duty.open_incidents} open incidents and no hand free",
             )
+        if self.threshold > 1:
+            return (
+                f"尚无经测量发布的自动派遣阈值：首选 {first.unit_name}，转人工派遣",
+                f"no measured threshold is published: first {first.unit_name}, by hand",
+            )
         if first.confidence < self.threshold:
             second = f"，其次 {ranked[1].unit_name}" if len(ranked) > 1 else ""
             second_en = f"; runner-up {ranked[1].unit_name}" if len(ranked) > 1 else ""

@@ -13,7 +13,7 @@ from incidents.appeals import appealed, decided
 from incidents.clocks import Clock, as_of, begun, due_at, left_s, resumed, stopped
 from incidents.concessions import Request, granted, unparked
 from incidents.limits import limit_of
-from incidents.model import Actor, DomainEvent, Incident, Policy, Rejected, Stage, TimelineEntry
+from incidents.model import Actor, DomainEvent, Incident, Place, Policy, Rejected, Stage, TimelineEntry
 from incidents.supervision import Supervision, answered, ended, is_late, raised, signed
 from incidents.working_time import NotPublished, WorkingTime
 
@@ -123,6 +123,7 @@ class Step:
     into: int | None = None
     count: int = 0
     satisfaction: int | None = None
+    place: Place | None = None
     detail: tuple[tuple[str, object], ...] = ()
 
 
@@ -272,6 +273,8 @@ def _effects(
                 class_code=step.policy.class_code,
                 class_name=step.class_name or old.class_name,
             )
+        case "correct" if step.place is not None:
+            new = replace(new, place=step.place)
         case "dispatch" | "reassign":
             new = replace(
                 new,

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from incidents import (
+    address_commands,
     assisting,
     catalogue_commands,
     evaluation_commands,
@@ -25,6 +26,7 @@ from incidents.access import ANYWHERE, Thing, may
 from incidents.handling import attach_photos
 from incidents.handling_commands import SaveWorkingYear, UnmaskIncident
 from incidents.lifecycle import Step, advance
+from incidents.locating import located
 from incidents.model import (
     REPORT_CHANNELS,
     Actor,
@@ -125,32 +127,11 @@ def _answer(incident: Incident) -> dict[str, Any]:
     }
 
 
-def _report(call: _Call, command: c.ReportIncident) -> dict[str, Any]:
-    place = Place(address=command.address)
-    if (command.lon is None) != (command.lat is None):
-        raise Rejected("field", "lon, lat: both or neither", field="lon")
-    if command.lon is not None and command.lat is not None:
-        found = call.uow.place_of(command.lon, command.lat)
-        place = Place(found.lon, found.lat, command.address, found.cell, found.area_path)
-    area = place.area_path
-    if not area and call.actor.areas:
-        # A report without a resolved place belongs to the area of whoever reports it, so that it is seen.
-        area = call.actor.areas[0]
-        place = Place(place.lon, place.lat, place.address, "", area)
-    own_area = Thing(area if call.actor.role != "grid_worker" else (call.actor.areas or ("",))[0])
-    require(call.actor, "incident.report", own_area)
-    if not command.text.strip():
-        raise Rejected("field", "text='': say what happened", field="text")
-    if len(command.text) > 4000:
-        raise Rejected("field", f"text: {len(command.text)} characters, at most 4000", field="text")
-    if command.channel not in REPORT_CHANNELS:
-        rule = f"one of {', '.join(REPORT_CHANNELS)}"
-        raise Rejected("field", f"channel={command.channel!r}: must be {rule}", field="channel")
-    if command.level is not None and command.level not in (1, 2, 3, 4):
-        raise Rejected("field", f"level={command.level}: must be 1, 2, 3 or 4", field="level")
+def _told(call: _Call, command: c.ReportIncident, place: Place) -> Intake:
+    """The source that a report at a desk or phone is."""
     identity = command.key or hashlib.sha256(f"{call.now.isoformat()}{command.text}".encode()).hexdigest()
     source = f"urn:chengyun:{command.channel}:{call.actor.login}"
-    intake = Intake(
+    return Intake(
         id=0,
         kind=str(SourceKind.REPORT),
         channel=command.channel,
@@ -168,8 +149,39 @@ def _report(call: _Call, command: c.ReportIncident) -> dict[str, Any]:
         message_id=identity,
         photos=tuple(command.photos),
     )
+
+
+def _report(call: _Call, command: c.ReportIncident) -> dict[str, Any]:
+    place = Place(address=command.address)
+    if (command.lon is None) != (command.lat is None):
+        raise Rejected("field", "lon, lat: both or neither", field="lon")
+    if command.lon is not None and command.lat is not None:
+        found = call.uow.place_of(command.lon, command.lat)
+        place = Place(found.lon, found.lat, command.address, found.cell, found.area_path)
+    intake = _told(call, command, place)
+    intake, read = located(call.uow, intake)
+    place = intake.place
+    area = (intake.roughly or place).area_path
+    if not area and call.actor.areas:
+        # A report without a resolved place belongs to the area of whoever reports it, so that it is seen.
+        area = call.actor.areas[0]
+        place = Place(place.lon, place.lat, place.address, "", area)
+    own_area = Thing(area if call.actor.role != "grid_worker" else (call.actor.areas or ("",))[0])
+    require(call.actor, "incident.report", own_area)
+    if not command.text.strip():
+        raise Rejected("field", "text='': say what happened", field="text")
+    if len(command.text) > 4000:
+        raise Rejected("field", f"text: {len(command.text)} characters, at most 4000", field="text")
+    if command.channel not in REPORT_CHANNELS:
+        rule = f"one of {', '.join(REPORT_CHANNELS)}"
+        raise Rejected("field", f"channel={command.channel!r}: must be {rule}", field="channel")
+    if command.level is not None and command.level not in (1, 2, 3, 4):
+        raise Rejected("field", f"level={command.level}: must be 1, 2, 3 or 4", field="level")
+    intake = replace(intake, place=place)
     reporter = {"name": command.reporter_name, "phone": command.reporter_phone, "account": call.actor.login}
     number = call.uow.add_intake(intake, reporter, hashlib.sha256(repr(command).encode()).digest())
+    if read is not None:
+        call.uow.keep_reading(number, intake.place, read)
     incident, joined = filed_or_joined(
         call.uow, intake, number, call.actor, call.now, call.city.number_pattern, call.city.timezone
     )
@@ -309,6 +321,19 @@ def _unmask(call: _Call, command: UnmaskIncident) -> dict[str, Any]:
     return {**_answer(incident), "text": incident.text, "people": call.uow.people_of(incident.id)}
 
 
+def _place(call: _Call, command: address_commands.PlaceIncident) -> dict[str, Any]:
+    incident = call.incident(command.id, "incident.correct", command.version)
+    found = call.uow.place_of(command.lon, command.lat)
+    address = command.address.strip() or incident.place.address
+    require(call.actor, "incident.correct", Thing(found.area_path))
+    step = Step(
+        "correct", call.channel, reason=command.reason.strip(),
+        place=Place(found.lon, found.lat, address, found.cell, found.area_path),
+        detail=(("lon", command.lon), ("lat", command.lat), ("was", incident.place.address)),
+    )  # fmt: skip
+    return _answer(call.apply(incident, step))
+
+
 def _beside_the_way(call: _Call, command: Any) -> dict[str, Any]:
     """延期, 挂账, 督办, 申诉, 回访, 重开: see `incidents/handling.py`."""
     return _answer(handling.HANDLERS[type(command)](call, command))
@@ -332,6 +357,8 @@ HANDLERS: Final[dict[type, Callable[[_Call, Any], dict[str, Any]]]] = {
     c.CloseIncident: _close,
     c.AcknowledgeIncident: _acknowledge,
     c.NoteIncident: _note,
+    address_commands.PlaceIncident: _place,
+    address_commands.ImportAddresses: _administer,
     c.CreateAccount: _administer,
     c.ChangeAccount: _administer,
     c.ResetPassword: _administer,

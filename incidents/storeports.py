@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from incidents.access import Thing
+from incidents.address_reading import Resolution
 from incidents.dispatch_model import Asked, Decision, Duty, Trust
 from incidents.dispatching import Router
 from incidents.feeds import FeedFacts
@@ -54,6 +55,8 @@ class Intake:
     photos: tuple[str, ...] = ()
     history: bool = False
     alarm_kind: str = ""
+    roughly: Place | None = None
+    """Where its address says it is, not well enough for merging to measure from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,6 +274,12 @@ class UnitOfWork(Protocol):
 
     def place_of(self, lon: float, lat: float) -> Place:
         """Cell and area of a point. Raises Rejected(field) outside of the city's reach."""
+
+    def read_address(self, text: str) -> Resolution:
+        """What a free text says of a place, by the city's address book."""
+
+    def keep_reading(self, intake_id: int, place: Place, read: Mapping[str, Any]) -> None:
+        """Keep what was read of where a source is, and the place (without a point where none is sure)."""
 
     def unit_exists(self, code: str) -> bool:
         """True for a unit that takes orders."""

@@ -15,6 +15,7 @@ from typing import Final
 
 from incidents.intake_merging import decided, joined_by, suggest
 from incidents.lifecycle import Step, advance, escalation_due, file_report
+from incidents.locating import located
 from incidents.merging import Band
 from incidents.model import Actor, Incident, Rejected, SourceKind, Stage, TimelineEntry
 from incidents.numbering import incident_number
@@ -99,6 +100,9 @@ def _taken(uow: UnitOfWork, intake: Intake, now: datetime, pattern: str, timezon
     if shelf is not None:
         uow.set_aside(intake.id, shelf)
         return None
+    intake, read = located(uow, intake)
+    if read is not None:
+        uow.keep_reading(intake.id, intake.place, read)
     incident, joined = _incident_of(uow, intake, now, pattern, timezone)
     unknown = uow.attach_photos(incident.id, intake.photos, "report", now, intake.source)
     if unknown:
@@ -212,7 +216,7 @@ def open_incident(
         text=intake.text,
         stage=Stage.REPORTED,
         level=intake.level or (known.level if known else DEFAULT_LEVEL),
-        place=intake.place,
+        place=intake.roughly or intake.place,
         reported_at=intake.time if intake.history else now,
         version=1,
         merge_key=merge_key(intake) if keyed else "",

@@ -83,6 +83,15 @@ def _change(view: View, now: Row, then: Row | None, direction: str) -> Component
     return html.Span(f"{points:+.1f}", className=f"cy-num change {kind}", title=title)
 
 
+def _changes(view: View, found: Row, formula: str, direction: str) -> list[Component | str]:
+    """环比 and 同比 of one rate."""
+    parts: list[Component | str] = []
+    for then in ("before", "year_before"):
+        change = _change(view, found["rates"][formula], found[then]["rates"].get(formula), direction)
+        parts += [html.Span(view.t(f"evaluation.head.{then}"), className="cy-faint"), " ", change, " "]
+    return parts
+
+
 def _behind(view: View, text: str, **asked: object) -> Component:
     """A number that opens the incidents behind it."""
     return html.Button(
@@ -112,12 +121,12 @@ def name_of(view: View, formula: Row) -> str:
 def definition(view: View, formula: Row) -> str:
     """A formula in words: what is counted of what, without what."""
 
-    def words(names: Sequence[str]) -> str:
-        return view.t("evaluation.and").join(view.word("fact", name) for name in names)
+    def words(names: Sequence[str], between: str = "and") -> str:
+        return view.t(f"evaluation.{between}").join(view.word("fact", name) for name in names)
 
     text = f"{words([*formula['denominator'], *formula['numerator']])} ÷ {words(formula['denominator'])}"
     if formula["exclude"]:
-        text += view.t("evaluation.without", facts=words(formula["exclude"]))
+        text += view.t("evaluation.without", facts=words(formula["exclude"], "or"))
     return text
 
 
@@ -200,6 +209,7 @@ def groups(view: View, answer: Row) -> list[Component]:
     """The ranking: score and the rates that make it, worst and best at a glance."""
     by = str(answer["by"])
     names = {formula["id"]: name_of(view, formula) for formula in answer["formulas"]}
+    directions = {formula["id"]: formula["direction"] for formula in answer["formulas"]}
     shown = [name for name in SHOWN if name in names]
     head = html.Tr(
         [
@@ -217,6 +227,7 @@ def groups(view: View, answer: Row) -> list[Component]:
             html.Td(
                 [
                     html.Span(percent(group["rates"][name]["value"]), className="cy-num"),
+                    html.Div(_changes(view, group, name, directions[name]), className="evaluation__changes"),
                     html.Div(
                         _counts(view, name, group["rates"][name], group["group"], by), className="cy-faint"
                     ),

@@ -16,6 +16,9 @@ CREATE TABLE special_periods (
     PRIMARY KEY (kind, begins)
 );
 
+-- How much a unit holds now is asked whenever it might get one more.
+CREATE INDEX incidents_held ON incidents (unit) WHERE stage IN ('dispatched', 'taken', 'on_site', 'handled');
+
 -- One row for every time that routing was asked about an incident and something came of it.
 CREATE TABLE routing_advice (
     incident_id      bigint NOT NULL REFERENCES incidents (id),

@@ -6,10 +6,12 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Final
 
+from data.address_store import StoredBook
 from data.backtests import Backtests
 from data.city_router import CityRouter
 from data.database import Database
 from data.questions import (
+    addresses,
     catalogue,
     device_registry,
     devices,
@@ -41,6 +43,7 @@ ANSWERS: Final[dict[type, Answer]] = {
     **evaluation.ANSWERS,
     **catalogue.ANSWERS,
     **routing.ANSWERS,
+    **addresses.ANSWERS,
 }
 
 _NAMED: Final[dict[type, tuple[str, str, str]]] = {
@@ -105,6 +108,7 @@ class StoreQuestions:
         self._try_feed = try_feed
         self._zone = zone
         self._backtests = backtests or Backtests(database, CityRouter(database), None, zone)
+        self._book = StoredBook()
 
     def thing(self, query: object) -> Thing | None:
         """See Questions."""
@@ -145,5 +149,6 @@ class StoreQuestions:
             self._zone,
             self._try_feed,
             self._backtests,
+            self._book,
         )
         return ANSWERS[type(query)](ask, query)

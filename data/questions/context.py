@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from data.address_store import StoredBook
 from data.backtests import Backtests
 from data.database import Database
 from incidents.commands import SaveFeed
@@ -30,6 +31,7 @@ class Ask:
     try_feed: TryFeed | None = None
     """None where no adapters are at hand."""
     backtests: Backtests | None = None
+    book: StoredBook = field(default_factory=StoredBook)
 
     def routing(self) -> Backtests:
         """The router in force, and backtests."""

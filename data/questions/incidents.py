@@ -111,7 +111,7 @@ def incident(ask: Ask, query: c.IncidentDetail) -> dict[str, Any]:
         detail["timeline"] = dicts(cursor)
         cursor.execute(
             "SELECT kind, channel, source, message_id, device, camera, title, text, time, received_at, address,"
-            " lon, lat, reporter, source_time, correlation_id FROM intake WHERE incident_id = %s ORDER BY id"
+            " lon, lat, reporter, source_time, correlation_id, place_read FROM intake WHERE incident_id = %s ORDER BY id"
             " LIMIT 200",
             (query.id,),
         )
@@ -143,6 +143,7 @@ def incident(ask: Ask, query: c.IncidentDetail) -> dict[str, Any]:
         waits = found.stage is Stage.REPORTED
         detail["standards"] = len(standards_of(cursor, found.class_code)) if waits else 0
         detail["suggested"], detail["merged_from"] = _pairs(cursor, found, ask.actor)
+    detail["place_from"] = _place_from(found, detail["source_list"])
     policy = found.policy
     detail["text"] = found.text
     detail["cell"] = found.place.cell
@@ -160,6 +161,18 @@ def incident(ask: Ask, query: c.IncidentDetail) -> dict[str, Any]:
     detail["cameras"] = _seeing(ask, found)
     hidden: dict[str, Any] = masked(detail, names)
     return hidden
+
+
+def _place_from(found: Incident, sources: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """What the point was read from, while it is the one that was read: {address, precision_m, score, reasons}."""
+    for source in sources:
+        read = source["place_read"]
+        if read and read["status"] == "resolved" and found.place.lon is not None:
+            same = (round(read["lon"], 6), round(read["lat"], 6)) == (
+                round(found.place.lon, 6), round(found.place.lat or 0.0, 6),
+            )  # fmt: skip
+            return {k: read[k] for k in ("address", "precision_m", "score", "reasons")} if same else None
+    return None
 
 
 _SUGGESTED: Final = (
@@ -326,6 +339,7 @@ def incidents(ask: Ask, query: c.IncidentList) -> dict[str, Any]:
         found = page(
             cursor, where, params, words_of(cursor, query.text), order_of(query.order), after=query.after,
             limit=bounded(query.limit, 1, 100_000), offset=max(0, query.offset), most=bounded(query.most, 1, 10_000_000),
+            opened=query.scope == "open" and not query.of,
         )  # fmt: skip
         cursor.execute(f"{SELECT} WHERE i.id = ANY(%s)", (found.ids,))
         rows = {row[0]: row for row in cursor.fetchall()}

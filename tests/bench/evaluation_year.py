@@ -31,6 +31,9 @@ FIRST: Final = datetime(YEAR, 1, 1, tzinfo=ZoneInfo(ZONE)).astimezone(UTC)
 NOW: Final = datetime(YEAR, 12, 13, 10, 30, tzinfo=ZoneInfo(ZONE)).astimezone(UTC)
 """When the year is asked about: its last month is not over."""
 
+WORKING: Final = WorkingTime(ZONE, {year: {} for year in (YEAR - 1, YEAR, YEAR + 1)})
+"""Without holidays: which days are worked is `bench clocks`' question."""
+
 CALL, DESK, LEADER = actor("operator", id=1), actor("dispatcher", id=2), actor("duty_leader", id=3)
 JUDGE, CALL_2, ELSEWHERE = (
     actor("evaluator", id=4),
@@ -57,8 +60,7 @@ class CityYear:
         self.happened: Counter[str] = Counter()
         self._held: list[int] = []
         self._keys = itertools.count()
-        working = WorkingTime(ZONE, {year: {} for year in (YEAR - 1, YEAR, YEAR + 1)})
-        units = UnitsOfWork(db, Audit(db), Administration(light_accounts(db)), place_of, lambda: working)
+        units = UnitsOfWork(db, Audit(db), Administration(light_accounts(db)), place_of, lambda: WORKING)
         questions = StoreQuestions(db, place_of, dict, lambda: CITY)
         self.door = CityService(units, questions, lambda: self.now, City(PATTERN, ZONE, CITY))
 

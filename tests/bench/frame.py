@@ -41,6 +41,7 @@ BENCHES: tuple[str, ...] = (
     "text",
     "evaluation",
     "incidents",
+    "addresses",
 )
 
 Figures = dict[str, Any]

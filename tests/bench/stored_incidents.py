@@ -12,6 +12,7 @@ import hashlib
 import io
 import random
 import sys
+import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -314,7 +315,7 @@ def _without_indexes(cursor: Cursor) -> list[str]:
     """Drop what can be made again by its own words; returns the words."""
     cursor.execute(
         "SELECT indexrelid::regclass::text, pg_get_indexdef(indexrelid) FROM pg_index WHERE indrelid = ANY("
-        "ARRAY['incidents', 'timeline', 'intake', 'orders', 'incident_said']::regclass[]) AND NOT indisunique"
+        "ARRAY['incidents', 'timeline', 'intake', 'orders', 'incident_said', 'incident_said_open']::regclass[]) AND NOT indisunique"
     )
     found = cursor.fetchall()
     for index, _ in found:
@@ -406,7 +407,9 @@ def shape_faults(door: CityService, store: Store, person: Actor, made: Made) -> 
     """
     units = store.rows("SELECT class_code, min(unit) FROM responsibilities GROUP BY 1 ORDER BY 1 LIMIT 1")[0]
     told = door.handle(
-        ReportIncident(text="形状对照", class_code=units[0], channel="hotline", key="bench-shape"),
+        ReportIncident(
+            text="形状对照", class_code=units[0], channel="hotline", key=f"bench-shape-{time.time_ns()}"
+        ),
         person,
         "desk",
     )

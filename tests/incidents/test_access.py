@@ -20,7 +20,7 @@ NAMES = {**COMMANDS, **QUERIES}
 
 # What everybody who looks at the city's picture may ask.
 LOOK = (
-    "incident incidents my_tasks my_reports leader_board classes filing_standards suggest_class units locate find_place areas"
+    "incident incidents my_tasks my_reports leader_board read_address unplaced_incidents classes filing_standards suggest_class units locate find_place areas"
     " layer_counts devices device device_series device_registry device_types camera indicators"
     " status device_statistics device_gaps latest_readings metric_history cameras"
     " cameras_seeing shelves alarm_precision view_requests catalogues standards"
@@ -37,9 +37,9 @@ OFFICE = "ask_extension ask_parking sign_supervision answer_supervision appeal_i
 CALLS = "unmask_incident merge_incidents separate_sources keep_separate similar_incidents search_incident workers feeds ledger"
 
 MATRIX: dict[str, str] = {
-    "operator": f"{LOOK} {CALLS} report_incident accept_incident refuse_incident acknowledge_incident"
+    "operator": f"{LOOK} {CALLS} place_incident report_incident accept_incident refuse_incident acknowledge_incident"
     f" check_incident close_incident note_incident call_back reopen_incident {VIEW} {SHELVE}",
-    "dispatcher": f"{LOOK} {CALLS} report_incident accept_incident refuse_incident dispatch_incident"
+    "dispatcher": f"{LOOK} {CALLS} place_incident report_incident accept_incident refuse_incident dispatch_incident"
     f" void_incident acknowledge_incident note_incident route_incident ask_assist release_assist {GRANT} {VIEW} {SHELVE}"
     f" {ROUTING}",
     "duty_leader": f"{LOOK} {CALLS} acknowledge_incident dispatch_incident void_incident note_incident"
@@ -60,10 +60,10 @@ MATRIX: dict[str, str] = {
     " reject_held device_statistics device_gaps latest_readings metric_history camera cameras"
     " cameras_seeing shelves alarm_precision view_requests answer_view save_camera"
     " save_alarm_window save_alarm_map save_camera_channel save_feed switch_feed test_feed"
-    " save_alarm_kind import_cameras import_boundaries save_pole remove_pole save_working_year"
+    " save_alarm_kind import_cameras import_addresses read_address import_boundaries save_pole remove_pole save_working_year"
     f" import_catalogue decide_limit save_standard revise_catalogue publish_catalogue {ROUTING} {PUBLISH}"
     " formulas save_formula save_score",
-    "auditor": "routing_advice incident incidents my_tasks my_reports leader_board status ledger dead_letters held"
+    "auditor": "routing_advice incident incidents unplaced_incidents my_tasks my_reports leader_board status ledger dead_letters held"
     " quarantine accounts audit_log",
     "wall": f"{LOOK} workers",
 }
@@ -164,7 +164,6 @@ def test_what_is_no_command_is_nobodys() -> None:
             "incident.export",
             "photo.see",
             "photo.add",
-            "incident.correct",
         },
         "wall": {"live.see"},
         "administrator": {"live.see"},

@@ -27,7 +27,7 @@ from layouts import cameras as cameras_layout
 from layouts import figures, ids
 from layouts import leader as leader_layout
 from layouts import ops as ops_layout
-from layouts.desk import batch, compare, detail, intake, keys, lists
+from layouts.desk import batch, compare, detail, intake, keys, lists, routing
 from layouts.shell import frame
 from layouts.shell.rejection import rejection
 from layouts.shell.view import View, epoch_ms
@@ -239,7 +239,14 @@ def links(page: Any) -> list[str]:
 def test_navigation_shows_only_what_the_role_may_open() -> None:
     assert links(PAGES["desk"](view(role="operator"))) == ["/desk", "/wall", "/ops", "/devices"]
     assert "/leader" in links(PAGES["leader"](view(role="duty_leader")))
-    assert links(PAGES["admin"](view(role="administrator"))) == ["/wall", "/ops", "/devices", "/admin"]
+    assert links(PAGES["admin"](view(role="administrator"))) == [
+        "/backtest",
+        "/formulas",
+        "/wall",
+        "/ops",
+        "/devices",
+        "/admin",
+    ]
 
 
 def test_every_terminal_asks_for_a_right_that_some_role_has() -> None:
@@ -318,20 +325,52 @@ def test_detail_offers_exactly_the_legal_actions() -> None:
     assert {b["action"] for b in buttons} == {"acknowledge", "void", "note"}
     sent = [
         json.loads(getattr(c, "data-act"))
-        for c in walk(detail.dispatch(view(), ROUTE))
+        for c in walk(routing.panel(view(), ROUTE))
         if getattr(c, "data-act", None)
     ]
     assert sent[0] == {"action": "dispatch", "unit": "U1"}
-    assert sent[1] == {"action": "dispatch", "unit": "U1", "worker": "gw1"}
+    assert sent[1] == {"action": "dispatch", "unit": "U3"}
+    assert sent[2] == {"action": "dispatch", "unit": "U1", "worker": "gw1"}
     assert sent[-1] == {"action": "dispatch", "unit": "U2"}
 
 
 ROUTE: dict[str, Any] = {
     "unit": "U1",
     "unit_name": "市政所",
-    "reason": "望海区的“井盖缺损”由市政所负责",
-    "reason_en": "responsibility table",
-    "candidates": [{"unit": "U1", "unit_name": "市政所", "reason": ""}],
+    "decision": {
+        "ranked": [
+            {
+                "unit": "U1",
+                "unit_name": "市政所",
+                "confidence": 0.9999,
+                "open_incidents": 3,
+                "reasons": [
+                    {
+                        "evidence": "table",
+                        "zh": "望海区的“井盖缺损”由市政所负责",
+                        "en": "responsibility table",
+                        "weight": 3.1,
+                    },
+                    {"evidence": "text", "zh": "“<b>”等用词", "en": "its words <b>", "weight": 0.5},
+                ],
+            },
+            {
+                "unit": "U3",
+                "unit_name": "城管队",
+                "confidence": 0.00005,
+                "open_incidents": 0,
+                "reasons": [{"evidence": "none", "zh": "没有直接依据", "en": "no evidence", "weight": 0.0}],
+            },
+        ],
+        "automatic": False,
+        "why": "把握不足",
+        "why_en": "not sure enough",
+        "version": "router-1+rules-2",
+        "sides": [
+            {"area_name": "甲镇", "unit": "U1", "distance_m": 0.0},
+            {"area_name": "乙街道", "unit": "U3", "distance_m": 7.8},
+        ],
+    },
     "units": [
         {"code": "U1", "name": "市政所", "kind": "市政"},
         {"code": "U2", "name": "供水", "kind": "供水"},
@@ -353,9 +392,37 @@ ROUTE: dict[str, Any] = {
 
 @pytest.mark.parametrize("lang", LANGUAGES)
 def test_dispatch_says_why(lang: str) -> None:
-    shown = text_of(detail.dispatch(view(lang), ROUTE))
+    shown = text_of(routing.panel(view(lang), ROUTE))
     assert ("由市政所负责" if lang == "zh" else "responsibility table") in shown
+    assert ("把握不足" if lang == "zh" else "not sure enough") in shown
+    assert "99.9%" in shown and "100" not in shown, "nobody is certain"
+    assert (
+        "router-1+rules-2" in shown
+        and "乙街道" in shown
+        and "8" in shown
+        and view(lang).t("routing.place.1") in shown
+    )
     assert "420" in shown and view(lang).t("desk.worker.own_grid") in shown
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_what_was_advised_is_told_of_an_incident_under_way(lang: str) -> None:
+    decision = {**ROUTE["decision"], "automatic": True}
+    answer = {
+        "rows": [
+            {"moment": "filed", "at": 1_700_000_000_000, "decision": decision},
+            {"moment": "opened", "at": 1_699_999_000_000, "decision": ROUTE["decision"]},
+        ],
+        "withdrawn": [
+            {"unit_name": "市政所", "wrong_field": "scope", "why": "不归我们", "approved_at": None},
+        ],
+    }
+    found = routing.explained(view(lang), answer)
+    shown = text_of(found)
+    assert view(lang).t("routing.went") in shown and view(lang).t("routing.not_approved") in shown
+    assert view(lang).word("wrong_field", "scope") in shown and view(lang).t("routing.earlier", n=1) in shown
+    assert not [c for c in walk(found) if getattr(c, "data-act", None)], "nothing to press: it is told"
+    assert routing.explained(view(lang), {"rows": [], "withdrawn": []}) == []
 
 
 def test_an_incident_without_class_asks_for_one_before_it_is_accepted() -> None:

@@ -118,6 +118,10 @@ CASES: dict[str, Body] = {
     "save_metric": always(id="", device_type="gauge", name="n", unit="m"),
     "import_devices": always(content=""),
     "import_cameras": always(content=""),
+    "import_addresses": always(content=""),
+    "place_incident": on_incident(lon=113.85, lat=21.9, reason=""),
+    "read_address": always(text="安航路1号"),
+    "unplaced_incidents": always(),
     "import_boundaries": always(content="", level="town", crs="wgs84"),
     "adopt_device": lambda place: {
         "id": "no id!",
