@@ -133,7 +133,7 @@ def evaluation(ask: Ask, query: Evaluation) -> dict[str, Any]:
         }
     found = {name: counted[days] for name, days in spans.items()}
     now = found.pop("now")
-    names = _names(ask, by, now.groups)
+    names, own = _names(ask, by, now.groups), _names(ask, "area", [area])
 
     def compared(rates_of: Callable[[_Span], Mapping[str, Count]]) -> dict[str, Any]:
         return {
@@ -146,7 +146,7 @@ def evaluation(ask: Ask, query: Evaluation) -> dict[str, Any]:
         }
 
     return {
-        "area": area, "by": by, "begin": begin.isoformat(), "end": end.isoformat(), "as_of": ms(ask.now),
+        "area": area, "area_name": own.get(area, ""), "by": by, "begin": begin.isoformat(), "end": end.isoformat(), "as_of": ms(ask.now),
         "unfinished": period_of(begin, end, ask.zone).end > ask.now, "recount": _recount(ask),
         "formulas": [_formula(formula, versions, score) for formula in now.formulas.values()],
         "score": _score(score),

@@ -34,6 +34,12 @@ def test_every_number_opens_its_incidents(running: Running, chrome: Browser) -> 
         page.locator("#evaluation-total tr", has_text="有效上报率").locator(".behind").last.click()
         expect(cases).to_contain_text(filed["number"])
         page.screenshot(path=running.artifacts / "evaluation.png")
+        for kind in ("xlsx", "pdf"):
+            with page.expect_download() as arrived:
+                page.locator(f"[data-report={kind}]").click()
+            name = arrived.value.suggested_filename
+            assert name.endswith(f"考评月报.{kind}"), name
+            arrived.value.save_as(running.artifacts / f"month_report.{kind}")
 
 
 def test_a_formula_is_revised_and_begins_on_its_day(running: Running, chrome: Browser) -> None:
