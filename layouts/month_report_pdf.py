@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from functools import lru_cache
 from html import escape
 from pathlib import Path
 from typing import Any, Final
@@ -26,9 +25,9 @@ INK, FAINT, LINE = colors.HexColor("#16181d"), colors.HexColor("#5b6472"), color
 GROUND: Final = colors.HexColor("#eef1f5")
 
 
-@lru_cache(maxsize=1)
 def _font() -> str:
-    pdfmetrics.registerFont(TTFont(FONT, str(FONT_FILE)))
+    if FONT not in pdfmetrics.getRegisteredFontNames():
+        pdfmetrics.registerFont(TTFont(FONT, str(FONT_FILE)))
     return FONT
 
 

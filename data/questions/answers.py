@@ -10,6 +10,7 @@ from data.database import Database
 from data.questions import (
     device_registry,
     devices,
+    doubts,
     evaluation,
     incidents,
     leader,
@@ -21,7 +22,7 @@ from data.questions import (
 from data.questions.context import Answer, Ask, TryFeed
 from incidents import commands as c
 from incidents.access import Thing
-from incidents.evaluation_queries import Evaluation, EvaluationCases
+from incidents.evaluation_queries import Evaluation, EvaluationCases, EvaluationDoubts, FieldBurden
 from incidents.model import Actor, Place, Rejected
 
 ANSWERS: Final[dict[type, Answer]] = {
@@ -34,6 +35,7 @@ ANSWERS: Final[dict[type, Answer]] = {
     **operations.ANSWERS,
     **video.ANSWERS,
     **evaluation.ANSWERS,
+    **doubts.ANSWERS,
 }
 
 _NAMED: Final[dict[type, tuple[str, str, str]]] = {
@@ -78,7 +80,7 @@ class StoreQuestions:
         kind = type(query)
         if kind in _CITY_WIDE:
             return Thing(self._city_path())
-        if isinstance(query, c.Indicators | Evaluation | EvaluationCases):
+        if isinstance(query, c.Indicators | Evaluation | EvaluationCases | EvaluationDoubts | FieldBurden):
             return self._area(query.area) if query.area else None
         named = _NAMED.get(kind)
         if named is None:

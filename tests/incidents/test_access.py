@@ -27,7 +27,7 @@ LOOK = (
 )
 VIEW = "request_view open_view"
 SHELVE = "shelve_camera unshelve_camera"
-EVALUATE = "evaluation evaluation_cases formulas"
+EVALUATE = "evaluation evaluation_cases formulas evaluation_doubts field_burden"
 GRANT = "answer_request end_parking"
 OFFICE = "ask_extension ask_parking sign_supervision answer_supervision appeal_incident"
 CALLS = (
