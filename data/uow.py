@@ -9,25 +9,45 @@ from datetime import datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from data import cameras, formula_versions, incident_facts
+from data import cameras, formula_versions, incident_facts, routing_store
+from data.address_store import StoredBook, import_addresses
 from data.administration import Administration
 from data.audit import Audit
 from data.camera_import import import_cameras
 from data.catalogue_import import standards_of
-from data.database import Cursor, Database, dicts, json, many
+from data.city_router import CityRouter, Routers
+from data.database import Cursor, Database, dicts, json, many, passing
 from data.feed_states import feed_facts
 from data.incident_rows import COLUMNS, live_item, to_incident, to_row
 from data.locks import Lock
 from data.occurrences import StoredOccurrences, report_of
+from incidents import address_commands as a
 from incidents import commands as c
+from incidents.address_reading import Resolution, resolve
+from incidents.dispatch_model import Asked, Decision, Duty, Trust
+from incidents.dispatching import Router
 from incidents.lifecycle import DEFAULT_STAGE_LIMITS_MIN
 from incidents.model import Actor, ClockKind, Incident, Place, Policy, Rejected, TimelineEntry
 from incidents.occurrence import Report
-from incidents.storeports import EventClass, FilingStandard, Intake, SentPoints, StandingMismatch, WatchedFeed
+from incidents.routing_advice import Blamed
+from incidents.storeports import (
+    EventClass,
+    FilingStandard,
+    Intake,
+    SentPoints,
+    StandingMismatch,
+    T,
+    Undone,
+    WatchedFeed,
+)
 from incidents.working_time import WorkingTime
 
 PlaceOf = Callable[[float, float], Place]
-CAMERA_HANDLERS: Final[dict[type, cameras.Handler]] = {**cameras.HANDLERS, c.ImportCameras: import_cameras}
+CAMERA_HANDLERS: Final[dict[type, cameras.Handler]] = {
+    **cameras.HANDLERS,
+    c.ImportCameras: import_cameras,
+    a.ImportAddresses: import_addresses,
+}
 
 _INSERT = (
     f"INSERT INTO incidents ({', '.join(COLUMNS)}) VALUES ({', '.join(['%s'] * len(COLUMNS))}) RETURNING id"
@@ -36,6 +56,18 @@ _UPDATE = (
     f"UPDATE incidents SET {', '.join(f'{name} = %s' for name in COLUMNS)} WHERE id = %s AND version = %s"
 )
 _SELECT = f"SELECT id, {', '.join(COLUMNS)} FROM incidents"
+
+# What `escalation_due` says of one, as two ranges of indexes that hold only what is still to be told.
+_STAGE_LATE = (
+    "SELECT id FROM incidents WHERE stage NOT IN ('closed', 'refused', 'void') AND stage_due_at < %(now)s"
+    " AND (escalated_at IS NULL OR escalated_at <= stage_due_at) ORDER BY stage_due_at LIMIT %(limit)s"
+)
+_RINGS = (
+    "SELECT id FROM incidents WHERE stage NOT IN ('closed', 'refused', 'void') AND level <= 2 AND acknowledged_by IS NULL"
+    " AND (escalated_at IS NULL OR escalated_at < coalesce(rings_since, reported_at))"
+    " AND coalesce(rings_since, reported_at) < %(now)s - interval '60 seconds'"
+    " ORDER BY coalesce(rings_since, reported_at) LIMIT %(limit)s"
+)
 
 _INTAKE_ROW = (
     "SELECT id, kind, channel, class_code, level, device, camera, title, text, lon, lat, address, cell, area_path,"
@@ -61,9 +93,13 @@ class PgUnitOfWork:
         administration: Administration,
         place_of: PlaceOf,
         working: WorkingTime,
+        router: Router,
+        book: StoredBook,
     ) -> None:
         self._cursor = cursor
+        self._book = book
         self._working = working
+        self._router = router
         self._audit = audit
         self._administration = administration
         self._place_of = place_of
@@ -74,6 +110,36 @@ class PgUnitOfWork:
     def working(self) -> WorkingTime:
         """See UnitOfWork."""
         return self._working
+
+    def router(self) -> Router:
+        """See UnitOfWork."""
+        return self._router
+
+    def asked(self, incident: Incident) -> Asked:
+        """See UnitOfWork."""
+        return routing_store.asked_of(self._cursor, incident, self._router.scenes.rules)
+
+    def duties(self, units: Sequence[str]) -> Mapping[str, Duty]:
+        """See UnitOfWork."""
+        return routing_store.duties(self._cursor, units)
+
+    def trust(self) -> Trust:
+        """See UnitOfWork."""
+        return routing_store.trust(self._cursor)
+
+    def keep_advice(self, incident: Incident, moment: str, decision: Decision, now: datetime) -> None:
+        """See UnitOfWork."""
+        routing_store.keep_advice(self._cursor, incident, moment, decision, now)
+
+    def advice_behind(self, incident_id: int) -> Decision | None:
+        """See UnitOfWork."""
+        return routing_store.advice_behind(self._cursor, incident_id)
+
+    def withdraw_rule(
+        self, blamed: Blamed, incident_id: int, wrong_field: str, why: str, actor: Actor, now: datetime
+    ) -> None:
+        """See UnitOfWork."""
+        routing_store.withdraw_rule(self._cursor, blamed, incident_id, wrong_field, why, actor, now)
 
     def _one(self, where: str, params: Sequence[Any]) -> Incident | None:
         self._cursor.execute(f"{_SELECT} {where}", params)
@@ -169,6 +235,60 @@ class PgUnitOfWork:
             "UPDATE intake SET incident_id = %s, homes = %s WHERE id = %s",
             (incident_id, list(homes), intake_id),
         )
+
+    def move_photos(self, sources: Sequence[int], incident_id: int, target: int) -> None:
+        """See UnitOfWork."""
+        values = {"sources": list(sources), "here": incident_id, "there": target}
+        self._cursor.execute(
+            "INSERT INTO incident_photos (incident_id, sha256, purpose, at, by_login)"
+            " SELECT %(there)s, sha256, purpose, at, by_login FROM incident_photos WHERE incident_id = %(here)s"
+            " AND purpose = 'report' AND sha256 IN (SELECT unnest(photos) FROM intake WHERE id = ANY(%(sources)s))"
+            " ON CONFLICT DO NOTHING",
+            values,
+        )
+        self._cursor.execute(
+            "DELETE FROM incident_photos WHERE incident_id = %(here)s AND purpose = 'report'"
+            " AND sha256 IN (SELECT unnest(photos) FROM intake WHERE id = ANY(%(sources)s))"
+            " AND sha256 NOT IN (SELECT unnest(photos) FROM intake WHERE incident_id = %(here)s)",
+            values,
+        )
+
+    def alone(self, work: Callable[[], T]) -> T:
+        """See UnitOfWork."""
+        self._cursor.execute("SAVEPOINT alone")
+        changed = self.changed
+        try:
+            done = work()
+        except Exception as error:
+            if passing(error):
+                raise
+            self._cursor.execute("ROLLBACK TO SAVEPOINT alone")
+            self._cursor.execute("RELEASE SAVEPOINT alone")
+            self.changed = changed
+            raise Undone(f"{type(error).__name__}: {error}".strip()) from error
+        self._cursor.execute("RELEASE SAVEPOINT alone")
+        return done
+
+    def set_failed(self, intake_id: int, why: str) -> None:
+        """See UnitOfWork."""
+        self._cursor.execute(
+            "UPDATE intake SET aside = 'failed', aside_why = %s WHERE id = %s", (why[:2000], intake_id)
+        )
+
+    def people_of(self, incident_id: int) -> list[dict[str, str]]:
+        """See UnitOfWork."""
+        self._cursor.execute(
+            "SELECT coalesce(reporter ->> 'name', '') AS name, coalesce(reporter ->> 'phone', '') AS phone, channel,"
+            " text FROM intake WHERE incident_id = %s AND kind = 'report' ORDER BY id LIMIT 200",
+            (incident_id,),
+        )
+        return dicts(self._cursor)
+
+    def names_of(self, intake_id: int) -> tuple[str, ...]:
+        """See UnitOfWork."""
+        self._cursor.execute("SELECT reporter ->> 'name' FROM intake WHERE id = %s", (intake_id,))
+        row = self._cursor.fetchone()
+        return (row[0],) if row and row[0] else ()
 
     def keep_apart(self, incident_id: int, sources: frozenset[int]) -> None:
         """See UnitOfWork."""
@@ -346,6 +466,17 @@ class PgUnitOfWork:
         """See UnitOfWork."""
         return self._place_of(lon, lat)
 
+    def read_address(self, text: str) -> Resolution:
+        """See UnitOfWork."""
+        return resolve(text, self._book.book(self._cursor))
+
+    def keep_reading(self, intake_id: int, place: Place, read: Mapping[str, Any]) -> None:
+        """See UnitOfWork."""
+        self._cursor.execute(
+            "UPDATE intake SET lon = %s, lat = %s, cell = %s, area_path = %s, place_read = %s WHERE id = %s",
+            (place.lon, place.lat, place.cell, place.area_path, json(dict(read)), intake_id),
+        )
+
     def unit_exists(self, code: str) -> bool:
         """See UnitOfWork."""
         self._cursor.execute("SELECT 1 FROM units WHERE code = %s AND NOT disabled", (code,))
@@ -448,13 +579,9 @@ class PgUnitOfWork:
     def due_for_escalation(self, now: datetime, limit: int) -> list[Incident]:
         """See UnitOfWork."""
         self._cursor.execute(
-            f"{_SELECT} WHERE stage NOT IN ('closed', 'refused', 'void') AND ("
-            " (stage_due_at < %s AND (escalated_at IS NULL OR escalated_at <= stage_due_at))"
-            " OR (level <= 2 AND acknowledged_by IS NULL AND (escalated_at IS NULL"
-            " OR escalated_at < coalesce(rings_since, reported_at))"
-            " AND coalesce(rings_since, reported_at) < %s - interval '60 seconds'))"
-            " ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED",
-            (now, now, limit),
+            f"{_SELECT} WHERE id IN (({_STAGE_LATE}) UNION ({_RINGS}))"
+            " ORDER BY id LIMIT %(limit)s FOR UPDATE SKIP LOCKED",
+            {"now": now, "limit": limit},
         )
         return [to_incident(row) for row in self._cursor.fetchall()]
 
@@ -514,9 +641,12 @@ class UnitsOfWork:
         administration: Administration,
         place_of: PlaceOf,
         working: Callable[[], WorkingTime],
+        router: Routers | None = None,
     ) -> None:
         self._database = database
+        self._book = StoredBook()
         self._working = working
+        self._router = router or CityRouter(database)
         self._audit = audit
         self._administration = administration
         self._place_of = place_of
@@ -524,9 +654,12 @@ class UnitsOfWork:
     @contextmanager
     def __call__(self) -> Iterator[PgUnitOfWork]:
         """One unit of work."""
-        working = self._working()  # before the transaction: it may need a connection of its own
+        # Before the transaction: each may need a connection of its own.
+        working, router = self._working(), self._router()
         with self._database.transaction() as cursor:
-            uow = PgUnitOfWork(cursor, self._audit, self._administration, self._place_of, working)
+            uow = PgUnitOfWork(
+                cursor, self._audit, self._administration, self._place_of, working, router, self._book
+            )
             yield uow
             if uow.stepped:
                 incident_facts.keep(cursor, sorted(uow.stepped))

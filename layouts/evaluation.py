@@ -42,6 +42,10 @@ def evaluation(view: View) -> Component:
                 pieces.button(view.t(f"evaluation.{span}"), kind="small", **attrs({"data-span": span}))
                 for span in ("this_month", "last_month", "this_year")
             ),
+            *(
+                pieces.button(view.t(f"evaluation.look.{look}"), kind="small", **attrs({"data-look": look}))
+                for look in ("doubts", "burden")
+            ),
             html.Span(view.t("report.month_report"), className="cy-faint"),
             *(
                 pieces.button(kind.upper(), kind="small", **attrs({"data-report": kind}))
@@ -66,6 +70,7 @@ def evaluation(view: View) -> Component:
             ),
             html.Section(id=ids.EVALUATION_CASES, className="cy-panel cy-scroll evaluation__cases"),
             dcc.Store(id=ids.EVALUATION_BEHIND),
+            dcc.Store(id=ids.EVALUATION_LOOK),
         ],
         className="evaluation",
     )

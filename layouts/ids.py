@@ -32,6 +32,17 @@ DESK_ACT: Final = "desk-act"
 DESK_ACT_REASON: Final = "desk-act-reason"
 DESK_ACT_CLASS: Final = "desk-act-class"
 DESK_ACT_LEVEL: Final = "desk-act-level"
+DESK_PERSONS: Final = "desk-persons"
+DESK_UNMASK: Final = "desk-unmask"
+DESK_KEYS: Final = "desk-keys"
+DESK_BATCH: Final = "desk-batch"
+DESK_BATCH_BAR: Final = "desk-batch-bar"
+DESK_BATCH_REASON: Final = "desk-batch-reason"
+DESK_COMPARE: Final = "desk-compare"
+DESK_ASSIST: Final = "desk-assist"
+DESK_ASSISTING: Final = "desk-assisting"
+DESK_ACT_UNITS: Final = "desk-act-units"
+DESK_ACT_STANDARD: Final = "desk-act-standard"
 DESK_ACT_UNTIL: Final = "desk-act-until"
 DESK_ACT_DEGREE: Final = "desk-act-degree"
 DESK_ACT_HOURS: Final = "desk-act-hours"
@@ -150,6 +161,15 @@ ADMIN_AREA: Final = "admin-area"
 ADMIN_PARENT: Final = "admin-parent"
 ADMIN_LEVEL: Final = "admin-level"
 
+ROUTING_STATE: Final = "routing-state"
+ROUTING_ASK: Final = "routing-ask"
+ROUTING_PRESS: Final = "routing-press"
+ROUTING_REASON: Final = "routing-reason"
+BACKTEST_ASK: Final = "backtest-ask"
+BACKTEST_RESULT: Final = "backtest-result"
+BACKTEST_CASES: Final = "backtest-cases"
+BACKTEST_BEHIND: Final = "backtest-behind"
+
 EVALUATION_BEGIN: Final = "evaluation-begin"
 EVALUATION_END: Final = "evaluation-end"
 EVALUATION_BY: Final = "evaluation-by"
@@ -157,6 +177,7 @@ EVALUATION_TOTAL: Final = "evaluation-total"
 EVALUATION_GROUPS: Final = "evaluation-groups"
 EVALUATION_CASES: Final = "evaluation-cases"
 EVALUATION_BEHIND: Final = "evaluation-behind"
+EVALUATION_LOOK: Final = "evaluation-look"
 FORMULAS_BODY: Final = "formulas-body"
 FORMULAS_ASK: Final = "formulas-ask"
 FORMULAS_EDIT: Final = "formulas-edit"
@@ -167,10 +188,27 @@ SCORE_WEIGHTS: Final = "score-weights"
 SCORE_SINCE: Final = "score-since"
 SCORE_REASON: Final = "score-reason"
 
+CATALOGUE_LIST: Final = "catalogue-list"
+CATALOGUE_BODY: Final = "catalogue-body"
+CATALOGUE_GRID: Final = "catalogue-grid"
+CATALOGUE_SEARCH: Final = "catalogue-search"
+CATALOGUE_SIDE: Final = "catalogue-side"
+CATALOGUE_FORM: Final = "catalogue-form"
+CATALOGUE_UPLOAD: Final = "catalogue-upload"
+CATALOGUE_PREVIEW: Final = "catalogue-preview"
+CATALOGUE_NAME: Final = "catalogue-name"
+CATALOGUE_REVISED: Final = "catalogue-revised"
+CATALOGUE_ASK: Final = "catalogue-ask"
+CATALOGUE_EDIT: Final = "catalogue-edit"
+CATALOGUE_PRESS: Final = "catalogue-press"
+
 DESK_FORM: Final = {
     "reason": (DESK_ACT_REASON, "value"),
     "class": (DESK_ACT_CLASS, "value"),
     "level": (DESK_ACT_LEVEL, "value"),
+    "standard": (DESK_ACT_STANDARD, "value"),
+    "assisting": (DESK_ASSISTING, "value"),
+    "units": (DESK_ACT_UNITS, "value"),
     "until": (DESK_ACT_UNTIL, "date"),
     "degree": (DESK_ACT_DEGREE, "value"),
     "hours": (DESK_ACT_HOURS, "value"),

@@ -18,6 +18,7 @@ from incidents.evaluation import BY, BadPeriod, Count, before, period_of, ranked
 from incidents.evaluation_queries import Evaluation, EvaluationCases, Formulas
 from incidents.formulas import ANCHORS, FACTS, Formula, Period, Score, in_force, in_force_until, score_of
 from incidents.model import Rejected
+from incidents.privacy import masked
 
 
 def _day(field: str, text: str) -> date:
@@ -193,7 +194,7 @@ def evaluation_cases(ask: Ask, query: EvaluationCases) -> dict[str, Any]:
         " ORDER BY i.id",
         (ids,),
     )
-    found = [dict(zip(_ROW, row, strict=True)) for row in rows]
+    found: list[dict[str, Any]] = [masked(dict(zip(_ROW, row, strict=True))) for row in rows]
     for row in found:
         row["reported_at"], row["closed_at"] = ms(row["reported_at"]), ms(row["closed_at"])
     return {"rows": found, "total": total, "formula": _formula(formula, versions, score)}

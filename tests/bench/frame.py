@@ -40,6 +40,8 @@ BENCHES: tuple[str, ...] = (
     "routing",
     "text",
     "evaluation",
+    "incidents",
+    "addresses",
 )
 
 Figures = dict[str, Any]

@@ -175,7 +175,7 @@ def at_terminal(
     terminal.watch()
     try:
         yield terminal
-        assert terminal.faults == []
+        assert terminal.faults == [], "; ".join(terminal.faults)
     finally:
         terminal.settled, terminal._leaving = "", True
         context.close()

@@ -29,8 +29,9 @@ function choose(span) {
 const month = () => window.dash_component_api.getLayout('evaluation-end').props.date.slice(0, 7);
 
 document.addEventListener('click', ({target}) => {
-  const hit = target.closest('[data-span],[data-behind],[data-report]');
+  const hit = target.closest('[data-span],[data-behind],[data-report],[data-look]');
   if (hit?.dataset.report) download(`/api/v1/export/evaluation.${hit.dataset.report}?month=${month()}`, hit);
+  else if (hit?.dataset.look) tell('evaluation-look', {look: hit.dataset.look});
   else if (hit?.dataset.span) choose(hit.dataset.span);
   else if (hit) tell('evaluation-behind', JSON.parse(hit.dataset.behind));
 });
