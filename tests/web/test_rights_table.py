@@ -197,6 +197,8 @@ CASES: dict[str, Body] = {
     "backtest": always(begin="x"),
     "backtest_cases": always(of="x"),
     "formulas": always(),
+    "evaluation_doubts": lambda place: {"begin": "2026-11-01", "end": "2026-11-30", "area": AREA[place]},
+    "field_burden": lambda place: {"begin": "2026-11-01", "end": "2026-11-30", "area": AREA[place]},
     "feeds": always(),
     "test_feed": always(feed="!"),
     "ledger": always(),
