@@ -178,7 +178,11 @@ def _by_words(
     params = dict(params)
     for n, word in enumerate(words):
         params |= {f"word{n}": contains(word.text), f"grams{n}": grams_of(word.text)}
-        params |= {f"unit{n}": list(word.units), f"worker{n}": list(word.workers)}
+        for column, names in (("unit", word.units), ("worker", word.workers)):
+            params |= {
+                f"{column}{n}": list(names),
+                **{f"{column}{n}_{k}": name for k, name in enumerate(names[:_EACH], 1)},
+            }
     table = "incident_said_open" if opened else "incident_said"
     for most in (LOOKED_AT // 8, LOOKED_AT):
         rows, looked = _read_through(cursor, table, where, beyond, {**params, "looked": most}, words, order)
@@ -267,9 +271,19 @@ def _ways(n: int, word: Word, words: Sequence[Word]) -> list[str]:
         return [_either(n, word)]
     return [
         said,
-        *[f"i.unit = ANY(%(unit{n})s)"] * bool(word.units),
-        *[f"i.worker = ANY(%(worker{n})s)"] * bool(word.workers),
+        *_held("unit", n, word.units),
+        *_held("worker", n, word.workers),
     ]
+
+
+_EACH: Final = 4
+"""So many units or workers of one name are asked for one by one: each has its incidents in order in an index."""
+
+
+def _held(column: str, n: int, names: Sequence[str]) -> list[str]:
+    if len(names) > _EACH:
+        return [f"i.{column} = ANY(%({column}{n})s)"]
+    return [f"i.{column} = %({column}{n}_{k})s" for k in range(1, len(names) + 1)]
 
 
 def _branch(table: str, where: str, beyond: str, choice: Sequence[str], order: Order, rare: bool) -> str:

@@ -72,7 +72,8 @@ def publish_the_sheet(running: Running) -> None:
 
 
 def picture(running: Running, terminal: Terminal, name: str) -> None:
-    """Keep what this person sees."""
+    """Keep what this person sees, from the top of the page."""
+    terminal.page.evaluate("window.scrollTo(0, 0)")
     terminal.page.screenshot(path=running.artifacts / f"loop-{name}.png")
 
 

@@ -164,6 +164,7 @@ export class IncidentList extends EventTarget {
 
   unmarkAll() {
     const keys = [...this.#marked];
+    if (!keys.length) return;
     this.#marked.clear();
     this.#drawMarks(keys);
   }

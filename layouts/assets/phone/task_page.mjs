@@ -1,5 +1,6 @@
 // One task: what it is, where, how long still, and one big button: the next legal step.
 
+import {live} from '../live.mjs';
 import {has, t} from '../text.mjs';
 import {Refused, photoUrl} from './api.mjs';
 import {classOf, classWords, classes} from './catalogue.mjs';
@@ -80,10 +81,15 @@ export function taskPage(page, {queue}, id) {
     return (shownMap = host);
   };
 
+  /** Why the result was not good enough, when it is being done again. */
+  const reworkOf = (incident) => (incident.reworks ? (incident.timeline ?? []).findLast((e) => e.action === 'fail_check')?.reason : '');
+
   const headOf = (incident, stage) => h('section', {class: 'ph-head'},
     h('div', {class: 'ph-card-top'}, levelBadge(incident.level), h('span', {class: 'ph-card-class'}, classWords(incident)), stageChip(stage)),
     h('h2', {}, incident.title),
     h('p', {class: 'ph-number-line cy-num'}, incident.number),
+    NEXT[stage] && reworkOf(incident) && h('p', {class: 'ph-rework', role: 'status'}, icon('triangle-alert'),
+      h('span', {}, h('strong', {}, t('phone.rework', {n: incident.reworks})), reworkOf(incident))),
     NEXT[stage] && h('div', {class: 'ph-due-line'}, icon('timer'), dueTime(incident.handle_due_at),
       incident.handle_due_at && h('span', {class: 'cy-faint cy-num'}, t('phone.until', {time: when(incident.handle_due_at)}))));
 
@@ -105,7 +111,7 @@ export function taskPage(page, {queue}, id) {
   };
 
   /** What waits beside the way: a demand to be signed for and answered, what was asked, parking. */
-  const besideBlock = ({supervision, asked, clock, assists}, can) => h('section', {class: 'ph-block'},
+  const besideBlock = ({supervision, asked, clock, assists, handle_due_at: due}, can) => h('section', {class: 'ph-block'},
     supervision && !supervision.ended_at && h('div', {class: 'ph-demand', role: 'status'},
       h('p', {class: 'ph-closing'}, icon('bell-ring'), h('span', {}, h('strong', {}, t(`supervision.${supervision.level}`)), ' ', supervision.demand)),
       h('p', {class: supervision.late ? 'cy-error' : 'cy-faint'}, supervision.answered_at
@@ -116,7 +122,7 @@ export function taskPage(page, {queue}, id) {
     assists?.length > 0 && assistBlock(assists),
     asked && h('p', {class: 'cy-faint'}, t('phone.asked', {what: t(`asked.${asked.kind}`)})),
     clock?.parked_until && h('p', {class: 'cy-faint'}, t('phone.parked', {time: when(clock.parked_until)})),
-    can('ask_extension') && h('a', {class: 'cy-button', href: `#/task/${id}/extension`}, icon('timer'), t('action.ask_extension')));
+    can('ask_extension') && !(due && due < live.now()) && h('a', {class: 'cy-button', href: `#/task/${id}/extension`}, icon('timer'), t('action.ask_extension')));
 
   const photoBlock = (photos) => h('section', {class: 'ph-block'},
     h('h3', {}, t('word.photos')),
