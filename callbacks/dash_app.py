@@ -10,7 +10,7 @@ from dash import Dash, Input, Output, dcc, html
 from dash.development.base_component import Component
 from flask import request
 
-from callbacks import admin, desk, devices, evaluation, leader, ops, ops_feeds, wall
+from callbacks import admin, desk, devices, evaluation, leader, ops, ops_feeds, places, wall
 from callbacks.dash_errors import telling
 from callbacks.dash_view import DashDeps, language, view_of
 from incidents.model import Actor
@@ -21,6 +21,7 @@ from layouts.devices import devices as devices_page
 from layouts.evaluation import evaluation as evaluation_page
 from layouts.leader import leader as leader_page
 from layouts.ops import ops as ops_page
+from layouts.places import places as places_page
 from layouts.shell import frame, pieces
 from layouts.shell.view import View
 from layouts.text import t
@@ -29,6 +30,7 @@ from layouts.wall import wall as wall_page
 PAGES: Final = {
     "desk": desk_page,
     "leader": leader_page,
+    "places": places_page,
     "evaluation": evaluation_page,
     "wall": wall_page,
     "ops": ops_page,
@@ -123,7 +125,7 @@ def make_dash(deps: DashDeps) -> Dash:
     everything: Any = html.Div([app.layout, *(page(_nobody()) for page in PAGES.values())])
     app.validation_layout = everything
     register(app, deps)
-    for page in (desk, leader, evaluation, wall, ops, ops_feeds, devices, admin):
+    for page in (desk, leader, places, evaluation, wall, ops, ops_feeds, devices, admin):
         page.register(app, deps)
     return app
 
