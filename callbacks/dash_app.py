@@ -20,6 +20,7 @@ from callbacks import (
     leader,
     ops,
     ops_feeds,
+    places,
     routing,
     wall,
 )
@@ -35,6 +36,7 @@ from layouts.evaluation import evaluation as evaluation_page
 from layouts.formulas import formulas as formulas_page
 from layouts.leader import leader as leader_page
 from layouts.ops import ops as ops_page
+from layouts.places import places as places_page
 from layouts.routing import routing as routing_page
 from layouts.shell import frame, pieces
 from layouts.shell.view import View
@@ -44,6 +46,7 @@ from layouts.wall import wall as wall_page
 PAGES: Final = {
     "desk": desk_page,
     "leader": leader_page,
+    "places": places_page,
     "evaluation": evaluation_page,
     "catalogue": catalogue_page,
     "routing": routing_page,
@@ -144,6 +147,7 @@ def make_dash(deps: DashDeps) -> Dash:
     for page in (
         desk,
         leader,
+        places,
         evaluation,
         formulas,
         catalogue,

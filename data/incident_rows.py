@@ -117,7 +117,7 @@ def live_item(incident: Incident, unit_name: str | None, worker_name: str | None
         "class": incident.class_code,
         "class_name": incident.class_name,
         "title": mask_text(incident.title),
-        "address": place.address,
+        "address": mask_text(place.address),
         "stage": str(incident.stage),
         "level": incident.level,
         "lon": place.lon,

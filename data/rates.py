@@ -13,6 +13,9 @@ from data.database import Cursor
 from incidents.evaluation import Count
 from incidents.formulas import FACTS, POST_OF, Condition, Formula, Period
 
+IN_AREA: Final = "(starts_with(f.area, %(area)s) OR f.area = '' AND %(area)s ~ '^[^/]+/$')"
+"""Lies in the area; what has no place yet is the whole city's, as in `incidents.access.covers`."""
+
 GROUP_SQL: Final[Mapping[str, str]] = {
     "total": "''",
     "area": "%(area)s || CASE WHEN position('/' IN substr(f.area, length(%(area)s) + 1)) > 0"
@@ -62,7 +65,7 @@ def _rows(anchor: str, by: str) -> tuple[str, str]:
     group = GROUP_SQL[by].format(post=POST_OF[anchor])
     where = (
         f" FROM incident_facts f WHERE f.{anchor} >= %(begin)s AND f.{anchor} < %(end)s AND NOT f.merged"
-        " AND starts_with(f.area, %(area)s)"
+        f" AND {IN_AREA}"
     )
     return group, where
 

@@ -11,6 +11,7 @@ from datetime import date, datetime, time, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from incidents.access import covers
 from incidents.formulas import POST_OF, Case, Formula, Period, Rate, Score, Valued, rate_of
 
 LONGEST: Final = timedelta(days=366)
@@ -104,13 +105,18 @@ def _a_year_less(day: date) -> date:
         return day.replace(year=day.year - 1, day=28)
 
 
+def lies_in(path: str, area: str) -> bool:
+    """Whether an incident of this path counts in the area: what has no place yet is the whole city's."""
+    return path.startswith(area) or (not path and covers((area,), path))
+
+
 def rates_by(
     by: str, area: str, found: Iterable[Placed], formulas: Mapping[str, Formula], period: Period
 ) -> dict[str, dict[str, Rate]]:
     """Group → formula → rate. Groups in order; those with an empty denominator everywhere are left out."""
     groups: dict[str, dict[str, list[Case]]] = {}
     for placed in found:
-        if not placed.merged and placed.area.startswith(area):
+        if not placed.merged and lies_in(placed.area, area):
             for name, formula in formulas.items():
                 group = groups.setdefault(BY[by](placed, area, formula), {})
                 group.setdefault(name, []).append(placed.case)

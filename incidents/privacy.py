@@ -11,10 +11,10 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-FIELDS: Final = frozenset({"title", "text", "reason", "demand", "answer", "what", "why"})
+FIELDS: Final = frozenset({"title", "text", "address", "reason", "demand", "answer", "what", "why"})
 """Where people write what they like."""
 
-_ASCII: Final = str.maketrans("０１２３４５６７８９－Ｘｘ：", "0123456789-Xx:")
+_ASCII: Final = str.maketrans("０１２３４５６７８９－Ｘｘ：　（．", "0123456789-Xx: (.")
 """One character for one: places in the text stay what they are."""
 _DAY: Final = r"(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])"
 _IDENTITY: Final = re.compile(
@@ -22,15 +22,15 @@ _IDENTITY: Final = re.compile(
 )
 """18 digits, or the 15 of before 1999: area, day of birth, order."""
 _PHONE: Final = re.compile(
-    r"(?<![0-9A-Za-z])(?:(?:\+?86[- ]?)?1[3-9]\d[- ]?\d{4}[- ]?\d{4}|0\d{2,3}[- ]?\d{7,8})(?![0-9A-Za-z])"
+    r"(?<![0-9])(?:(?:\+?86[-. ]?)?1[-. ]?[3-9](?:[-. ]?\d){9}|0\d{2,3}[-. ]?\d{3,4}[-. ]?\d{4})(?![0-9])"
     r"|(?<=电话)[:\s]*\d{7,8}(?!\d)|(?<=号码)[:\s]*\d{7,8}(?!\d)|(?<=致电)[:\s]*\d{7,8}(?!\d)"
 )
 """Mobile and long-distance numbers by their form; a local one only after the word that announces it."""
 _NAMED: Final = re.compile(
-    r"(?:姓名|联系人|投诉人|来电人|反映人|举报人|报警人|当事人)[:\s]+(?P<a>[\u4e00-\u9fff·]{2,4})"
+    r"(?:姓名|联系人|投诉人|来电人|反映人|举报人|报警人|当事人)[:\s(]+(?P<a>[\u4e00-\u9fff·]{2,4})"
     r"|我叫(?P<b>[\u4e00-\u9fff]{2,3})(?![\u4e00-\u9fff])"
 )
-_HAS: Final = re.compile(r"\d{6}|姓名|人[:：\s]|我叫|[０-９]{6}|\d[- ]\d{4}")
+_HAS: Final = re.compile(r"\d{6}|姓名|人[:：\s(（]|我叫|[０-９]{6}|[\d０-９][-.\s．－][\d０-９]")
 """What must be there at all for anything to be masked: most texts are passed over at once."""
 
 

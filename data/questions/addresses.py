@@ -16,7 +16,11 @@ from incidents.privacy import masked
 
 LONGEST: Final = 500
 """Characters of a text that is read."""
-_UNPLACED: Final = "i.cell = '' AND i.stage NOT IN ('closed', 'refused', 'void')"
+_UNPLACED: Final = (
+    "i.cell = '' AND i.stage NOT IN ('closed', 'refused', 'void')"
+    # What the platform tells of itself is of no place.
+    " AND EXISTS (SELECT 1 FROM intake s WHERE s.incident_id = i.id AND s.kind <> 'check')"
+)
 
 
 def read_address(ask: Ask, query: ReadAddress) -> dict[str, Any]:

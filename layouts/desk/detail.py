@@ -381,6 +381,15 @@ def _supervision(view: View, found: Row) -> Component:
     return html.Div([html.Div(str(found["demand"])), html.Span(state, className=lamp)])
 
 
+def _read_from(view: View, incident: Row) -> Component | None:
+    """That nobody gave the point: it was read out of what was said, and how well it is known."""
+    read = incident.get("place_from")
+    if not read:
+        return None
+    words = view.t("places.read", address=read["address"], m=read["precision_m"])
+    return html.Div([pieces.icon("map-pin"), words], className="cy-dim")
+
+
 def facts(view: View, incident: Row) -> Component:
     """Place, text, reporter, unit, worker, limits."""
     place = " › ".join(str(name) for name in incident.get("area_names", []))
@@ -390,6 +399,7 @@ def facts(view: View, incident: Row) -> Component:
         html.Div(place, className="cy-dim")
         if resolved
         else html.Span(view.t("word.unresolved_place"), className="lamp lamp--warn"),
+        _read_from(view, incident),
     ]
     policy = incident.get("policy") or {}
     limit = view.t("desk.limit", limit=limit_words(view, policy)) if policy.get("limit_min") else ""

@@ -38,6 +38,7 @@ TERMINALS: Final = (
         ("desk/cells.js",),
     ),
     Terminal("leader", "/leader", "incident.escalate", "theme-desk", "desk/leader.mjs", ("desk/leader.css",)),
+    Terminal("places", "/places", "incident.correct", "theme-desk", "desk/places.mjs", ("desk/places.css",)),
     Terminal(
         "evaluation",
         "/evaluation",

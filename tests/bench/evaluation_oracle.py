@@ -215,7 +215,8 @@ def recount(
     """(rate, group) → (ids of the numerator, ids of the denominator), for all that have a denominator."""
     span, found = Span(begin, end), dict[tuple[str, str], tuple[list[int], list[int]]]()
     for told in every:
-        if told.gone or not told.area.startswith(area):
+        # What has no place yet is the whole city's, whose path is one code.
+        if told.gone or not (told.area.startswith(area) or (told.area == "" and area.count("/") == 1)):
             continue
         for rate, (below, above) in RATES.items():
             if below(told, span):

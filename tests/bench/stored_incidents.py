@@ -468,7 +468,7 @@ def shape_faults(door: CityService, store: Store, person: Actor, made: Made) -> 
     }
 
 
-_FREE: Final = frozenset({"lon", "lat", "address", "cell", "merge_key", "level", "title"})
+_FREE: Final = frozenset({"lon", "lat", "address", "cell", "merge_key", "level", "title", "place_read"})
 """A report may come with or without them."""
 
 
