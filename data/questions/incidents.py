@@ -393,14 +393,14 @@ def my_tasks(ask: Ask, query: c.MyTasks) -> dict[str, Any]:
         if paths
         else {}
     )
-    said = _names(ask, [task["id"] for task in tasks])
+    said = reporters_of(ask, [task["id"] for task in tasks])
     tasks = [masked(task, said.get(task["id"], ())) for task in tasks]
     for task in tasks:
         task["area_names"] = [names[path] for path in _prefixes(task["area"]) if path in names]
     return {"rows": tasks, "total": len(tasks)}
 
 
-def _names(ask: Ask, ids: list[int]) -> dict[int, list[str]]:
+def reporters_of(ask: Ask, ids: list[int]) -> dict[int, list[str]]:
     """Incident → the names of who reported it."""
     if not ids:
         return {}
@@ -485,7 +485,7 @@ def similar_incidents(ask: Ask, query: c.SimilarIncidents) -> dict[str, Any]:
             )
             scored.append(item)
     scored.sort(key=lambda item: -item["score"])
-    said = _names(ask, [item["id"] for item in scored[:5]])
+    said = reporters_of(ask, [item["id"] for item in scored[:5]])
     rows = [masked(item, said.get(item["id"], ())) for item in scored[:5]]
     return {"rows": rows, "total": len(scored)}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable
 from typing import Any, Final
@@ -10,6 +11,7 @@ import pytest
 
 from data.database import Database
 from incidents import commands as c
+from incidents.access import ROLES
 from incidents.handling_commands import UnmaskIncident
 from incidents.model import Actor, Rejected
 from tests.conftest import STORES
@@ -25,10 +27,14 @@ LOOKERS: Final = (
     DESK,
     LEADER,
     OFFICE,
-    actor("evaluator", id=6),
-    actor("auditor", id=7),
-    actor("wall", id=8),
+    *(
+        actor(role, id=9)
+        for role in ROLES
+        if role not in ("operator", "dispatcher", "duty_leader", "unit_handler")
+    ),
 )
+ECHO: Final = frozenset({"ReadAddress"})
+"""Questions whose answer repeats what was asked with."""
 
 
 @pytest.fixture(params=STORES)
@@ -54,20 +60,28 @@ def filed(door: Door) -> int:
     return id
 
 
+def questions(id: int) -> list[object]:
+    """Every query there is, about this incident and this place as far as it names one."""
+    found: list[object] = []
+    for kind in c.QUERIES.values():
+        needed = [
+            f for f in dataclasses.fields(kind) if f.default is f.default_factory is dataclasses.MISSING
+        ]
+        given = {"id": id, "lon": LON, "lat": LAT, "number": "20", "text": SAID, "class_code": "0101"}
+        found.append(kind(**{f.name: given.get(f.name, 1 if f.type == "int" else "x") for f in needed}))
+    return [*found, c.SimilarIncidents(SAID, "0101", LON, LAT), c.IncidentList(scope="all")]
+
+
 def answers(door: Door, id: int, who: Actor) -> dict[str, str]:
-    """Every question about incidents that this role may ask → its whole answer as text."""
-    asked: tuple[object, ...] = (
-        c.IncidentDetail(id), c.IncidentList(), c.MyTasks(), c.MyReports(), c.SearchIncident("20"),
-        c.SimilarIncidents(SAID, "0101", LON, LAT), c.LeaderBoard(),
-    )  # fmt: skip
-    found = {}
-    for question in asked:
+    """Every question this role may ask → its whole answer as text."""
+    found: dict[str, str] = {}
+    for question in questions(id):
         try:
-            found[type(question).__name__] = json.dumps(
-                door.ask(question, who), default=str, ensure_ascii=False
-            )
+            answer = json.dumps(door.ask(question, who), default=str, ensure_ascii=False)
         except Rejected as refused:
-            assert refused.code == "forbidden", refused
+            assert refused.code in ("forbidden", "field", "not_found", "rule"), refused
+            continue
+        found[type(question).__name__] = found.get(type(question).__name__, "") + answer
     return found
 
 
@@ -75,11 +89,15 @@ def answers(door: Door, id: int, who: Actor) -> dict[str, str]:
 def test_no_answer_tells_who_reported(db: Database, who: Actor) -> None:
     door = Door(db)
     id = filed(door)
+    door.do(
+        c.ReportIncident(text=SAID, reporter_name="王小明", key="p2")
+    )  # without a place: one to be read by a person
     found = answers(door, id, who)
     assert found
     for name, text in found.items():
+        own = SAID if name in ECHO else ""
         for secret in SECRETS:
-            assert secret not in text, (name, who.role, secret)
+            assert secret not in text.replace(own or "\0", ""), (name, who.role, secret)
     if "IncidentDetail" in found:
         assert "王**反映路口积水，请回电********678" in found["IncidentDetail"]
 

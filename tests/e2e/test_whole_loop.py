@@ -77,15 +77,14 @@ def picture(running: Running, terminal: Terminal, name: str) -> None:
     terminal.page.screenshot(path=running.artifacts / f"loop-{name}.png")
 
 
-def send_to(desk: Office, unit_name: str) -> None:
+def send_to(desk: Office, unit: str) -> None:
     """Find a unit in the dispatch panel, also among the others, and send."""
     panel = desk.page.locator("#desk-dispatch")
-    others = panel.locator("details.others:not([open]) > summary")
-    expect(panel.locator(".detail__h").first).to_be_visible()
-    if others.count():
-        others.first.click()
-    line = panel.locator(".cy-item, .route", has_text=unit_name).first
-    line.get_by_role("button", name="派遣").click()
+    button = panel.locator(f"""[data-act*='"unit": "{unit}"']""").first
+    expect(button).to_be_attached()
+    if not button.is_visible():
+        panel.locator("details.others:not([open]) > summary").first.click()
+    button.click()
 
 
 @contextmanager
@@ -151,7 +150,7 @@ def test_the_whole_loop(running: Running, chrome: Browser, seat: Seat) -> None:
     the_first_unit_returns_it(running, chrome, dispatcher, stop, words)
     office_login = f"unit-{UNIT.lower()}"
     with phone_of(running, chrome, UNIT, stop) as phone:
-        send_to(dispatcher, UNIT_NAME)
+        send_to(dispatcher, UNIT)
         dispatcher.expect_stage("派遣")
         more_time_is_asked_for(running, dispatcher, phone, words)
         with desk_of(running, chrome, office_login, "phone") as office:
@@ -216,7 +215,7 @@ def the_first_unit_returns_it(
     """退回: the unit names what was wrong and why."""
     with phone_of(running, chrome, WRONG_UNIT, stop) as phone:
         dispatcher.expect_stage("受理")
-        send_to(dispatcher, WRONG_NAME)
+        send_to(dispatcher, WRONG_UNIT)
         dispatcher.expect_stage("派遣")
         open_task(phone.page, words)
         phone.page.get_by_role("link", name="退回").tap()
@@ -393,7 +392,7 @@ def test_units_that_work_together(running: Running, chrome: Browser, seat: Seat)
     dispatcher.page.keyboard.press("Escape")
     expect(choose.locator("#desk-assisting")).to_contain_text(WRONG_NAME)
     picture(running, dispatcher.terminal, "20-assisting-chosen")
-    send_to(dispatcher, UNIT_NAME)
+    send_to(dispatcher, UNIT)
     dispatcher.expect_stage("派遣")
     dispatcher.expect_told_of(WRONG_NAME)
     dispatcher.expect_told_of("未接单")

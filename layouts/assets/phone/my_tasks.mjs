@@ -86,7 +86,7 @@ class MyTasks extends EventTarget {
       const concerns = ([kind, key]) => {
         if (kind !== 'incident') return false;
         const item = live.get('incident', key);
-        return mine.has(key) || (item && (item.worker === facts.login || (facts.unit && item.unit === facts.unit)));
+        return mine.has(key) || (item && (item.worker === facts.login || (facts.unit && (item.unit === facts.unit || item.assisting?.includes(facts.unit)))));
       };
       if (detail.replaced || detail.changed.some(concerns)) this.#soon(detail.changed);
     });
