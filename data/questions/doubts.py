@@ -21,15 +21,15 @@ _REPORTED: Final = (
     " AND starts_with(f.area, %(area)s)"
 )
 
-# At most three bits differ, so at least one of four 16-bit parts is the same: those are looked up, the rest is counted.
+# 0: a picture without any contrast, which resembles every other. At most three bits differ, so at least one of four 16-bit parts is the same: those are looked up, the rest is counted.
 _PHOTOS: Final = (
     "WITH used AS (SELECT p.incident_id, p.sha256, p.purpose, l.likeness, p.at >= %(begin)s AND p.at < %(end)s AS now"
     " FROM incident_photos p JOIN photo_likeness l USING (sha256) JOIN incident_facts f USING (incident_id)"
-    " WHERE p.at >= %(photos)s AND p.at < %(end)s AND l.likeness IS NOT NULL AND starts_with(f.area, %(area)s)),"
+    " WHERE p.at >= %(photos)s AND p.at < %(end)s AND l.likeness <> 0 AND starts_with(f.area, %(area)s)),"
     " parts AS (SELECT u.*, n, (u.likeness >> (16 * n)) & 65535 AS part FROM used u, generate_series(0, 3) n)"
-    " SELECT DISTINCT a.incident_id, b.incident_id FROM parts a JOIN parts b ON a.n = b.n AND a.part = b.part"
+    " SELECT a.incident_id, (array_agg(DISTINCT b.incident_id))[1:5] FROM parts a JOIN parts b ON a.n = b.n AND a.part = b.part"
     " WHERE a.purpose = 'handle' AND a.now AND bit_count((a.likeness # b.likeness)::bit(64)) <= %(bits)s"
-    " AND (a.incident_id <> b.incident_id OR b.purpose = 'report') ORDER BY 1, 2"
+    " AND (a.incident_id <> b.incident_id OR b.purpose = 'report') GROUP BY 1 ORDER BY 1"
 )
 _FAR: Final = (
     "SELECT incident_id, metres FROM (SELECT f.incident_id, max(111195 * sqrt(((t.detail ->> 'lat')::float - i.lat) ^ 2"
@@ -101,10 +101,7 @@ def evaluation_doubts(ask: Ask, query: EvaluationDoubts) -> dict[str, Any]:
     found: dict[str, dict[int, str]] = {}
     with ask.database.transaction() as cursor:
         cursor.execute(_PHOTOS, asked)
-        pairs = cursor.fetchall()
-        found["reused_photo"] = {
-            one: ", ".join(str(b) for a, b in pairs if a == one) for one in {a for a, _ in pairs}
-        }
+        found["reused_photo"] = {id: ", ".join(map(str, others)) for id, others in cursor.fetchall()}
         for kind, sql, words in (
             ("far_away", _FAR, "{:.0f} m"), ("in_seconds", _SECONDS, "{:.0f} s"), ("own_report", _OWN, "{}"),
         ):  # fmt: skip
