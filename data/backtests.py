@@ -28,6 +28,10 @@ KEPT: Final = 4
 MOST: Final = 10_000
 """Incidents that one backtest replays: some 10 s of a processor for both routers."""
 
+WAITS_S: Final = 5.0
+"""So long a request waits for the backtest of another; then it is told to come back."""
+FRESH: Final = timedelta(minutes=2)
+
 RULES_ALONE: Final = "rules"
 ALWAYS: Final = datetime(2000, 1, 1, tzinfo=UTC)
 
@@ -43,6 +47,7 @@ class Run:
     learned_until: datetime | None
     begin: datetime
     end: datetime
+    at: datetime
 
 
 class Backtests:
@@ -66,25 +71,42 @@ class Backtests:
         if not 1 <= query.most <= MOST:
             raise Rejected("field", f"most={query.most}: must be 1 to {MOST}", field="most")
         before = self.router()
-        with self._lock, self._database.transaction() as cursor:
-            cursor.execute("SELECT count(*), max(id) FROM withdrawn_rules WHERE approved_at IS NULL")
-            cursor_state = cursor.fetchone()
-            cursor.execute("SELECT count(*), max(closed_at) FROM incidents WHERE stage = 'closed'")
-            key = (before.version, query.router, query.table, begin, query.end, query.most, cursor_state,
-                   cursor.fetchone())  # fmt: skip
-            if key in self._runs:
-                self._runs.move_to_end(key)
-                return self._runs[key]
-            rules = read_rules(cursor, self._table(cursor, query.table))
-            after, until = self._candidate(cursor, query.router, before, rules)
-            cases = read_past(cursor, rules, begin, end, query.most, lat())
-            known = self._learned_until(cursor, before.version.partition("+")[0])
-            found = replay(cases, before, after, trust(cursor), (until, known))
-            run = Run(before.version, after.version, after.threshold, tuple(found), until, begin, end)
-            self._runs[key] = run
+        asked = (query.router, query.table, begin, query.end, query.most)
+        if not self._lock.acquire(timeout=WAITS_S):
+            raise Rejected("rule", "backtest: one is running; ask again when it is done")
+        try:
+            # What was counted is what is opened; a figure that is asked for anew is counted anew once it is old.
+            run = self._runs.get(asked)
+            fresh = run is not None and (
+                isinstance(query, BacktestCases) or (run.before == before.version and now - run.at < FRESH)
+            )
+            if run is None or not fresh:
+                run = self._replayed(query, before, begin, end, now, lat())
+                self._runs[asked] = run
+            self._runs.move_to_end(asked)
             while len(self._runs) > KEPT:
                 self._runs.popitem(last=False)
             return run
+        finally:
+            self._lock.release()
+
+    def _replayed(
+        self,
+        query: Backtest | BacktestCases,
+        before: Router,
+        begin: datetime,
+        end: datetime,
+        now: datetime,
+        lat: float,
+    ) -> Run:
+        with self._database.transaction() as cursor:
+            rules = read_rules(cursor, self._table(cursor, query.table))
+            after, until = self._candidate(cursor, query.router, before, rules)
+            cases = read_past(cursor, rules, begin, end, query.most, lat)
+            known = self._learned_until(cursor, before.version.partition("+")[0])
+            believed = trust(cursor)
+        found = replay(cases, before, after, believed, (until, known))  # seconds: the store waits for nobody
+        return Run(before.version, after.version, after.threshold, tuple(found), until, begin, end, now)
 
     def _moment(self, field: str, text: str, otherwise: datetime) -> datetime:
         if not text:

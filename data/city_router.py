@@ -11,7 +11,7 @@ from typing import Final, Protocol
 
 import structlog
 
-from data.database import Cursor, Database
+from data.database import Busy, Cursor, Database, StoreUnavailable
 from data.registry import registry_version
 from data.routing_rules import read_rules
 from incidents.dispatch_setups import of_city
@@ -22,6 +22,12 @@ from incidents.responsibility import Rules
 from incidents.router_file import BadRouter, router_of, sealed
 
 CHECK_S: Final = 5.0
+_PLACES_AND_NAMES: Final = (
+    "SELECT (SELECT md5(string_agg(concat_ws(' ', path, name, name_en, md5(geometry), disabled), ',' ORDER BY path))"
+    " FROM areas), (SELECT md5(string_agg(concat_ws(' ', code, version, name, name_en), ',' ORDER BY code, version))"
+    " FROM event_classes)"
+)
+"""What a router shows and measures by, beside the table's rows: borders and names."""
 
 
 class Routers(Protocol):
@@ -71,16 +77,31 @@ class CityRouter:
             if self._found is None or self._clock() - self._checked > CHECK_S:
                 version = registry_version(self._database)
                 if self._found is None or version != self._version:
-                    self._found = self._read()
+                    self._found = self._read_again(self._found)
                     self._version = version
                 self._checked = self._clock()
             return self._found
+
+    def _read_again(self, former: Router | None) -> Router:
+        """The router as the store has it now. Where it cannot be made of that, the one that was stays, and the log tells:
+        every command asks for it, also those that route nothing."""
+        try:
+            return self._read()
+        except (Busy, StoreUnavailable):
+            raise
+        except Exception:
+            if former is None:
+                raise
+            structlog.get_logger().exception("router not read, the one before it stays")
+            return former
 
     def _read(self) -> Router:
         with self._database.transaction() as cursor:
             rules = read_rules(cursor)
             published = published_model(cursor)
-        stamp = (rules.version, repr(sorted(rules.areas)), *published)
+            cursor.execute(_PLACES_AND_NAMES)
+            named = cursor.fetchone() or ("", "")
+        stamp = (rules.version, repr(sorted(rules.areas)), *map(str, named), *published)
         if self._found is not None and stamp == self._stamp:
             return self._found
         router = rules_alone(rules)

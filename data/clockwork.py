@@ -30,6 +30,7 @@ from data.indicators import (
 )
 from data.live import LiveState
 from data.outbox import Outbox
+from data.photo_likeness import look_at_photos
 from data.quarantine import tend
 from data.questions.incidents import INDICATOR_RECORDS
 from data.reconcile import Reconciler
@@ -52,6 +53,7 @@ TIMERS: Final = (
     ("deadlines", 60.0),
     ("quarantine", 5.0),
     ("recount", 5.0),
+    ("likeness", 10.0),
     ("storage", 60.0),
     ("device_health", 15.0),
     ("tidy", 600.0),
@@ -212,6 +214,10 @@ class Clockwork:
     def recount(self, now: datetime) -> None:
         """What evaluation counts of incidents, against their timelines."""
         recount(self._database, now)
+
+    def likeness(self, now: datetime) -> None:
+        """What photos look like, of those that nobody has looked at."""
+        look_at_photos(self._database)
 
     def storage(self, now: datetime) -> None:
         """How much room everything takes."""

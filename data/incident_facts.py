@@ -136,7 +136,7 @@ class Recount:
     ended_at: datetime | None
 
 
-FIRST_STEP: Final = 5_000
+FIRST_STEP: Final = 2_000
 """Incidents of one step while the first round fills the table."""
 STEP: Final = 500
 SHOWN: Final = 20

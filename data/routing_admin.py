@@ -7,15 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
+from data.city_wide import require_city
 from data.database import Cursor, many
 from data.registry import bump
 from data.router_models import publish_router, switch_off_router
 from data.sheets import BadFile, content_of, read_sheet, refused_file
-from incidents.access import Thing, may
 from incidents.model import Actor, Rejected
 from incidents.routing_commands import (
-    ACTION_OF,
-    COMMANDS,
     ApproveRule,
     ImportResponsibilities,
     PublishResponsibilities,
@@ -130,6 +128,8 @@ def publish_responsibilities(
     cursor: Cursor, command: PublishResponsibilities, actor: Actor, now: datetime
 ) -> dict[str, Any]:
     """See PublishResponsibilities. Raises Rejected. A table that was in force before may come back."""
+    # One after the other: a second publisher must see, and take away, what the first has put in force.
+    cursor.execute("LOCK TABLE responsibilities IN SHARE ROW EXCLUSIVE MODE")
     cursor.execute(
         "UPDATE responsibility_tables SET published_at = %s, published_by = %s WHERE id = %s",
         (now, actor.login, command.table),
@@ -176,17 +176,11 @@ _HANDLERS: Final[dict[type, Callable[[Cursor, Any, Actor, datetime], dict[str, A
     PublishResponsibilities: publish_responsibilities,
     SavePeriod: save_period,
 }
-_NAME_OF: Final = {kind: name for name, kind in COMMANDS.items()}
 
 
 def carry_out(cursor: Cursor, command: Any, actor: Actor, now: datetime) -> dict[str, Any]:
     """A command of routing: each is about the whole city. Raises Rejected."""
-    cursor.execute("SELECT value FROM city WHERE key = 'path'")
-    (path,) = cursor.fetchone() or ("",)
-    action = ACTION_OF[_NAME_OF[type(command)]]
-    decision = may(actor, action, Thing(str(path)))
-    if not decision:
-        raise Rejected("forbidden", f"{action}: {decision.reason}", field="actor")
+    require_city(cursor, command, actor)
     return _HANDLERS[type(command)](cursor, command, actor, now)
 
 

@@ -12,7 +12,7 @@ import msgspec
 
 from data.database import Cursor, json
 from gis.borders import METRES_PER_DEGREE
-from incidents.dispatch_model import Asked, Decision, Duty, Trust
+from incidents.dispatch_model import DEFAULT_UNCERTAINTY_M, Asked, Decision, Duty, Trust
 from incidents.model import Actor, Incident
 from incidents.responsibility import Rules, paths_up
 from incidents.routing_advice import Blamed
@@ -42,25 +42,30 @@ def asked_of(cursor: Cursor, incident: Incident, rules: Rules | None) -> Asked:
         row = cursor.fetchone()
         if row is not None:
             owner, registered = row[0] or "", smallest(rules, row[1])
-    condition = ""
-    if incident.policy is not None and incident.policy.standard:
-        cursor.execute(
-            "SELECT condition FROM standards WHERE code = %s AND class_code = %s ORDER BY catalogue DESC LIMIT 1",
-            (incident.policy.standard, incident.class_code),
-        )
-        row = cursor.fetchone()
-        condition = row[0] if row else ""
     return Asked(
         incident.reported_at,
         f"{incident.title} {incident.text}" if incident.title not in incident.text else incident.text,
         incident.class_code,
-        condition,
+        "" if incident.policy is None else incident.policy.condition,
         place.lon,
         place.lat,
         owner=owner,
         registered_area=registered,
         area=smallest(rules, place.area_path),
+        uncertainty_m=_uncertainty_m(cursor, incident),
     )
+
+
+def _uncertainty_m(cursor: Cursor, incident: Incident) -> float:
+    """Of a place that was read out of words, as roughly as it was read; of one that was sent, as points usually are."""
+    cursor.execute(
+        "SELECT max((place_read ->> 'precision_m')::float8) FROM intake WHERE incident_id = %s"
+        " AND place_read ->> 'status' = 'resolved' AND abs((place_read ->> 'lon')::float8 - %s) < 1e-6"
+        " AND abs((place_read ->> 'lat')::float8 - %s) < 1e-6",
+        (incident.id, incident.place.lon, incident.place.lat),
+    )
+    row = cursor.fetchone()
+    return max(DEFAULT_UNCERTAINTY_M, row[0] or 0.0) if row else DEFAULT_UNCERTAINTY_M
 
 
 def smallest(rules: Rules | None, path: str) -> str:
@@ -86,7 +91,9 @@ def duties(cursor: Cursor, units: Sequence[str]) -> dict[str, Duty]:
 
 def trust(cursor: Cursor) -> Trust:
     """Rules that came back: each with the field that was wrong the last time."""
-    cursor.execute("SELECT rule, wrong_field FROM withdrawn_rules WHERE approved_at IS NULL ORDER BY id")
+    cursor.execute(
+        "SELECT DISTINCT ON (rule) rule, wrong_field FROM withdrawn_rules WHERE approved_at IS NULL ORDER BY rule, id DESC"
+    )
     return Trust(dict(cursor.fetchall()))
 
 

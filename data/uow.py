@@ -14,8 +14,10 @@ from data.address_store import StoredBook, import_addresses
 from data.administration import Administration
 from data.audit import Audit
 from data.camera_import import import_cameras
+from data.catalogue_editing import HANDLERS as CATALOGUE_HANDLERS
 from data.catalogue_import import standards_of
 from data.city_router import CityRouter, Routers
+from data.city_wide import require_city
 from data.database import Cursor, Database, dicts, json, many, passing
 from data.feed_states import feed_facts
 from data.incident_rows import COLUMNS, live_item, to_incident, to_row
@@ -608,6 +610,7 @@ class PgUnitOfWork:
         self, actor: Actor, action: str, thing: str, allowed: bool, detail: Mapping[str, Any], now: datetime
     ) -> None:
         """See UnitOfWork."""
+        self.keep_facts()  # before the chain's lock, which every command waits for
         self._audit.append(
             actor=actor.login,
             role=actor.role,
@@ -619,12 +622,20 @@ class PgUnitOfWork:
             cursor=self._cursor,
         )
 
+    def keep_facts(self) -> None:
+        """What evaluation counts of the incidents whose timelines grew, written with them."""
+        if self.stepped:
+            incident_facts.keep(self._cursor, sorted(self.stepped))
+            self.stepped.clear()
+
     def administer(self, command: object, actor: Actor, now: datetime) -> dict[str, Any]:
         """See UnitOfWork."""
         if type(command) in CAMERA_HANDLERS:
             done = CAMERA_HANDLERS[type(command)](self._cursor, command, actor, now, self._place_of)
             self.changed = True  # what was held for an adopted camera goes out at once
             return done
+        if type(command) in formula_versions.HANDLERS or type(command) in CATALOGUE_HANDLERS:
+            require_city(self._cursor, command, actor)
         if type(command) in formula_versions.HANDLERS:
             today = now.astimezone(ZoneInfo(self._working.zone)).date()
             return formula_versions.HANDLERS[type(command)](self._cursor, command, actor, now, today)
@@ -661,7 +672,6 @@ class UnitsOfWork:
                 cursor, self._audit, self._administration, self._place_of, working, router, self._book
             )
             yield uow
-            if uow.stepped:
-                incident_facts.keep(cursor, sorted(uow.stepped))
+            uow.keep_facts()
             if uow.changed:
                 cursor.execute("NOTIFY outbox")

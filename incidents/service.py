@@ -158,16 +158,13 @@ def _report(call: _Call, command: c.ReportIncident) -> dict[str, Any]:
     if command.lon is not None and command.lat is not None:
         found = call.uow.place_of(command.lon, command.lat)
         place = Place(found.lon, found.lat, command.address, found.cell, found.area_path)
-    intake = _told(call, command, place)
-    intake, read = located(call.uow, intake)
-    place = intake.place
-    area = (intake.roughly or place).area_path
-    if not area and call.actor.areas:
-        # A report without a resolved place belongs to the area of whoever reports it, so that it is seen.
-        area = call.actor.areas[0]
-        place = Place(place.lon, place.lat, place.address, "", area)
-    own_area = Thing(area if call.actor.role != "grid_worker" else (call.actor.areas or ("",))[0])
-    require(call.actor, "incident.report", own_area)
+    own = (call.actor.areas or ("",))[0]
+    # The right is asked for the point that was given, else for the reporter's own area: what an address says is a reading.
+    require(
+        call.actor,
+        "incident.report",
+        Thing(own if call.actor.role == "grid_worker" else place.area_path or own),
+    )
     if not command.text.strip():
         raise Rejected("field", "text='': say what happened", field="text")
     if len(command.text) > 4000:
@@ -177,6 +174,11 @@ def _report(call: _Call, command: c.ReportIncident) -> dict[str, Any]:
         raise Rejected("field", f"channel={command.channel!r}: must be {rule}", field="channel")
     if command.level is not None and command.level not in (1, 2, 3, 4):
         raise Rejected("field", f"level={command.level}: must be 1, 2, 3 or 4", field="level")
+    intake, read = located(call.uow, _told(call, command, place))
+    place = intake.place
+    if not (intake.roughly or place).area_path:
+        # A report without a resolved place belongs to the area of whoever reports it, so that it is seen.
+        place = Place(place.lon, place.lat, place.address, "", own)
     intake = replace(intake, place=place)
     reporter = {"name": command.reporter_name, "phone": command.reporter_phone, "account": call.actor.login}
     number = call.uow.add_intake(intake, reporter, hashlib.sha256(repr(command).encode()).digest())

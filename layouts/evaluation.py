@@ -42,6 +42,15 @@ def evaluation(view: View) -> Component:
                 pieces.button(view.t(f"evaluation.{span}"), kind="small", **attrs({"data-span": span}))
                 for span in ("this_month", "last_month", "this_year")
             ),
+            *(
+                pieces.button(view.t(f"evaluation.look.{look}"), kind="small", **attrs({"data-look": look}))
+                for look in ("doubts", "burden")
+            ),
+            html.Span(view.t("report.month_report"), className="cy-faint"),
+            *(
+                pieces.button(kind.upper(), kind="small", **attrs({"data-report": kind}))
+                for kind in ("xlsx", "pdf")
+            ),
             html.Div(className="cy-grow"),
             dcc.RadioItems(
                 id=ids.EVALUATION_BY, options=groups, value="area", inline=True, className="radios"
@@ -61,6 +70,7 @@ def evaluation(view: View) -> Component:
             ),
             html.Section(id=ids.EVALUATION_CASES, className="cy-panel cy-scroll evaluation__cases"),
             dcc.Store(id=ids.EVALUATION_BEHIND),
+            dcc.Store(id=ids.EVALUATION_LOOK),
         ],
         className="evaluation",
     )
@@ -128,6 +138,17 @@ def definition(view: View, formula: Row) -> str:
     if formula["exclude"]:
         text += view.t("evaluation.without", facts=words(formula["exclude"], "or"))
     return text
+
+
+def weights_in_words(view: View, weights: Mapping[str, float], formulas: Sequence[Row]) -> str:
+    """How a score is made: 30 × 处置率 + 20 × (1 − 返工率); a rate where less is better counts as what is left of it."""
+    known = {formula["id"]: formula for formula in formulas}
+    parts = []
+    for id, points in weights.items():
+        name = name_of(view, known[id]) if id in known else id
+        down = id in known and known[id]["direction"] == "down"
+        parts.append(f"{points:g} × (1 − {name})" if down else f"{points:g} × {name}")
+    return " + ".join(parts)
 
 
 def total(view: View, answer: Row) -> list[Component]:

@@ -14,7 +14,7 @@ from dash.development.base_component import Component
 
 from incidents.formulas import ANCHORS, FACTS
 from layouts import ids
-from layouts.evaluation import definition, name_of
+from layouts.evaluation import definition, name_of, weights_in_words
 from layouts.shell import frame, pieces
 from layouts.shell.pieces import attrs
 from layouts.shell.view import View
@@ -181,16 +181,14 @@ def _why(version: Row) -> str:
 
 
 def _scores(view: View, answer: Row) -> list[Component]:
-    names = {version["id"]: name_of(view, version) for version in answer["versions"]}
+    known = [version for version in answer["versions"] if version["in_force"]]
     return [
         html.Tr(
             [
                 html.Td(str(score["version"]), className="cy-num"),
                 html.Td(
                     [
-                        html.Div(
-                            " + ".join(f"{points:g} × {names[id]}" for id, points in score["weights"].items())
-                        ),
+                        html.Div(weights_in_words(view, score["weights"], known)),
                         html.Div(_why(score), className="cy-faint"),
                     ]
                 ),

@@ -60,7 +60,7 @@ CREATE TRIGGER incidents_said_again AFTER UPDATE ON incidents FOR EACH ROW
     EXECUTE FUNCTION keep_said();
 
 -- Of the open ones apart: put together with an index of all that is open, one of all would read all of that first.
-CREATE INDEX incidents_open_area ON incidents (area_path text_pattern_ops)
+CREATE INDEX incidents_open_area ON incidents (area_path text_pattern_ops) INCLUDE (level, stage, stage_due_at)
     WHERE stage NOT IN ('closed', 'refused', 'void');
 CREATE INDEX incidents_open_unit ON incidents (unit, handle_due_at)
     WHERE stage NOT IN ('closed', 'refused', 'void');

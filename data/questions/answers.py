@@ -15,6 +15,7 @@ from data.questions import (
     catalogue,
     device_registry,
     devices,
+    doubts,
     evaluation,
     incidents,
     leader,
@@ -27,7 +28,7 @@ from data.questions import (
 from data.questions.context import Answer, Ask, TryFeed
 from incidents import commands as c
 from incidents.access import Thing
-from incidents.evaluation_queries import Evaluation, EvaluationCases
+from incidents.evaluation_queries import Evaluation, EvaluationCases, EvaluationDoubts, FieldBurden
 from incidents.model import Actor, Place, Rejected
 from incidents.routing_queries import Backtest, BacktestCases, RoutingAdvice, RoutingState
 
@@ -41,6 +42,7 @@ ANSWERS: Final[dict[type, Answer]] = {
     **operations.ANSWERS,
     **video.ANSWERS,
     **evaluation.ANSWERS,
+    **doubts.ANSWERS,
     **catalogue.ANSWERS,
     **routing.ANSWERS,
     **addresses.ANSWERS,
@@ -115,7 +117,7 @@ class StoreQuestions:
         kind = type(query)
         if kind in _CITY_WIDE:
             return Thing(self._city_path())
-        if isinstance(query, c.Indicators | Evaluation | EvaluationCases):
+        if isinstance(query, c.Indicators | Evaluation | EvaluationCases | EvaluationDoubts | FieldBurden):
             return self._area(query.area) if query.area else None
         named = _NAMED.get(kind)
         if named is None:

@@ -31,11 +31,13 @@ def _day(field: str, text: str) -> date:
     return found
 
 
-def _days(begin: str, end: str) -> tuple[date, date]:
+def days_of(begin: str, end: str) -> tuple[date, date]:
+    """First and last day of a query. Raises Rejected."""
     return _day("begin", begin), _day("end", end)
 
 
-def _period(ask: Ask, begin: date, end: date) -> Period:
+def period_in(ask: Ask, begin: date, end: date) -> Period:
+    """Days as moments of the city, until now at most. Raises Rejected."""
     try:
         whole = period_of(begin, end, ask.zone)
         # What is due later this month is not late today.
@@ -50,7 +52,7 @@ def _by(name: str) -> str:
     return name
 
 
-def _area(ask: Ask, area: str) -> str:
+def area_of(ask: Ask, area: str) -> str:
     """The path of an area given by code or path; the actor's own first one when none is given."""
     if not area:
         return ask.actor.areas[0] if ask.actor.areas else ""
@@ -106,7 +108,7 @@ class _Span:
 def _span(
     ask: Ask, cursor: Cursor, versions: Sequence[Formula], by: str, area: str, begin: date, end: date
 ) -> _Span:
-    period, formulas = _period(ask, begin, end), in_force(versions, end)
+    period, formulas = period_in(ask, begin, end), in_force(versions, end)
     groups = rates_by(cursor, by, area, formulas.values(), period)
     return _Span(begin, end, formulas, groups, summed(groups.values()))
 
@@ -121,10 +123,10 @@ def _recount(ask: Ask) -> dict[str, Any]:
 
 def evaluation(ask: Ask, query: Evaluation) -> dict[str, Any]:
     """See Evaluation."""
-    by, area = _by(query.by), _area(ask, query.area)
-    begin, end = _days(query.begin, query.end)
+    by, area = _by(query.by), area_of(ask, query.area)
+    begin, end = days_of(query.begin, query.end)
     spans = {"now": (begin, end), "before": before(begin, end), "year_before": year_before(begin, end)}
-    _period(ask, begin, end)
+    period_in(ask, begin, end)
     with ask.database.transaction() as cursor:
         versions = stored.formulas(cursor)
         score = score_of(stored.scores(cursor), end)
@@ -134,7 +136,7 @@ def evaluation(ask: Ask, query: Evaluation) -> dict[str, Any]:
         }
     found = {name: counted[days] for name, days in spans.items()}
     now = found.pop("now")
-    names = _names(ask, by, now.groups)
+    names, own = _names(ask, by, now.groups), _names(ask, "area", [area])
 
     def compared(rates_of: Callable[[_Span], Mapping[str, Count]]) -> dict[str, Any]:
         return {
@@ -147,7 +149,7 @@ def evaluation(ask: Ask, query: Evaluation) -> dict[str, Any]:
         }
 
     return {
-        "area": area, "by": by, "begin": begin.isoformat(), "end": end.isoformat(), "as_of": ms(ask.now),
+        "area": area, "area_name": own.get(area, ""), "by": by, "begin": begin.isoformat(), "end": end.isoformat(), "as_of": ms(ask.now),
         "unfinished": period_of(begin, end, ask.zone).end > ask.now, "recount": _recount(ask),
         "formulas": [_formula(formula, versions, score) for formula in now.formulas.values()],
         "score": _score(score),
@@ -172,8 +174,8 @@ _ROW: Final = (
 
 def evaluation_cases(ask: Ask, query: EvaluationCases) -> dict[str, Any]:
     """See EvaluationCases."""
-    by, area = _by(query.by), _area(ask, query.area)
-    begin, end = _days(query.begin, query.end)
+    by, area = _by(query.by), area_of(ask, query.area)
+    begin, end = days_of(query.begin, query.end)
     with ask.database.transaction() as cursor:
         versions, score = stored.formulas(cursor), score_of(stored.scores(cursor), end)
     formulas = in_force(versions, end)
@@ -182,7 +184,7 @@ def evaluation_cases(ask: Ask, query: EvaluationCases) -> dict[str, Any]:
         raise Rejected("field", f"formula={query.formula!r}: {rule}", field="formula")
     if query.part not in PARTS:
         raise Rejected("field", f"part={query.part!r}: must be one of {', '.join(PARTS)}", field="part")
-    formula, period = formulas[query.formula], _period(ask, begin, end)
+    formula, period = formulas[query.formula], period_in(ask, begin, end)
     page = bounded(query.limit, 1, 1000), bounded(query.offset, 0, 2**31)
     with ask.database.transaction() as cursor:
         ids, total = cases_behind(cursor, formula, query.part, by, query.group, area, period, *page)

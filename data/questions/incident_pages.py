@@ -2,7 +2,7 @@
 
 Built for a million of them. A page goes on from a key instead of an offset; a count stops where nobody reads on; words
 are looked for in the newest incidents first, and only words that are rare there in the index of pairs of characters
-(`incident_said`, migration 0031), which finds rare ones at once and would only slow down common ones.
+(`incident_said`, migration 0030), which finds rare ones at once and would only slow down common ones.
 """
 
 from __future__ import annotations
@@ -92,10 +92,14 @@ def grams_of(word: str) -> list[str]:
     return list(dict.fromkeys([*fours, *(low[n : n + 2] for n in range(len(low) - 1))]))[:_GRAMS]
 
 
+MOST_WORDS: Final = 8
+"""Of a filter; what is said beyond them does not narrow it further."""
+
+
 def words_of(cursor: Cursor, text: str) -> list[Word]:
     """The words of a filter, separated by blanks."""
     found = []
-    for word in dict.fromkeys(text.split()):
+    for word in list(dict.fromkeys(text.split()))[:MOST_WORDS]:
         pattern = contains(word)
         cursor.execute("SELECT code FROM units WHERE name ILIKE %s", (pattern,))
         units = tuple(row[0] for row in cursor.fetchall())
@@ -178,7 +182,11 @@ def _by_words(
     params = dict(params)
     for n, word in enumerate(words):
         params |= {f"word{n}": contains(word.text), f"grams{n}": grams_of(word.text)}
-        params |= {f"unit{n}": list(word.units), f"worker{n}": list(word.workers)}
+        for column, names in (("unit", word.units), ("worker", word.workers)):
+            params |= {
+                f"{column}{n}": list(names),
+                **{f"{column}{n}_{k}": name for k, name in enumerate(names[:_EACH], 1)},
+            }
     table = "incident_said_open" if opened else "incident_said"
     for most in (LOOKED_AT // 8, LOOKED_AT):
         rows, looked = _read_through(cursor, table, where, beyond, {**params, "looked": most}, words, order)
@@ -267,9 +275,19 @@ def _ways(n: int, word: Word, words: Sequence[Word]) -> list[str]:
         return [_either(n, word)]
     return [
         said,
-        *[f"i.unit = ANY(%(unit{n})s)"] * bool(word.units),
-        *[f"i.worker = ANY(%(worker{n})s)"] * bool(word.workers),
+        *_held("unit", n, word.units),
+        *_held("worker", n, word.workers),
     ]
+
+
+_EACH: Final = 4
+"""So many units or workers of one name are asked for one by one: each has its incidents in order in an index."""
+
+
+def _held(column: str, n: int, names: Sequence[str]) -> list[str]:
+    if len(names) > _EACH:
+        return [f"i.{column} = ANY(%({column}{n})s)"]
+    return [f"i.{column} = %({column}{n}_{k})s" for k in range(1, len(names) + 1)]
 
 
 def _branch(table: str, where: str, beyond: str, choice: Sequence[str], order: Order, rare: bool) -> str:

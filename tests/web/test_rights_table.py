@@ -197,6 +197,8 @@ CASES: dict[str, Body] = {
     "backtest": always(begin="x"),
     "backtest_cases": always(of="x"),
     "formulas": always(),
+    "evaluation_doubts": lambda place: {"begin": "2026-11-01", "end": "2026-11-30", "area": AREA[place]},
+    "field_burden": lambda place: {"begin": "2026-11-01", "end": "2026-11-30", "area": AREA[place]},
     "feeds": always(),
     "test_feed": always(feed="!"),
     "ledger": always(),
@@ -216,6 +218,8 @@ CITY_WIDE = {
     "settle_gateway_loss", "test_feed", "save_feed", "switch_feed", "save_alarm_map", "save_camera_channel",
     "save_alarm_kind", "approve_rule", "publish_router", "switch_off_router", "import_responsibilities",
     "publish_responsibilities", "save_period", "routing_state", "backtest", "backtest_cases",
+    "save_formula", "save_score", "import_catalogue", "decide_limit", "save_standard", "revise_catalogue",
+    "publish_catalogue",
 }  # fmt: skip
 PLACED = {name for name, body in CASES.items() if body("own") != body("sibling")}
 
