@@ -13,7 +13,7 @@ from data.incident_rows import COLUMNS, live_item, ms, to_incident
 from data.questions.context import Answer, Ask, bounded, contains
 from data.questions.incident_pages import grams_of, order_of, page, words_of
 from data.questions.video import cameras_seeing
-from data.scope import incident_scope
+from data.scope import ASSISTS, incident_scope
 from gis.cells import haversine_m
 from incidents import commands as c
 from incidents.access import ANYWHERE, Thing, may
@@ -359,10 +359,11 @@ def my_tasks(ask: Ask, query: c.MyTasks) -> dict[str, Any]:
         who += " AND i.worker IN ('', %s)"
         params.append(actor.login)
     elif actor.role == "unit_handler":
-        who = f"({who} OR i.assisting @> ARRAY[%s]::text[])"
+        who = f"({who} OR {ASSISTS.format(alias='i')})"
         params.append(actor.unit)
     rows = ask.database.query(
-        f"{SELECT} WHERE {who} AND i.stage IN ('dispatched', 'taken', 'on_site', 'handled')"
+        # Accepted: the lead has given it back, and who assists goes on.
+        f"{SELECT} WHERE {who} AND i.stage IN ('accepted', 'dispatched', 'taken', 'on_site', 'handled')"
         " ORDER BY i.handle_due_at NULLS LAST, i.id LIMIT 200",
         params,
     )
