@@ -285,7 +285,7 @@ def search_unit(
             rows = hand.ask(store.rows, f"SELECT id FROM incidents WHERE unit = %s AND {OPEN if scope == 'open' else 'true'}"
                     " ORDER BY reported_at DESC, id DESC", (unit,),)  # fmt: skip
             wrong += _ids(answer) != [id for (id,) in rows][:PAGE] or answer["total"] != min(
-                len(rows), 10_000
+                len(rows), c.IncidentList().most
             )
     figures = {**found.figures("search_unit"), "search_unit_by_hand_ms": round(percentile(hand.taken, 0.5), 1),
                "search_unit_wrong": wrong}  # fmt: skip
