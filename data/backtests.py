@@ -46,7 +46,7 @@ class Run:
 
 
 class Backtests:
-    """Thread-safe; one runs at a time."""
+    """Thread-safe."""
 
     def __init__(self, database: Database, router: Routers, folder: Path | None, zone: str) -> None:
         self._database = database
@@ -65,7 +65,7 @@ class Backtests:
             raise Rejected("field", f"begin={query.begin!r}: must be before the end", field="begin")
         if not 1 <= query.most <= MOST:
             raise Rejected("field", f"most={query.most}: must be 1 to {MOST}", field="most")
-        before = self.router()
+        before, middle = self.router(), lat()
         with self._lock, self._database.transaction() as cursor:
             cursor.execute("SELECT count(*), max(id) FROM withdrawn_rules WHERE approved_at IS NULL")
             cursor_state = cursor.fetchone()
@@ -77,14 +77,16 @@ class Backtests:
                 return self._runs[key]
             rules = read_rules(cursor, self._table(cursor, query.table))
             after, until = self._candidate(cursor, query.router, before, rules)
-            cases = read_past(cursor, rules, begin, end, query.most, lat())
+            cases = read_past(cursor, rules, begin, end, query.most, middle)
             known = self._learned_until(cursor, before.version.partition("+")[0])
-            found = replay(cases, before, after, trust(cursor), (until, known))
-            run = Run(before.version, after.version, after.threshold, tuple(found), until, begin, end)
+            trusted = trust(cursor)
+        found = replay(cases, before, after, trusted, (until, known))  # seconds: no transaction waits for it
+        run = Run(before.version, after.version, after.threshold, tuple(found), until, begin, end)
+        with self._lock:
             self._runs[key] = run
             while len(self._runs) > KEPT:
                 self._runs.popitem(last=False)
-            return run
+        return run
 
     def _moment(self, field: str, text: str, otherwise: datetime) -> datetime:
         if not text:

@@ -24,6 +24,14 @@ from incidents.router_file import BadRouter, router_of, sealed
 CHECK_S: Final = 5.0
 
 
+_SURROUNDINGS: Final = (
+    "SELECT (SELECT md5(coalesce(string_agg(path || name || coalesce(md5(geometry), ''), ',' ORDER BY path), '')) FROM areas"
+    " WHERE NOT disabled), (SELECT md5(coalesce(string_agg(code || version || name, ',' ORDER BY code, version), ''))"
+    " FROM event_classes)"
+)
+"""What else rules are made of: outlines and names of areas, names of classes. Unchanged, nothing is built anew."""
+
+
 class Routers(Protocol):
     """Where the router in force is asked for."""
 
@@ -80,7 +88,9 @@ class CityRouter:
         with self._database.transaction() as cursor:
             rules = read_rules(cursor)
             published = published_model(cursor)
-        stamp = (rules.version, repr(sorted(rules.areas)), *published)
+            cursor.execute(_SURROUNDINGS)
+            around = cursor.fetchone() or ()
+        stamp = (rules.version, *map(str, around), *published)
         if self._found is not None and stamp == self._stamp:
             return self._found
         router = rules_alone(rules)
