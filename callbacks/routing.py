@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from dash import Dash, Input, Output, State
 from dash.exceptions import PreventUpdate
@@ -16,6 +16,9 @@ from layouts import routing as layout
 from layouts.shell import pieces
 
 Data = dict[str, Any]
+
+SHOWN: Final = 40
+"""Incidents shown behind a figure, the newest: Dash makes a component of every cell. REST answers up to 1,000."""
 
 
 def register(app: Dash, deps: DashDeps) -> None:
@@ -51,7 +54,7 @@ def register(app: Dash, deps: DashDeps) -> None:
         if not behind or not asked:
             raise PreventUpdate
         view, of, unit = view_of(deps), str(behind["of"]), str(behind.get("unit") or "")
-        query = BacktestCases(of, str(asked.get("router") or ""), asked.get("table"), unit=unit)
+        query = BacktestCases(of, str(asked.get("router") or ""), asked.get("table"), unit=unit, limit=SHOWN)
         return layout.cases(view, deps.service.ask(query, view.actor), behind)
 
     @app.callback(

@@ -22,12 +22,14 @@ from incidents.responsibility import Rules
 from incidents.router_file import BadRouter, router_of, sealed
 
 CHECK_S: Final = 5.0
-_PLACES_AND_NAMES: Final = (
-    "SELECT (SELECT md5(string_agg(concat_ws(' ', path, name, name_en, md5(geometry), disabled), ',' ORDER BY path))"
-    " FROM areas), (SELECT md5(string_agg(concat_ws(' ', code, version, name, name_en), ',' ORDER BY code, version))"
+
+
+_SURROUNDINGS: Final = (
+    "SELECT (SELECT md5(coalesce(string_agg(path || name || coalesce(md5(geometry), ''), ',' ORDER BY path), '')) FROM areas"
+    " WHERE NOT disabled), (SELECT md5(coalesce(string_agg(code || version || name, ',' ORDER BY code, version), ''))"
     " FROM event_classes)"
 )
-"""What a router shows and measures by, beside the table's rows: borders and names."""
+"""What else rules are made of: outlines and names of areas, names of classes. Unchanged, nothing is built anew."""
 
 
 class Routers(Protocol):
@@ -99,9 +101,9 @@ class CityRouter:
         with self._database.transaction() as cursor:
             rules = read_rules(cursor)
             published = published_model(cursor)
-            cursor.execute(_PLACES_AND_NAMES)
-            named = cursor.fetchone() or ("", "")
-        stamp = (rules.version, repr(sorted(rules.areas)), *map(str, named), *published)
+            cursor.execute(_SURROUNDINGS)
+            around = cursor.fetchone() or ()
+        stamp = (rules.version, *map(str, around), *published)
         if self._found is not None and stamp == self._stamp:
             return self._found
         router = rules_alone(rules)

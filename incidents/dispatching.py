@@ -121,7 +121,7 @@ class Router:
         why, why_en = self._manual(ranked, rule, duty, trust)
         return Decision(
             tuple(ranked), not why, why or f"把握 {ranked[0].confidence:.3f}，不低于 {self.threshold:.3f}，自动派遣",
-            why_en or "automatic", rule, self.version, self.threshold, self._sides(looked),
+            why_en or f"confidence {ranked[0].confidence:.3f} reaches {self.threshold:.3f}: automatic", rule, self.version, self.threshold, self._sides(looked),
         )  # fmt: skip
 
     def _sure(self, looked: Looked, order: Sequence[int], shares: Sequence[float]) -> float:

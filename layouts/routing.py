@@ -79,17 +79,19 @@ def state(view: View, answer: Row) -> list[Component]:
         if never
         else view.t("backtest.threshold", share=percent(answer["threshold"]))
     )
+    published = next((m["version"] for m in answer["models"] if m["state"] == "published"), "")
+    unread = not str(answer["version"]).startswith(published)
     in_force = html.Div(
         [
             html.Div(str(answer["version"]), className="cy-strong cy-num"),
             html.Div(told, className="cy-faint"),
+            *([html.Div(view.t("backtest.unread"), className="lamp lamp--warn")] if unread else []),
             html.Div(
                 [
                     _replay(view, router=""),
                     *(
                         [_press(view, view.t("backtest.off"), do="off")]
-                        if view.may("routing.publish")
-                        and any(m["state"] == "published" for m in answer["models"])
+                        if view.may("routing.publish") and published
                         else []
                     ),
                 ],

@@ -51,6 +51,8 @@ def history(store: Database, count: int = 900) -> None:
         place = rng.choice(ours if inside else places)
         path = max((p for p in table if place.area_path.startswith(p)), key=len)
         unit = SQUAD if place.area_path.startswith("990100/990101/") and path.count("/") == 2 else table[path]
+        if rng.random() < 0.02:
+            unit = "UZJB-990103006"  # some record always errs
         at = now - timedelta(days=200) * (1 - n / count) - timedelta(hours=1)
         rows.append((
             f"LS-{n:05d}", RUBBISH, "暴露垃圾", f"{place.name}旁有垃圾堆放", f"{place.name}旁有垃圾堆放", "closed", 4, place.lon,
@@ -68,7 +70,7 @@ def history(store: Database, count: int = 900) -> None:
 def test_a_router_from_history_to_the_desk(running: Running, chrome: Browser) -> None:
     store = Database(running.product.env["CHENGYUN_DSN"])
     history(store)
-    trained = running.product.run("router", "train", "--from-store", "--no-text", "--goal", "0.97").stdout
+    trained = running.product.run("router", "train", "--from-store", "--no-text", "--goal", "0.9").stdout
     version = trained.splitlines()[-2].split("\t")[0]
     assert version.startswith("router-") and "never automatic" not in trained, trained
     # A street well inside, so that the border of the district is no matter.
