@@ -11,6 +11,7 @@ from data.questions.context import Answer, Ask, bounded
 from data.questions.evaluation import area_of, days_of, period_in
 from incidents import doubts
 from incidents.evaluation_queries import EvaluationDoubts, FieldBurden
+from incidents.privacy import masked
 
 _HANDLED: Final = (
     "incident_facts f WHERE f.handled_at >= %(begin)s AND f.handled_at < %(end)s AND NOT f.merged"
@@ -127,7 +128,7 @@ def evaluation_doubts(ask: Ask, query: EvaluationDoubts) -> dict[str, Any]:
 
 def _rows(ask: Ask, found: dict[int, str], limit: int) -> list[dict[str, Any]]:
     rows = ask.database.query(_ROWS, (sorted(found)[:limit],))
-    made = [dict(zip(_NAMES, row, strict=True)) for row in rows]
+    made: list[dict[str, Any]] = [masked(dict(zip(_NAMES, row, strict=True))) for row in rows]
     return [{**row, "reported_at": ms(row["reported_at"]), "why": found[row["id"]]} for row in made]
 
 
