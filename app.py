@@ -1,6 +1,6 @@
 """Chengyun 城运: the composition root and the command line. Who meets whom is said here and nowhere else.
 
-python app.py web | ingest | relay | gateway | feed | demo | migrate | init | import | device | pole | deadletter |
+python app.py web | ingest | relay | gateway | feed | demo | migrate | init | import | device | pole | router | deadletter |
               reconcile | newbus | backup | restore | bench
 """
 
@@ -78,6 +78,7 @@ class Parts:
     def __init__(self, s: Settings, name: str) -> None:
         from data.accounts import Accounts
         from data.audit import Audit
+        from data.city_router import CityRouter
         from data.database import Busy, Database, StoreUnavailable
         from data.live import LiveAway, LiveState
         from streams.bus import open_bus
@@ -95,6 +96,7 @@ class Parts:
         self.live = LiveState(s.live_url)
         self.audit = Audit(self.database)
         self.accounts = Accounts(self.database, attempts=s.login_attempts, lock_min=s.login_lock_min)
+        self.router = CityRouter(self.database, s.models)
         self.store_away = (StoreUnavailable, Busy)
         self.away = (StoreUnavailable, Busy, LiveAway)
 
@@ -114,7 +116,7 @@ class Parts:
 
         administration = Administration(self.accounts, topics_of_feed)
         working = WorkingDays(self.database, self.settings.timezone)
-        return UnitsOfWork(self.database, self.audit, administration, finder.place_of, working)
+        return UnitsOfWork(self.database, self.audit, administration, finder.place_of, working, self.router)
 
     def feed_world(self) -> Any:
         """What adapters of feeds are given."""
@@ -167,12 +169,15 @@ class Parts:
 
     def service(self, facts: Any, finder: Any, extra: Callable[[], dict[str, Any]]) -> Any:
         """The one door of the domain."""
+        from data.backtests import Backtests
         from data.questions.answers import StoreQuestions
         from incidents.service import City, CityService
 
+        zone = self.settings.timezone
         questions = StoreQuestions(
-            self.database, finder.place_of, extra, lambda: facts.path, self.try_feed(), self.settings.timezone
-        )
+            self.database, finder.place_of, extra, lambda: facts.path, self.try_feed(), zone,
+            Backtests(self.database, self.router, self.settings.models, zone),
+        )  # fmt: skip
         city = City(facts.number_pattern, self.settings.timezone, facts.path)
         return CityService(self.units_of_work(finder), questions, clock, city)
 
@@ -470,7 +475,7 @@ def ingest(s: Settings, args: argparse.Namespace) -> int:
             try:
                 while not stop.is_set():
                     with units() as uow:
-                        taken = triage(uow, clock(), facts.number_pattern, s.timezone)
+                        taken = triage(uow, clock(), facts.number_pattern, s.timezone, city_path=facts.path)
                     if not taken:
                         break
                     for one in taken:
@@ -966,6 +971,71 @@ def import_table(s: Settings, args: argparse.Namespace) -> int:
     return 0 if answer.get("faulty") == 0 else 1
 
 
+def router(s: Settings, args: argparse.Namespace) -> int:
+    """Train a router from past tickets, publish one, switch it off, or list them."""
+    from incidents.model import Rejected
+    from incidents.routing_commands import PublishRouter, SwitchOffRouter
+    from incidents.routing_queries import RoutingState
+
+    if args.what == "train":
+        return train_router(s, args)
+    service, actor = at_the_server(s, "router")
+    try:
+        if args.what == "publish":
+            done = service.handle(PublishRouter(args.version, args.reason), actor, "cli")
+            acts = f"automatic from {done['threshold']:.4f}" if done["automatic"] else "never automatic"
+            print(f"{done['router']}\tpublished\t{acts}")
+        elif args.what == "off":
+            print(f"{service.handle(SwitchOffRouter(args.reason), actor, 'cli')['off']}\toff")
+        else:
+            state = service.ask(RoutingState(), actor)
+            print(f"in force\t{state['version']}\tthreshold {state['threshold']:.4f}")
+            for model in state["models"]:
+                print(f"{model['version']}\t{model['state']}\t{told_of(model['figures'])}")
+    except Rejected as error:
+        print(f"router: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def told_of(figures: dict[str, Any]) -> str:
+    """What was measured of a router, in a line."""
+    right = "–" if figures["right_share"] is None else f"{figures['right_share']:.4f}"
+    return (
+        f"{figures['measured_on']} held-out tickets: {figures['automatic_share']:.4f} automatic, {right} of them right;"
+        f" first unit right {figures['first_dispatch_accuracy']:.4f}, among two {figures['top2_accuracy']:.4f}"
+    )
+
+
+def train_router(s: Settings, args: argparse.Namespace) -> int:
+    """A router from a file of tickets or from the city's own closed incidents: a candidate of the registry."""
+    from data.router_training import NoTickets, train
+    from incidents.dispatch_learning import Policy
+    from incidents.router_training import TooFew
+
+    parts = Parts(s, "router")
+    parts.city()
+    if bool(args.file) == args.from_store:
+        print("router train: a file, or --from-store", file=sys.stderr)
+        return 2
+    policy = Policy(goal=args.goal, records_err=args.records_err)
+    try:
+        done = train(
+            parts.database, parts.audit, s.models, Path(args.file) if args.file else None, policy,
+            clock, text=not args.no_text, say=print,
+        )  # fmt: skip
+    except (NoTickets, TooFew, OSError) as error:
+        print(f"router train: {error}", file=sys.stderr)
+        return 1
+    print(f"{done.version}\tcandidate\t{told_of(done.figures)}")
+    print(
+        f"threshold {done.threshold:.5f}"
+        if done.threshold <= 1
+        else "no threshold meets the goal: never automatic"
+    )
+    return 0
+
+
 def backup(s: Settings, args: argparse.Namespace) -> int:
     """Write the whole store to one file while it runs."""
     from data.backup import backup as run
@@ -1166,6 +1236,21 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("--source", required=True, help="where it was published, for the audit log")
     sub = add("newbus", newbus)
     sub.add_argument("--confirm", metavar="REASON", default="", help="do it; why goes into the audit log")
+    sub = add("router", router)
+    acts = sub.add_subparsers(dest="what", required=True)
+    train = acts.add_parser("train", help="from past tickets; measured on the last 30 %% of them")
+    train.add_argument("file", nargs="?", default="", help="CSV: text, class, lat, lon, created, unit")
+    train.add_argument("--from-store", action="store_true", help="from the city's own closed incidents")
+    train.add_argument("--goal", type=float, default=0.996, help="share of the automatic that must be right")
+    train.add_argument("--records-err", action="store_true", help="recorded units may be wrong themselves")
+    train.add_argument("--no-text", action="store_true", help="without a text model")
+    publish = acts.add_parser("publish", help="a trained router comes into force")
+    publish.add_argument("version")
+    publish.add_argument("--reason", default="")
+    acts.add_parser("off", help="the responsibility table alone advises").add_argument(
+        "--reason", required=True
+    )
+    acts.add_parser("list", help="which one is in force, and all that were trained")
     add("backup", backup).add_argument("file")
     sub = add("restore", restore)
     sub.add_argument("file")

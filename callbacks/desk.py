@@ -7,14 +7,16 @@ from typing import Any, Final
 from dash import ClientsideFunction, Dash, Input, Output, State
 from dash.exceptions import PreventUpdate
 
+from callbacks import desk_assisting, desk_batch, desk_compare, desk_persons, desk_standards
 from callbacks.dash_errors import emptying
 from callbacks.dash_view import DashDeps, view_of
 from callbacks.desk_camera import camera_of
 from callbacks.desk_press import command_of, report_of
 from callbacks.desk_records import readings_of, records_of
 from incidents import commands as c
+from incidents.routing_queries import RoutingAdvice
 from layouts import ids
-from layouts.desk import detail, intake, lists
+from layouts.desk import detail, intake, lists, routing
 from layouts.shell import pieces
 
 Data = dict[str, Any]
@@ -36,6 +38,11 @@ def register(app: Dash, deps: DashDeps) -> None:
     _press(app, deps)
     _look_up(app, deps)
     _intake(app, deps)
+    desk_standards.register(app, deps)
+    desk_assisting.register(app, deps)
+    desk_batch.register(app, deps)
+    desk_compare.register(app, deps)
+    desk_persons.register(app, deps)
 
 
 def _show(app: Dash, deps: DashDeps) -> None:
@@ -59,18 +66,19 @@ def _show(app: Dash, deps: DashDeps) -> None:
         if not selected or not selected.get("id"):
             return None, *([None] * len(parts))
         view = view_of(deps)
-        question = c.IncidentDetail(int(selected["id"]), bool(selected.get("unmask")))
-        incident = deps.service.ask(question, view.actor)
+        incident = deps.service.ask(c.IncidentDetail(int(selected["id"])), view.actor)
         return detail.shown(incident), *detail.parts(view, incident)
 
     @app.callback(
         Output(ids.DESK_DISPATCH, "children"), Input(ids.DESK_SHOWN, "data"), prevent_initial_call=True
     )
     def show_dispatch(shown: Data | None) -> Any:
-        if not shown or "dispatch" not in shown["actions"]:
+        if not shown:
             return []
         view = view_of(deps)
-        return detail.dispatch(view, deps.service.ask(c.RouteIncident(shown["id"]), view.actor))
+        if "dispatch" in shown["actions"]:
+            return routing.panel(view, deps.service.ask(c.RouteIncident(shown["id"]), view.actor))
+        return routing.explained(view, deps.service.ask(RoutingAdvice(shown["id"]), view.actor))
 
     @app.callback(
         Output(ids.DESK_CHART, "children"), Input(ids.DESK_SHOWN, "data"), prevent_initial_call=True

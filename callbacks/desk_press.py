@@ -32,14 +32,23 @@ class Press:
     against: str = ""
     satisfaction: int = 0
     other: int = 0
+    standard: str = ""
+    units: tuple[str, ...] = ()
 
 
 COMMAND_OF: Final[dict[str, Callable[[Press], object]]] = {
-    "accept": lambda p: c.AcceptIncident(p.id, p.class_code, p.level, p.version),
+    "accept": lambda p: c.AcceptIncident(p.id, p.class_code, p.level, p.version, standard=p.standard),
     "refuse": lambda p: c.RefuseIncident(p.id, p.reason, p.version),
     "void": lambda p: c.VoidIncident(p.id, p.reason, p.version),
-    "dispatch": lambda p: c.DispatchIncident(p.id, p.unit, p.worker, p.reason, p.version),
+    "dispatch": lambda p: c.DispatchIncident(
+        p.id, p.unit, p.worker, p.reason, p.version, assisting=[u for u in p.units if u != p.unit]
+    ),
     "reassign": lambda p: c.DispatchIncident(p.id, p.unit, p.worker, p.reason, p.version),
+    "ask_assist": lambda p: h.AskAssist(p.id, list(p.units), p.reason, p.version),
+    "take_assist": lambda p: h.TakeAssist(p.id, p.version),
+    "arrive_assist": lambda p: h.ArriveAssist(p.id, p.version),
+    "answer_assist": lambda p: h.AnswerAssist(p.id, p.reason, [], p.version),
+    "release_assist": lambda p: h.ReleaseAssist(p.id, p.unit, p.reason, p.version),
     "pass_check": lambda p: c.CheckIncident(p.id, True, "", p.version),
     "fail_check": lambda p: c.CheckIncident(p.id, False, p.reason, p.version),
     "close": lambda p: c.CloseIncident(p.id, p.version),
@@ -118,6 +127,8 @@ def command_of(pressed: Mapping[str, Any], form: Mapping[str, Any], timezone: st
             hours=_number("hours", given.get("hours", 24.0)),
             against=str(given.get("against", "")),
             satisfaction=int(_number("satisfaction", given.get("satisfaction", 0))),
+            standard=str(given.get("standard", "")),
+            units=tuple(map(str, given.get("units") or given.get("assisting") or ())),
             other=int(_number("other", pressed.get("other") or 0)),
         )
     )

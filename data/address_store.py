@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -150,6 +151,10 @@ def _is_header(cells: Sequence[str]) -> bool:
     return all(found & set(COLUMNS[field]) for field in ("kind", "name", "lon", "lat"))
 
 
+_NUMBER: Final = re.compile(r"[0-9]{1,5}(-[0-9]{1,3})?")
+"""As the table of the book demands it."""
+
+
 def _read(
     row: Mapping[str, str], crs: str, place_of: Any
 ) -> tuple[Address | None, Place | None, list[Fault]]:
@@ -164,10 +169,7 @@ def _read(
     if not 1 < len(row["name"]) <= 40:
         fault("name", "2 to 40 characters", "2 至 40 个字")
     number = row.get("number", "").rstrip("号栋幢座组")
-    whole, _, part = number.partition("-")
-    if kind in NUMBERED and not (
-        whole.isdecimal() and whole.isascii() and len(whole) <= 5 and (not part or part.isdecimal())
-    ):
+    if kind in NUMBERED and not _NUMBER.fullmatch(number):
         fault("number", "a number, like 12 or 12-3", "号码，如 12 或 12-3")
     if kind == "crossing" and not row.get("other"):
         fault("other", "the second street of the crossing", "路口的另一条路名")

@@ -9,10 +9,10 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from data import device_credentials, poles
+from data import device_credentials, poles, routing_admin
 from data.accounts import Accounts, require_area
 from data.boundary_import import import_boundaries
-from data.catalogue_import import decide_limit, import_catalogue, publish_catalogue
+from data.catalogue_editing import HANDLERS as CATALOGUE_HANDLERS
 from data.database import Cursor, json
 from data.device_import import import_devices
 from data.device_registry import HANDLERS as REGISTRY_HANDLERS
@@ -24,7 +24,6 @@ from data.working_days import save_working_year
 from incidents import commands as c
 from incidents.access import Thing, may
 from incidents.areas import LEVELS
-from incidents.catalogue_commands import DecideLimit, ImportCatalogue, PublishCatalogue
 from incidents.handling_commands import SaveWorkingYear
 from incidents.model import Actor, Rejected
 
@@ -58,9 +57,8 @@ class Administration:
             c.SaveUnit: _save_unit,
             c.SaveArea: _save_area,
             SaveWorkingYear: save_working_year,
-            ImportCatalogue: import_catalogue,
-            DecideLimit: decide_limit,
-            PublishCatalogue: publish_catalogue,
+            **CATALOGUE_HANDLERS,
+            **routing_admin.HANDLERS,
             c.ReplayDeadLetter: _replay_dead_letter,
             c.DropDeadLetter: _drop_dead_letter,
             **device_credentials.HANDLERS,

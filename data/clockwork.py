@@ -16,6 +16,7 @@ from data.audit import Audit
 from data.cameras import SHELF_ENDED_BY_TIMER, end_due
 from data.database import Database
 from data.health import hear, look_around
+from data.incident_facts import recount
 from data.incident_totals import total_items
 from data.indicators import (
     Values,
@@ -29,6 +30,7 @@ from data.indicators import (
 )
 from data.live import LiveState
 from data.outbox import Outbox
+from data.photo_likeness import look_at_photos
 from data.quarantine import tend
 from data.questions.incidents import INDICATOR_RECORDS
 from data.reconcile import Reconciler
@@ -50,6 +52,8 @@ TIMERS: Final = (
     ("shifted", 1800.0),
     ("deadlines", 60.0),
     ("quarantine", 5.0),
+    ("recount", 5.0),
+    ("likeness", 10.0),
     ("storage", 60.0),
     ("device_health", 15.0),
     ("tidy", 600.0),
@@ -206,6 +210,14 @@ class Clockwork:
         """Who fell silent or speaks again is looked at first, then those that were not looked at for longest."""
         self._heard = hear(self._database, now, self._heard)
         look_around(self._database, now)
+
+    def recount(self, now: datetime) -> None:
+        """What evaluation counts of incidents, against their timelines."""
+        recount(self._database, now)
+
+    def likeness(self, now: datetime) -> None:
+        """What photos look like, of those that nobody has looked at."""
+        look_at_photos(self._database)
 
     def storage(self, now: datetime) -> None:
         """How much room everything takes."""

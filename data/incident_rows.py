@@ -10,10 +10,12 @@ import msgspec
 
 from data.database import json
 from incidents.appeals import Appeal
+from incidents.assisting import Assist, concerned
 from incidents.clocks import Clock
 from incidents.concessions import Request
 from incidents.escalation import waits_for_leader
 from incidents.model import ClockKind, Incident, Place, Policy, Stage
+from incidents.privacy import mask_text
 from incidents.supervision import Supervision
 
 COLUMNS: Final = (
@@ -23,6 +25,7 @@ COLUMNS: Final = (
     "checked_by", "acknowledged_by", "acknowledged_at", "escalated_stage", "escalated_at", "overdue", "returns",
     "reworks", "sources", "last_action", "last_actor", "correlation_id", "rings_since", "clock", "asked",
     "supervision", "appeal", "satisfaction", "supervision_due_at", "merged_into",
+    "assists", "assisting", "said_again_at",
 )  # fmt: skip
 """Columns of `incidents` after `id`, in the order of `to_row`."""
 
@@ -50,6 +53,10 @@ def to_row(incident: Incident) -> list[Any]:
         elif name in _NESTED:
             value = getattr(incident, name)
             row.append(None if value is None else json(msgspec.to_builtins(value)))
+        elif name == "assists":
+            row.append(json(msgspec.to_builtins(incident.assists)))
+        elif name == "assisting":
+            row.append(list(concerned(incident.assists)))
         elif name == "supervision_due_at":
             row.append(_supervision_due(incident.supervision))
         else:
@@ -73,6 +80,8 @@ def _policy_row(policy: Policy) -> dict[str, Any]:
         "needs_photo": policy.needs_photo,
         "stage_limits_min": dict(policy.stage_limits_min),
         "standard": policy.standard,
+        "condition": policy.condition,
+        "closing": policy.closing,
     }
 
 
@@ -84,7 +93,8 @@ def to_incident(row: Sequence[Any]) -> Incident:
     if policy is not None:
         policy = Policy(**{**policy, "clock_kind": ClockKind(policy["clock_kind"])})
     stage = Stage(values.pop("stage"))
-    del values["supervision_due_at"]
+    del values["supervision_due_at"], values["assisting"]
+    values["assists"] = msgspec.convert(values["assists"], tuple[Assist, ...])
     for name, kind in _NESTED.items():
         if values[name] is not None:
             values[name] = msgspec.convert(values[name], kind)
@@ -106,8 +116,8 @@ def live_item(incident: Incident, unit_name: str | None, worker_name: str | None
         "number": incident.number,
         "class": incident.class_code,
         "class_name": incident.class_name,
-        "title": incident.title,
-        "address": place.address,
+        "title": mask_text(incident.title),
+        "address": mask_text(place.address),
         "stage": str(incident.stage),
         "level": incident.level,
         "lon": place.lon,
@@ -126,4 +136,6 @@ def live_item(incident: Incident, unit_name: str | None, worker_name: str | None
         "sources": incident.sources,
         "version": incident.version,
         "cid": incident.correlation_id,
+        **({"said_again_at": ms(incident.said_again_at)} if incident.said_again_at else {}),
+        **({"assisting": list(helping)} if (helping := concerned(incident.assists)) else {}),
     }

@@ -21,6 +21,7 @@ import shapely
 from data.accounts import Accounts
 from data.database import Cursor, Database, json, many
 from data.init_poles import load_poles
+from data.init_standards import load_standards
 from data.locks import Lock
 from data.registry import bump
 from data.sample_city import read_city
@@ -215,6 +216,7 @@ def init_sample(
         _entrust_devices(cursor, now)
         _load_map(cursor, files)
         _load_catalogue(cursor, files)
+        load_standards(cursor, now)
         _load_kinds(cursor)
         load_poles(cursor, now)
         made = _load_people(cursor, accounts, city.path, now, files)
@@ -268,8 +270,8 @@ def _entrust_devices(cursor: Cursor, now: datetime) -> None:
 def _load_map(cursor: Cursor, files: Path) -> None:
     _copy(
         cursor, "components",
-        ("code", "class", "subclass", "name", "lon", "lat", "cell", "area_path", "owner_unit"),
-        ((c.code, c.component_class, c.subclass, c.name, c.lon, c.lat, c.cell, c.area_path, c.owner_unit)
+        ("code", "class", "subclass", "name", "lon", "lat", "cell", "area_path", "owner_unit", "event_class"),
+        ((c.code, c.component_class, c.subclass, c.name, c.lon, c.lat, c.cell, c.area_path, c.owner_unit, c.event_class)
          for c in read_city.read_components(files)),
     )  # fmt: skip
     _copy(

@@ -7,14 +7,18 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
-from data import cameras
+from data import cameras, formula_versions, incident_facts, routing_store
 from data.address_store import StoredBook, import_addresses
 from data.administration import Administration
 from data.audit import Audit
 from data.camera_import import import_cameras
+from data.catalogue_editing import HANDLERS as CATALOGUE_HANDLERS
 from data.catalogue_import import standards_of
-from data.database import Cursor, Database, dicts, json, many
+from data.city_router import CityRouter, Routers
+from data.city_wide import require_city
+from data.database import Cursor, Database, dicts, json, many, passing
 from data.feed_states import feed_facts
 from data.incident_rows import COLUMNS, live_item, to_incident, to_row
 from data.locks import Lock
@@ -22,10 +26,22 @@ from data.occurrences import StoredOccurrences, report_of
 from incidents import address_commands as a
 from incidents import commands as c
 from incidents.address_reading import Resolution, resolve
+from incidents.dispatch_model import Asked, Decision, Duty, Trust
+from incidents.dispatching import Router
 from incidents.lifecycle import DEFAULT_STAGE_LIMITS_MIN
 from incidents.model import Actor, ClockKind, Incident, Place, Policy, Rejected, TimelineEntry
 from incidents.occurrence import Report
-from incidents.storeports import EventClass, FilingStandard, Intake, SentPoints, StandingMismatch, WatchedFeed
+from incidents.routing_advice import Blamed
+from incidents.storeports import (
+    EventClass,
+    FilingStandard,
+    Intake,
+    SentPoints,
+    StandingMismatch,
+    T,
+    Undone,
+    WatchedFeed,
+)
 from incidents.working_time import WorkingTime
 
 PlaceOf = Callable[[float, float], Place]
@@ -79,19 +95,53 @@ class PgUnitOfWork:
         administration: Administration,
         place_of: PlaceOf,
         working: WorkingTime,
+        router: Router,
         book: StoredBook,
     ) -> None:
         self._cursor = cursor
         self._book = book
         self._working = working
+        self._router = router
         self._audit = audit
         self._administration = administration
         self._place_of = place_of
         self.changed = False
+        self.stepped: set[int] = set()
+        """Incidents whose timelines grew: what evaluation counts of them is written with them."""
 
     def working(self) -> WorkingTime:
         """See UnitOfWork."""
         return self._working
+
+    def router(self) -> Router:
+        """See UnitOfWork."""
+        return self._router
+
+    def asked(self, incident: Incident) -> Asked:
+        """See UnitOfWork."""
+        return routing_store.asked_of(self._cursor, incident, self._router.scenes.rules)
+
+    def duties(self, units: Sequence[str]) -> Mapping[str, Duty]:
+        """See UnitOfWork."""
+        return routing_store.duties(self._cursor, units)
+
+    def trust(self) -> Trust:
+        """See UnitOfWork."""
+        return routing_store.trust(self._cursor)
+
+    def keep_advice(self, incident: Incident, moment: str, decision: Decision, now: datetime) -> None:
+        """See UnitOfWork."""
+        routing_store.keep_advice(self._cursor, incident, moment, decision, now)
+
+    def advice_behind(self, incident_id: int) -> Decision | None:
+        """See UnitOfWork."""
+        return routing_store.advice_behind(self._cursor, incident_id)
+
+    def withdraw_rule(
+        self, blamed: Blamed, incident_id: int, wrong_field: str, why: str, actor: Actor, now: datetime
+    ) -> None:
+        """See UnitOfWork."""
+        routing_store.withdraw_rule(self._cursor, blamed, incident_id, wrong_field, why, actor, now)
 
     def _one(self, where: str, params: Sequence[Any]) -> Incident | None:
         self._cursor.execute(f"{_SELECT} {where}", params)
@@ -120,6 +170,7 @@ class PgUnitOfWork:
 
     def append(self, incident_id: int, entry: TimelineEntry) -> None:
         """See UnitOfWork."""
+        self.stepped.add(incident_id)
         self._cursor.execute(
             "INSERT INTO timeline (incident_id, seq, at, action, from_stage, to_stage, actor_id, actor_name,"
             " role, channel, reason, detail, cause_id) SELECT %s, coalesce(max(seq), 0) + 1,"
@@ -186,6 +237,60 @@ class PgUnitOfWork:
             "UPDATE intake SET incident_id = %s, homes = %s WHERE id = %s",
             (incident_id, list(homes), intake_id),
         )
+
+    def move_photos(self, sources: Sequence[int], incident_id: int, target: int) -> None:
+        """See UnitOfWork."""
+        values = {"sources": list(sources), "here": incident_id, "there": target}
+        self._cursor.execute(
+            "INSERT INTO incident_photos (incident_id, sha256, purpose, at, by_login)"
+            " SELECT %(there)s, sha256, purpose, at, by_login FROM incident_photos WHERE incident_id = %(here)s"
+            " AND purpose = 'report' AND sha256 IN (SELECT unnest(photos) FROM intake WHERE id = ANY(%(sources)s))"
+            " ON CONFLICT DO NOTHING",
+            values,
+        )
+        self._cursor.execute(
+            "DELETE FROM incident_photos WHERE incident_id = %(here)s AND purpose = 'report'"
+            " AND sha256 IN (SELECT unnest(photos) FROM intake WHERE id = ANY(%(sources)s))"
+            " AND sha256 NOT IN (SELECT unnest(photos) FROM intake WHERE incident_id = %(here)s)",
+            values,
+        )
+
+    def alone(self, work: Callable[[], T]) -> T:
+        """See UnitOfWork."""
+        self._cursor.execute("SAVEPOINT alone")
+        changed = self.changed
+        try:
+            done = work()
+        except Exception as error:
+            if passing(error):
+                raise
+            self._cursor.execute("ROLLBACK TO SAVEPOINT alone")
+            self._cursor.execute("RELEASE SAVEPOINT alone")
+            self.changed = changed
+            raise Undone(f"{type(error).__name__}: {error}".strip()) from error
+        self._cursor.execute("RELEASE SAVEPOINT alone")
+        return done
+
+    def set_failed(self, intake_id: int, why: str) -> None:
+        """See UnitOfWork."""
+        self._cursor.execute(
+            "UPDATE intake SET aside = 'failed', aside_why = %s WHERE id = %s", (why[:2000], intake_id)
+        )
+
+    def people_of(self, incident_id: int) -> list[dict[str, str]]:
+        """See UnitOfWork."""
+        self._cursor.execute(
+            "SELECT coalesce(reporter ->> 'name', '') AS name, coalesce(reporter ->> 'phone', '') AS phone, channel,"
+            " text FROM intake WHERE incident_id = %s AND kind = 'report' ORDER BY id LIMIT 200",
+            (incident_id,),
+        )
+        return dicts(self._cursor)
+
+    def names_of(self, intake_id: int) -> tuple[str, ...]:
+        """See UnitOfWork."""
+        self._cursor.execute("SELECT reporter ->> 'name' FROM intake WHERE id = %s", (intake_id,))
+        row = self._cursor.fetchone()
+        return (row[0],) if row and row[0] else ()
 
     def keep_apart(self, incident_id: int, sources: frozenset[int]) -> None:
         """See UnitOfWork."""
@@ -505,6 +610,7 @@ class PgUnitOfWork:
         self, actor: Actor, action: str, thing: str, allowed: bool, detail: Mapping[str, Any], now: datetime
     ) -> None:
         """See UnitOfWork."""
+        self.keep_facts()  # before the chain's lock, which every command waits for
         self._audit.append(
             actor=actor.login,
             role=actor.role,
@@ -516,12 +622,23 @@ class PgUnitOfWork:
             cursor=self._cursor,
         )
 
+    def keep_facts(self) -> None:
+        """What evaluation counts of the incidents whose timelines grew, written with them."""
+        if self.stepped:
+            incident_facts.keep(self._cursor, sorted(self.stepped))
+            self.stepped.clear()
+
     def administer(self, command: object, actor: Actor, now: datetime) -> dict[str, Any]:
         """See UnitOfWork."""
         if type(command) in CAMERA_HANDLERS:
             done = CAMERA_HANDLERS[type(command)](self._cursor, command, actor, now, self._place_of)
             self.changed = True  # what was held for an adopted camera goes out at once
             return done
+        if type(command) in formula_versions.HANDLERS or type(command) in CATALOGUE_HANDLERS:
+            require_city(self._cursor, command, actor)
+        if type(command) in formula_versions.HANDLERS:
+            today = now.astimezone(ZoneInfo(self._working.zone)).date()
+            return formula_versions.HANDLERS[type(command)](self._cursor, command, actor, now, today)
         return self._administration.carry_out(self._cursor, command, actor, now, self._place_of)
 
 
@@ -535,10 +652,12 @@ class UnitsOfWork:
         administration: Administration,
         place_of: PlaceOf,
         working: Callable[[], WorkingTime],
+        router: Routers | None = None,
     ) -> None:
         self._database = database
         self._book = StoredBook()
         self._working = working
+        self._router = router or CityRouter(database)
         self._audit = audit
         self._administration = administration
         self._place_of = place_of
@@ -546,9 +665,13 @@ class UnitsOfWork:
     @contextmanager
     def __call__(self) -> Iterator[PgUnitOfWork]:
         """One unit of work."""
-        working = self._working()  # before the transaction: it may need a connection of its own
+        # Before the transaction: each may need a connection of its own.
+        working, router = self._working(), self._router()
         with self._database.transaction() as cursor:
-            uow = PgUnitOfWork(cursor, self._audit, self._administration, self._place_of, working, self._book)
+            uow = PgUnitOfWork(
+                cursor, self._audit, self._administration, self._place_of, working, router, self._book
+            )
             yield uow
+            uow.keep_facts()
             if uow.changed:
                 cursor.execute("NOTIFY outbox")

@@ -165,5 +165,9 @@ def save_working_year(
         "UPDATE incidents SET handle_due_at = NULL WHERE handle_due_at IS NOT NULL"
         " AND stage IN ('dispatched', 'taken', 'on_site') AND clock ->> 'kind' IN ('work_hour', 'work_day')"
     )
+    cursor.execute(
+        "UPDATE incident_facts f SET handle_due_at = NULL FROM incidents i WHERE i.id = f.incident_id"
+        " AND i.handle_due_at IS NULL AND f.handle_due_at IS NOT NULL AND i.stage IN ('dispatched', 'taken', 'on_site')"
+    )
     bump(cursor)
     return {"year": command.year, "off": len(off), "work": len(work)}

@@ -52,6 +52,7 @@ _DESK: Final = frozenset(
 _FIELD: Final = frozenset(
     {"incident.take", "incident.arrive", "incident.handle", "incident.return", "incident.note", "photo.add"}
 )
+_ASSIST: Final = "incident.assist"
 _UNIT: Final = frozenset({"incident.ask", "incident.answer", "incident.appeal"})
 """What a unit's office does for its incidents, and nobody in the field."""
 
@@ -88,6 +89,7 @@ RIGHTS: Final[dict[str, frozenset[str]]] = {
         "incident.note",
         "incident.rank_workers",
         "incident.grant",
+        "routing.see",
         "photo.add",
         "person.unmask",
         "camera.shelve",
@@ -106,6 +108,10 @@ RIGHTS: Final[dict[str, frozenset[str]]] = {
         "incident.grant",
         "incident.supervise",
         "evaluation.see",
+        "routing.see",
+        "routing.approve",
+        "routing.publish",
+        "formula.see",
         "incident.reopen",
         "deadletter.see",
         "person.unmask",
@@ -116,11 +122,21 @@ RIGHTS: Final[dict[str, frozenset[str]]] = {
     "unit_handler": _SEE
     | _FIELD
     | _UNIT
-    | {"incident.rank_workers", "incident.search", "worker.see", "camera.ask"},
+    | {_ASSIST, "incident.rank_workers", "incident.search", "worker.see", "camera.ask"},
     "grid_worker": (_SEE | _FIELD | {"incident.report", "position.report"}) - {"indicator.see"},
     "evaluator": _SEE
-    | {"incident.export", "incident.search", "ledger.see", "incident.decide_appeal", "evaluation.see"},
-    "theme_owner": _SEE | {"incident.search", "feed.see", "ledger.see", "evaluation.see"},
+    | {
+        "incident.export",
+        "incident.search",
+        "ledger.see",
+        "incident.decide_appeal",
+        "evaluation.see",
+        "routing.see",
+        "routing.approve",
+        "formula.see",
+        "formula.save",
+    },
+    "theme_owner": _SEE | {"incident.search", "feed.see", "ledger.see", "evaluation.see", "formula.see"},
     "administrator": frozenset(
         {
             "status.see",
@@ -137,6 +153,10 @@ RIGHTS: Final[dict[str, frozenset[str]]] = {
             "area.manage",
             "calendar.manage",
             "catalogue.manage",
+            "routing.see",
+            "routing.publish",
+            "formula.see",
+            "formula.save",
             "device.manage",
             "device_type.manage",
             "feed.manage",
@@ -160,7 +180,7 @@ RIGHTS: Final[dict[str, frozenset[str]]] = {
         }
     ),
     "wall": (_SEE | {"worker.see"}) - {"photo.see"},
-    "system": frozenset({"incident.report", "incident.join", "incident.escalate"}),
+    "system": frozenset({"incident.report", "incident.join", "incident.escalate", "incident.dispatch"}),
 }
 
 ACTIONS: Final = frozenset().union(*RIGHTS.values())
@@ -179,6 +199,7 @@ class Thing:
     area_path: str = ""
     unit: str = ""
     worker: str = ""
+    assisting: tuple[str, ...] = ()
     anywhere: bool = False
 
 
@@ -217,8 +238,13 @@ def may(actor: Actor, action: str, thing: Thing) -> Decision:
         if actor.role == "grid_worker" and thing.worker not in ("", actor.login):
             return Decision(False, f"assigned to {thing.worker}")
         return Decision(True, "assigned")
+    helps = actor.role == "unit_handler" and actor.unit != "" and actor.unit in thing.assisting
+    if action == _ASSIST:
+        return Decision(helps, "assists" if helps else f"unit {actor.unit or '-'} does not assist here")
     if covers(actor.areas, thing.area_path):
         return Decision(True, "area")
+    if helps and action in _SEE:
+        return Decision(True, "assists")
     assigned = thing.unit == actor.unit and (actor.role == "unit_handler" or thing.worker == actor.login)
     if actor.role in _OF_WHOM and thing.unit and assigned and action in _SEE:
         return Decision(True, "assigned")

@@ -17,6 +17,7 @@ from incidents.address_text import digits, plain_address
 KINDS: Final = ("number", "building", "crossing", "group", "place")
 """House number of a street; building of a community; two streets that cross; group of a village; anything with a name."""
 MOST_LETTERS: Final = 14
+"""Of a name that is looked for although it is written a little wrong; longer ones are known as they are written."""
 GAP_NUMBERS: Final = 60
 GAP_M: Final = 400
 """Between two known house numbers of one side no farther apart than this, the ones between them are laid out evenly."""
@@ -98,6 +99,8 @@ class AddressNames:
         for path, name in areas:
             for one in _area_names(name, path.count("/")):
                 self._areas[one].append(path)
+        self.longest = max((len(name) for known in (self._kinds, self._areas) for name in known), default=0)
+        """Letters of the longest plain name."""
         self._slips: dict[str, list[str]] = defaultdict(list)
         for plain in self._kinds:
             if len(plain) >= 3:

@@ -112,28 +112,36 @@ def _named(plain: str, book: AddressBook) -> list[_Named]:
     found: list[_Named] = []
     begin = gap = 0
     while begin < len(plain):
-        for end in range(min(len(plain), begin + MOST_LETTERS), begin + 1, -1):
+        for end in range(min(len(plain), begin + book.names.longest), begin + 1, -1):
             word = plain[begin:end]
             if book.names.knows(word) or book.names.areas_called(word):
-                found += _slips(plain, gap, begin, book)
+                found += _slips(plain, gap, begin, book, MOST_SLIPS)
                 area = bool(book.names.areas_called(word)) and not book.names.is_thing(word)
                 found.append(_Named(begin, end, (word,), area))
                 begin = gap = end
                 break
         else:
             begin += 1
-    return found + _slips(plain, gap, len(plain), book)
+    return found + _slips(plain, gap, len(plain), book, MOST_SLIPS)
 
 
-def _slips(plain: str, begin: int, end: int, book: AddressBook) -> list[_Named]:
-    """What looks like a name of the book in a piece where none stands: the longest, and it must end as the name does."""
+MOST_SLIPS: Final = 3
+"""Misspelt names looked for in one piece: an address has no more, and each search goes over the whole of it."""
+
+
+def _slips(plain: str, begin: int, end: int, book: AddressBook, most: int) -> list[_Named]:
+    """What looks like a name of the book in a piece where none stands: the longest, and it must end as the name does;
+    at most `most`."""
+    if most < 1:
+        return []
     for length in range(min(MOST_LETTERS, end - begin), 2, -1):
         for at in range(begin, end - length + 1):
             word = plain[at : at + length]
             names = tuple(name for name in book.names.like(word) if name[-1] == word[-1])
             if names:
-                return [*_slips(plain, begin, at, book), _Named(at, at + length, names, slip=True),
-                        *_slips(plain, at + length, end, book)]  # fmt: skip
+                before = _slips(plain, begin, at, book, most - 1)
+                after = _slips(plain, at + length, end, book, most - 1 - len(before))
+                return [*before, _Named(at, at + length, names, slip=True), *after]
     return []
 
 

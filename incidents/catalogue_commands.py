@@ -1,4 +1,4 @@
-"""Commands of the event-class catalogue. See `incidents/commands.py`."""
+"""Commands and queries of the event-class catalogue. See `incidents/commands.py`."""
 
 from __future__ import annotations
 
@@ -31,16 +31,78 @@ class DecideLimit:
 
 
 @dataclass(frozen=True, slots=True)
+class SaveStandard:
+    """A person changes a standard of a catalogue that is not published yet; with why. `units`: possible units, in order."""
+
+    catalogue: int
+    code: str
+    condition: str
+    units: list[str]
+    amount: float
+    kind: str
+    evidence: str
+    closing: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReviseCatalogue:
+    """A new catalogue with the standards of one that is published, to be changed and published in its turn."""
+
+    catalogue: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class PublishCatalogue:
     """Its classes become the newest versions. Refused while a limit waits for a person."""
 
     catalogue: int
 
 
+@dataclass(frozen=True, slots=True)
+class FilingStandards:
+    """The filing standards of a class in the city's published catalogue, in its order: condition, possible units, limit and
+    its clock, what closes it, and whether the result needs a photo. None where the city has no catalogue of the class."""
+
+    class_code: str
+
+
 COMMANDS: Final[dict[str, type]] = {
     "import_catalogue": ImportCatalogue,
     "decide_limit": DecideLimit,
+    "save_standard": SaveStandard,
+    "revise_catalogue": ReviseCatalogue,
     "publish_catalogue": PublishCatalogue,
 }
-ACTION_OF: Final[dict[str, str]] = dict.fromkeys(COMMANDS, "catalogue.manage")
-"""Command → right, see incidents/access.py."""
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogues:
+    """Rule sheets of the city, the newest first: who brought them, how many standards, how many wait for a person."""
+
+
+ONLY: Final = ("", "odd", "assumed", "decided")
+"""All standards, those whose limit waits for a person, those whose kind of clock the profile told, those a person changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standards:
+    """Standards of a catalogue. `text`: in class, condition, units or code; `only`: one of ONLY."""
+
+    catalogue: int
+    text: str = ""
+    only: str = ""
+    limit: int = 1000
+
+
+QUERIES: Final[dict[str, type]] = {
+    "catalogues": Catalogues,
+    "standards": Standards,
+    "filing_standards": FilingStandards,
+}
+ACTION_OF: Final[dict[str, str]] = {
+    **dict.fromkeys(COMMANDS, "catalogue.manage"),
+    **dict.fromkeys(QUERIES, "catalogue.see"),
+}
+"""Command or query → right, see incidents/access.py."""

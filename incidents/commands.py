@@ -12,7 +12,15 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from incidents import address_commands, catalogue_commands, evaluation_queries, handling_commands
+from incidents import (
+    address_commands,
+    catalogue_commands,
+    evaluation_commands,
+    evaluation_queries,
+    handling_commands,
+    routing_commands,
+    routing_queries,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +76,8 @@ class VoidIncident:
 
 @dataclass(frozen=True, slots=True)
 class DispatchIncident:
-    """派遣 to a unit and perhaps a worker; from a unit that already has it: reassign, with a reason."""
+    """派遣 to a unit and perhaps a worker; from a unit that already has it: reassign, with a reason. `assisting`: units
+    asked to help it (协办), see AskAssist."""
 
     id: int
     unit: str
@@ -76,6 +85,7 @@ class DispatchIncident:
     reason: str = ""
     version: int | None = None
     key: str = ""
+    assisting: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -625,19 +635,18 @@ COMMANDS: Final[dict[str, type]] = {
     "open_view": OpenView,
     **handling_commands.COMMANDS,
     **catalogue_commands.COMMANDS,
+    **routing_commands.COMMANDS,
+    **evaluation_commands.COMMANDS,
     **address_commands.COMMANDS,
 }
 
 
 @dataclass(frozen=True, slots=True)
 class IncidentDetail:
-    """One incident: fields, policy, timeline, sources, photos, orders, what this actor may press now.
-
-    `unmask`: show the reporter's name and phone in full (needs the right; written to the audit log).
-    """
+    """One incident: fields, policy, timeline, sources, photos, orders, what this actor may press now. People are masked
+    in it: see UnmaskIncident."""
 
     id: int
-    unmask: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -671,7 +680,7 @@ class IncidentList:
 
 @dataclass(frozen=True, slots=True)
 class MyTasks:
-    """Open incidents held by the asking worker (or, for a unit handler, by the unit)."""
+    """Open incidents held by the asking worker (or, for a unit handler, by the unit, and those it assists with)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -1057,6 +1066,8 @@ QUERIES: Final[dict[str, type]] = {
     "status": Status,
     "device_credentials": DeviceCredentials,
     **evaluation_queries.QUERIES,
+    **catalogue_commands.QUERIES,
+    **routing_queries.QUERIES,
     **address_commands.QUERIES,
 }
 
@@ -1154,7 +1165,10 @@ ACTION_OF: Final[dict[str, str]] = {
     "device_credentials": "device.credential",
     **handling_commands.ACTION_OF,
     **catalogue_commands.ACTION_OF,
+    **evaluation_commands.ACTION_OF,
     **evaluation_queries.ACTION_OF,
+    **routing_commands.ACTION_OF,
+    **routing_queries.ACTION_OF,
     **address_commands.ACTION_OF,
 }
 """Command or query → the right it asks for (incidents/access.py). A name missing here is refused for all."""

@@ -61,6 +61,10 @@ class Evidence(Protocol):
         """Take in what handled a case in the end."""
         ...
 
+    def learned(self) -> FinalUnits | WordWeights:
+        """What has been learned, for the file of a router."""
+        ...
+
 
 Level = tuple[str, Context]
 """A context with what it is in Chinese and English, parted by '|'."""
@@ -86,6 +90,10 @@ class History:
     def learn(self, outcome: Outcome, scene: Scene) -> None:
         """One more outcome in all its contexts."""
         self._counts.learn([context for _, context in self._levels(scene)], outcome.unit, outcome.asked.day)
+
+    def learned(self) -> FinalUnits:
+        """What has been learned, for the file of a router."""
+        return self._counts
 
 
 class HistorySeen:
@@ -145,12 +153,13 @@ class HistorySeen:
 class Words:
     """Which unit the words of text and class speak of: for cities without a responsibility table."""
 
-    __slots__ = ("_names", "_weights", "name")
+    __slots__ = ("_classes", "_names", "_weights", "name")
 
-    def __init__(self, unit_name: Callable[[str], str]) -> None:
+    def __init__(self, unit_name: Callable[[str], str], class_name: Callable[[str], str] = str) -> None:
         self.name = "text"
         self._weights = WordWeights()
         self._names = unit_name
+        self._classes = class_name
 
     @staticmethod
     def _words(scene: Scene) -> list[str]:
@@ -159,21 +168,42 @@ class Words:
 
     def look(self, scene: Scene) -> WordsSeen:
         """The words of this scene."""
-        return WordsSeen(self._weights, self._words(scene), self._names)
+        return WordsSeen(self._weights, self._words(scene), self._names, self._classes)
 
     def learn(self, outcome: Outcome, scene: Scene) -> None:
         """One more text and its unit."""
         self._weights.learn(self._words(scene), outcome.unit)
 
+    def learned(self) -> WordWeights:
+        """What has been learned, for the file of a router."""
+        return self._weights
+
 
 class WordsSeen:
     """What the words of one scene say."""
 
-    __slots__ = ("_names", "_shares", "_weights", "_words", "evidence", "marks", "units", "unknown")
+    __slots__ = (
+        "_classes",
+        "_names",
+        "_shares",
+        "_weights",
+        "_words",
+        "evidence",
+        "marks",
+        "units",
+        "unknown",
+    )
 
-    def __init__(self, weights: WordWeights, words: list[str], names: Callable[[str], str]) -> None:
+    def __init__(
+        self,
+        weights: WordWeights,
+        words: list[str],
+        names: Callable[[str], str],
+        classes: Callable[[str], str],
+    ) -> None:
         self.evidence = "text"
         self._names = names
+        self._classes = classes
         self._weights, self._words = weights, words
         shares = self._shares = weights.shares(words)
         self.units: tuple[str, ...] = ()
@@ -194,7 +224,8 @@ class WordsSeen:
     def reason(self, unit: str, weight: float) -> Reason | None:
         """The words that say so."""
         told = self._weights.telling(self._words, unit)
-        words = "、".join(f"“{word.lstrip('=')}”" for word in told)
+        # What begins with = is the class or a word of it.
+        words = "、".join(f"“{self._classes(word[1:]) if word.startswith('=') else word}”" for word in told)
         if not words:
             return None
         return Reason(

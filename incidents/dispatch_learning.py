@@ -1,8 +1,8 @@
 """Learning to route from what became of past incidents, in the order in which it happened.
 
 Every outcome is first predicted from those before it, then learned. The first third only teaches; on the ninth after it the
-kinds of evidence are weighed; on the rest the judge learns when the first unit is right, and from the latest of those the
-threshold is read off. So no figure is of a case that its own outcome taught.
+kinds of evidence are weighed; on the rest the judge learns when the first unit is right, and the threshold is read off
+what judges of other stretches of time said of them. So no figure is of a case that its own outcome taught.
 """
 
 from __future__ import annotations
@@ -38,12 +38,6 @@ FOLDS: Final = 4
 
 TAUGHT, WEIGHED = 1 / 3, 1 / 9
 """Shares of the outcomes that only teach, and on which the kinds of evidence are weighed."""
-
-LATEST: Final = 0.4
-"""The threshold is read off this share of the held-out cases, the latest: those before knew less than the router will."""
-
-ENOUGH: Final = 15_000
-"""Held-out cases below which all of them are needed."""
 
 Confirm = Callable[[Outcome], str]
 """Asks a person which unit was right in a past case whose record disagrees with the router."""
@@ -121,8 +115,7 @@ def _judged(
     odds = _out_of_fold(numbers, agreed, surest_disagree(odds, agreed))
     wrong, checked = surest_disagree(odds, agreed), 0
     judge, _ = fit_judge(numbers, agreed, wrong)
-    latest = slice(int(len(odds) * (1 - LATEST)) if len(odds) > ENOUGH else 0, None)
-    curve = thresholds(_probability(odds)[latest], agreed[latest], policy.records_err)
+    curve = thresholds(_probability(odds), agreed, policy.records_err)
     unchecked = judge, published(curve, policy.goal)
     router.judge, router.threshold = unchecked
     if confirm is not None:
@@ -132,7 +125,7 @@ def _judged(
             checked += 1
         router.judge, _ = fit_judge(numbers, agreed, 0.0)
         odds = _out_of_fold(numbers, agreed, 0.0)
-        curve = thresholds(_probability(odds)[latest], agreed[latest], False)
+        curve = thresholds(_probability(odds), agreed, False)
         router.threshold = published(curve, policy.goal, CHECKED)
     return Learned(router, wrong, curve, len(numbers), missed, checked, unchecked)
 
@@ -147,7 +140,7 @@ def _out_of_fold(numbers: Numbers, agreed: Bools, wrong_records: float) -> Numbe
     found = np.zeros(len(numbers))
     for one in range(FOLDS):
         judge, _ = fit_judge(numbers[fold != one], agreed[fold != one], wrong_records)
-        found[fold == one] = [judge.odds(row) for row in numbers[fold == one].tolist()]
+        found[fold == one] = judge.odds_of(numbers[fold == one])
     return found
 
 

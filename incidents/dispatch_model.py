@@ -18,7 +18,8 @@ class Asked:
     """An incident as routing sees it. '' and None: not known. `at` is aware; degrees are EPSG:4326.
 
     `uncertainty_m`: within it lies the true place nearly always (95 %). `owner`: the unit that the component's register
-    names. `registered_area`: path of the area in which the register has the component.
+    names. `registered_area`: path of the area in which the register has the component. `area`: path of the area that the
+    source tells, where it tells no point.
     """
 
     at: datetime
@@ -31,6 +32,7 @@ class Asked:
     owner: str = ""
     registered_area: str = ""
     road_class: str = ""
+    area: str = ""
 
     @property
     def day(self) -> float:
@@ -58,12 +60,13 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """A unit with the probability that it is the one."""
+    """A unit with the probability that it is the one. `rule`: what names it, '' when no rule does."""
 
     unit: str
     unit_name: str
     confidence: float
     reasons: tuple[Reason, ...]
+    rule: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -129,12 +129,21 @@ class Scenes:
         asked = outcome.asked
         if self.places is not None and scene.spots is not None:
             self.places.learn(asked, scene.spots, outcome.unit)
-            if asked.class_code and asked.condition:
-                self._standards.learn([("class", asked.class_code)], asked.condition, asked.day)
+            if asked.class_code and (asked.condition or not self._has_conditions(asked.class_code)):
+                if asked.condition:
+                    self._standards.learn([("class", asked.class_code)], asked.condition, asked.day)
                 self._hear(asked)
                 self._facts.learn([("all",), ("class", asked.class_code)], _fact(asked), asked.day)
             if self._own_text is not None:
                 self._own_text.learn(asked)
+
+    def _has_conditions(self, class_code: str) -> bool:
+        return self.rules is not None and bool(self.rules.conditions(class_code))
+
+    def learned(self) -> dict[str, FinalUnits]:
+        """What has been learned, by name: for the file of a router."""
+        found = {"standards": self._standards, "heard": self._heard, "facts": self._facts}
+        return found if self.places is None else {**found, "places": self.places.learned()}
 
     def _hear(self, asked: Asked) -> None:
         """How the text alone would have been understood, where a person has given class and condition."""
@@ -142,9 +151,10 @@ class Scenes:
         if not said:
             return
         first = self._fitting(said, asked)[0]
-        right = (first.class_code, first.condition) == (asked.class_code, asked.condition)
+        # A model that knows no conditions is asked for the class alone.
+        right = first.class_code == asked.class_code and first.condition in ("", asked.condition)
         self._heard.learn(_chain("both", first.probability), RIGHT if right else WRONG, asked.day)
-        told = [one for one in said if one.class_code == asked.class_code]
+        told = [one for one in said if one.class_code == asked.class_code and one.condition]
         if told:
             share = told[0].probability / sum(one.probability for one in told)
             right = told[0].condition == asked.condition

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from gis.borders import METRES_PER_DEGREE
@@ -69,16 +71,18 @@ def _side(side_m: int) -> tuple[str, str]:
     )
 
 
-def by_area(scene: Scene) -> list[Level]:
-    """Class, condition, then in the district, the street and the square where it most probably is."""
+def by_area(scene: Scene, named: Callable[[str], str] = str) -> list[Level]:
+    """Class, condition, then in the district, the street and the square where it most probably is. `named`: what a class
+    is called."""
     asked = scene.asked
     standard = scene.standards[0] if scene.standards else None
     code = standard.class_code if standard else ""
     key = (code, standard.condition if standard else "")
-    name, name_en = f"“{code}”", code or "unclassified"
+    name, name_en = (f"“{named(code)}”", named(code)) if code else ("未分类案件", "unclassified")
+    under, under_en = (f"（{key[1]}）", f" ({key[1]})") if key[1] else ("", "")
     found: list[Level] = [
         ("全部案件|all cases", ("all",)), (f"{name}类|{name_en}", ("class", code)),
-        (f"{name}（{key[1]}）|{name_en} ({key[1]})", key),
+        (f"{name}{under}|{name_en}{under_en}", key),
     ]  # fmt: skip
     spots = scene.spots.spots if scene.spots else ()
     if spots:
@@ -86,7 +90,7 @@ def by_area(scene: Scene) -> list[Level]:
         district = street[: street.rstrip("/").rfind("/") + 1]
         found += [
             (f"{name}在同一区县|{name_en} in this district", (*key, district)),
-            (f"{name}（{key[1]}）在同一街道|{name_en} ({key[1]}) in this street", (*key, street)),
+            (f"{name}{under}在同一街道|{name_en}{under_en} in this street", (*key, street)),
         ]
     where = square(asked.lon, asked.lat, FINE_GRID_M)
     if where is not None:
@@ -97,6 +101,18 @@ def by_area(scene: Scene) -> list[Level]:
 def with_table(rules: Rules, text: TextModel | None) -> tuple[Scenes, list[Evidence]]:
     """A city with a responsibility table. `text` None: routing without a text model; LearnedText(): its own."""
     evidence: list[Evidence] = [Roles(rules), History("history", by_area, rules.unit_name)]
+    return Scenes(rules, text), evidence
+
+
+def of_city(rules: Rules, text: TextModel | None) -> tuple[Scenes, list[Evidence]]:
+    """A city as the product knows it: its table, even an empty one; what handled such cases, by class and by place; the
+    words that go with a unit. What was never learned says nothing, and weights are learned."""
+    evidence: list[Evidence] = [
+        Roles(rules),
+        History("history", partial(by_area, named=rules.class_name), rules.unit_name),
+        History("place", by_place, rules.unit_name),
+        Words(rules.unit_name, rules.class_name),
+    ]
     return Scenes(rules, text), evidence
 
 

@@ -114,14 +114,14 @@ class Router:
             ranked.append(
                 Ranked(
                     looked.units[i], self._name(looked.units[i]), round(sure if place == 0 else rest, 6),
-                    self._reasons(looked, i, order),
+                    self._reasons(looked, i, order), self._rule(looked, looked.units[i]),
                 )
             )  # fmt: skip
-        rule = self._rule(looked, looked.units[order[0]])
+        rule = ranked[0].rule
         why, why_en = self._manual(ranked, rule, duty, trust)
         return Decision(
             tuple(ranked), not why, why or f"把握 {ranked[0].confidence:.3f}，不低于 {self.threshold:.3f}，自动派遣",
-            why_en or "automatic", rule, self.version, self.threshold, self._sides(looked),
+            why_en or f"confidence {ranked[0].confidence:.3f} reaches {self.threshold:.3f}: automatic", rule, self.version, self.threshold, self._sides(looked),
         )  # fmt: skip
 
     def _sure(self, looked: Looked, order: Sequence[int], shares: Sequence[float]) -> float:
@@ -178,10 +178,21 @@ class Router:
                 if unit in rules.units and rules.units[unit].area_path and path.startswith(rules.units[unit].area_path)
             ]  # fmt: skip
             city = [unit for unit in looked.units if unit in rules.units and not rules.units[unit].area_path]
-            found.append(
-                Side(path, rules.area_name(path), round(distance, 1), next(iter([*there, *city]), ""))
-            )
+            # Where the table leaves no choice it says who answers there, wherever that unit sits.
+            named = self._named_at(scene, path)
+            unit = named[0] if len(named) == 1 else next(iter([*there, *city]), "")
+            found.append(Side(path, rules.area_name(path), round(distance, 1), unit))
         return tuple(found)
+
+    def _named_at(self, scene: Scene, path: str) -> list[str]:
+        """The units that the table names at a place for the most probable standard."""
+        rules, asked = self.scenes.rules, scene.asked
+        if rules is None or not scene.standards:
+            return []
+        first, period = scene.standards[0], scene.period.kind if scene.period else ""
+        rows = rules.rows(first.class_code, first.condition, period)
+        units = (rules.unit_of(row.role, path, asked.road_class, scene.owner) for row in rows)
+        return list(dict.fromkeys(unit for unit in units if unit))
 
     @staticmethod
     def _rule(looked: Looked, unit: str) -> str:
@@ -205,6 +216,11 @@ class Router:
             return (
                 f"{first.unit_name}在办 {on_duty.open_incidents} 件，已满，须人工派遣",
                 f"{first.unit_name} has {on_duty.open_incidents} open incidents and no hand free",
+            )
+        if self.threshold > 1:
+            return (
+                f"尚无经测量发布的自动派遣阈值：首选 {first.unit_name}，转人工派遣",
+                f"no measured threshold is published: first {first.unit_name}, by hand",
             )
         if first.confidence < self.threshold:
             second = f"，其次 {ranked[1].unit_name}" if len(ranked) > 1 else ""

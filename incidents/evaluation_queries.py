@@ -33,6 +33,46 @@ class EvaluationCases:
     offset: int = 0
 
 
-QUERIES: Final[dict[str, type]] = {"evaluation": Evaluation, "evaluation_cases": EvaluationCases}
-ACTION_OF: Final[dict[str, str]] = dict.fromkeys(QUERIES, "evaluation.see")
+@dataclass(frozen=True, slots=True)
+class Formulas:
+    """Every version of every formula and of the score: what it counts, whose it is, from when until when it is in force; the
+    facts that formulas are made of."""
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationDoubts:
+    """What a person should look at in a period: photos used before, arrivals far from the place, incidents closed within
+    seconds of their report, handled by who reported them, units with far more reports at a month's end. Questions, not
+    verdicts: no rate and no score depends on them. `limit`: incidents shown of each kind."""
+
+    begin: str
+    end: str
+    area: str = ""
+    limit: int = 20
+
+
+@dataclass(frozen=True, slots=True)
+class FieldBurden:
+    """How long field work takes: the median from taking to result by class and town; never by person, and not at all of
+    fewer tasks than `least`."""
+
+    begin: str
+    end: str
+    area: str = ""
+
+
+QUERIES: Final[dict[str, type]] = {
+    "evaluation": Evaluation,
+    "evaluation_cases": EvaluationCases,
+    "formulas": Formulas,
+    "evaluation_doubts": EvaluationDoubts,
+    "field_burden": FieldBurden,
+}
+ACTION_OF: Final[dict[str, str]] = {
+    "evaluation": "evaluation.see",
+    "evaluation_cases": "evaluation.see",
+    "formulas": "formula.see",
+    "evaluation_doubts": "evaluation.see",
+    "field_burden": "evaluation.see",
+}
 """Query → right, see incidents/access.py."""

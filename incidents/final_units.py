@@ -6,7 +6,7 @@ class, a street with fifty does, and a wrong record among fifty moves nothing. O
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Final
 
 STRENGTH: Final = 3.0
@@ -69,3 +69,12 @@ class FinalUnits:
         fade = 2.0 ** (-day / self._half_life)
         counts = self._counts.get(context, {})
         return self._totals.get(context, 0.0) * fade, counts.get(label, 0.0) * fade
+
+    def state(self) -> list[tuple[Context, dict[str, float]]]:
+        """All counts, for a file: contexts as they are, label → count."""
+        return [(context, dict(counts)) for context, counts in self._counts.items()]
+
+    def restore(self, state: Iterable[tuple[Context, Mapping[str, float]]]) -> None:
+        """Take the counts of a file in the place of these."""
+        self._counts = {context: dict(counts) for context, counts in state}
+        self._totals = {context: sum(counts.values()) for context, counts in self._counts.items()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any, Final, Protocol
 
@@ -41,6 +41,9 @@ class Call(Protocol):
     def incident(self, number: int, action: str, version: int | None) -> Incident:
         """An incident that this actor may act on so, in the version that was seen. Raises Rejected."""
 
+    def apply(self, incident: Incident, step: Step) -> Incident:
+        """Advance and write, without asking again (a further step of the same command)."""
+
     def step(self, number: int, step: Step, action: str, version: int | None) -> Incident:
         """Ask, advance, save, write the timeline, publish."""
 
@@ -72,6 +75,38 @@ def _supervise(call: Call, command: h.SuperviseIncident) -> Incident:
         raise Rejected("field", f"hours={command.hours:g}: must be from 0.5 to 720", field="hours")
     found = demanded(command.level, demand, timedelta(hours=command.hours), call.actor.id, call.now)
     return _take(call, command, "supervise", supervision=found, reason=demand)
+
+
+def attach_photos(call: Call, number: int, photos: Sequence[str], purpose: str) -> None:
+    """Stored photos belong to an incident now. Raises Rejected(field) for one that is not stored."""
+    unknown = call.uow.attach_photos(number, photos, purpose, call.now, call.actor.login)
+    if unknown:
+        raise Rejected("field", f"photos={unknown[0]!r}: is not stored; upload it first", field="photos")
+
+
+def ask_units(call: Call, incident: Incident, units: Sequence[str], what: str) -> Incident:
+    """Ask units to assist. Raises Rejected(field) for one that takes no orders."""
+    for unit in dict.fromkeys(units):
+        if not call.uow.unit_exists(unit):
+            raise Rejected("field", f"units={unit!r}: no such unit takes orders", field="units")
+        incident = call.apply(incident, Step("ask_assist", call.channel, unit=unit, reason=what))
+    return incident
+
+
+def _ask_assist(call: Call, command: h.AskAssist) -> Incident:
+    incident = call.incident(command.id, "incident.dispatch", command.version)
+    if not command.units:
+        raise Rejected("field", "units=[]: name one unit at least", field="units")
+    return ask_units(call, incident, command.units, command.what.strip())
+
+
+def _answer_assist(call: Call, command: h.AnswerAssist) -> Incident:
+    text = command.text.strip()
+    if not text:
+        raise Rejected("field", "text='': say what was done", field="text")
+    done = _take(call, command, "answer_assist", reason=text, evidence=tuple(command.photos))
+    attach_photos(call, command.id, command.photos, "assist")
+    return done
 
 
 def _answer_appeal(call: Call, command: h.AnswerAppeal) -> Incident:
@@ -120,6 +155,7 @@ def _separate(call: Call, command: h.SeparateSources) -> Incident:
             call.city.number_pattern,
             call.city.timezone,
             keyed=False,
+            names=call.uow.names_of(first.id),
         )
     done = take_apart(
         call.uow, incident, command.sources, target, _why(command.reason), call.actor, call.channel, call.now
@@ -145,6 +181,11 @@ HANDLERS: Final[dict[type, Callable[[Any, Any], Incident]]] = {
     h.SignSupervision: lambda call, c: _take(call, c, "sign_supervision"),
     h.AnswerSupervision: lambda call, c: _take(call, c, "answer_supervision", reason=c.text.strip()),
     h.EndSupervision: lambda call, c: _take(call, c, "end_supervision", reason=c.reason.strip()),
+    h.AskAssist: _ask_assist,
+    h.TakeAssist: lambda call, c: _take(call, c, "take_assist"),
+    h.ArriveAssist: lambda call, c: _take(call, c, "arrive_assist"),
+    h.AnswerAssist: _answer_assist,
+    h.ReleaseAssist: lambda call, c: _take(call, c, "release_assist", unit=c.unit, reason=c.reason.strip()),
     h.AppealIncident: lambda call, c: _take(call, c, "appeal", reason=c.reason.strip(), against=c.against),
     h.AnswerAppeal: _answer_appeal,
     h.CallBack: lambda call, c: _take(

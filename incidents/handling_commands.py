@@ -91,6 +91,57 @@ class EndSupervision:
 
 
 @dataclass(frozen=True, slots=True)
+class AskAssist:
+    """协办: other units are asked to help the lead, with what is asked of them. Its result waits for all their answers."""
+
+    id: int
+    units: list[str]
+    what: str = ""
+    version: int | None = None
+    key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TakeAssist:
+    """An assisting unit accepts."""
+
+    id: int
+    version: int | None = None
+    key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ArriveAssist:
+    """An assisting unit is on site."""
+
+    id: int
+    version: int | None = None
+    key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerAssist:
+    """What an assisting unit has done, with stored photos (SHA-256 names) if it has any."""
+
+    id: int
+    text: str
+    photos: list[str] = field(default_factory=list)
+    version: int | None = None
+    key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseAssist:
+    """An assisting unit is not needed any more, with the reason: the lead need not wait for it."""
+
+    id: int
+    unit: str
+    reason: str
+    version: int | None = None
+    key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class AppealIncident:
     """申诉 after closing, once: `against` is overdue, rework or return."""
 
@@ -167,6 +218,14 @@ class KeepSeparate:
 
 
 @dataclass(frozen=True, slots=True)
+class UnmaskIncident:
+    """Names, phones and texts of an incident's reporters in full, with the reason, which the audit log keeps."""
+
+    id: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class SaveWorkingYear:
     """The working days of a year, as published: `off` are weekdays that are free, `work` weekend days that are worked
     (调休), each as YYYY-MM-DD. Replaces what the store has of the year; deadlines that were not known are computed."""
@@ -186,6 +245,11 @@ COMMANDS: Final[dict[str, type]] = {
     "sign_supervision": SignSupervision,
     "answer_supervision": AnswerSupervision,
     "end_supervision": EndSupervision,
+    "ask_assist": AskAssist,
+    "take_assist": TakeAssist,
+    "arrive_assist": ArriveAssist,
+    "answer_assist": AnswerAssist,
+    "release_assist": ReleaseAssist,
     "appeal_incident": AppealIncident,
     "answer_appeal": AnswerAppeal,
     "call_back": CallBack,
@@ -193,6 +257,7 @@ COMMANDS: Final[dict[str, type]] = {
     "merge_incidents": MergeIncidents,
     "separate_sources": SeparateSources,
     "keep_separate": KeepSeparate,
+    "unmask_incident": UnmaskIncident,
     "save_working_year": SaveWorkingYear,
 }
 
@@ -205,6 +270,11 @@ ACTION_OF: Final[dict[str, str]] = {
     "sign_supervision": "incident.answer",
     "answer_supervision": "incident.answer",
     "end_supervision": "incident.supervise",
+    "ask_assist": "incident.dispatch",
+    "take_assist": "incident.assist",
+    "arrive_assist": "incident.assist",
+    "answer_assist": "incident.assist",
+    "release_assist": "incident.dispatch",
     "appeal_incident": "incident.appeal",
     "answer_appeal": "incident.decide_appeal",
     "call_back": "incident.call_back",
@@ -212,6 +282,7 @@ ACTION_OF: Final[dict[str, str]] = {
     "merge_incidents": "incident.merge",
     "separate_sources": "incident.merge",
     "keep_separate": "incident.merge",
+    "unmask_incident": "person.unmask",
     "save_working_year": "calendar.manage",
 }
 """Command → right, see incidents/access.py."""

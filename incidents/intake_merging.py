@@ -95,6 +95,7 @@ def merge(
     _step(uow, incident, gone, actor, now)
     for id in moved:
         uow.move_source(id, into.id, whole.homes.get(id, ()))
+    uow.move_photos(moved, incident.id, into.id)
     uow.keep_apart(into.id, whole.apart)
     level = min(into.level, level_of(whole, POLICY))
     taken = Step(
@@ -134,9 +135,11 @@ def take_apart(
         raise Rejected("rule", f"back_to={target.number}: {rule}", field="back_to")
     for id in moved:
         uow.move_source(id, target.id, out.homes.get(id, ()))
+    uow.move_photos(moved, incident.id, target.id)
     uow.keep_apart(incident.id, rest.apart)
     uow.keep_apart(target.id, out.apart)
     detail: tuple[tuple[str, object], ...] = (("number", target.number), ("sources", moved))
+    detail += _milder(incident, found[incident.id], rest)
     _step(
         uow,
         uow.incident(incident.id),
@@ -153,11 +156,18 @@ def take_apart(
     elif len(out.sources) > back.sources:
         step = Step(
             "absorb", channel, reason=reason, count=len(out.sources) - back.sources,
-            detail=(("number", incident.number), ("sources", moved)),
+            detail=(("number", incident.number), ("sources", moved), ("level", level_of(out, POLICY))),
         )  # fmt: skip
         back = _step(uow, back, step, actor, now)
     uow.answer_suggestion(incident.id, target.id, "apart", actor.login, now)
     return back
+
+
+def _milder(incident: Incident, whole: Occurrence, rest: Occurrence) -> tuple[tuple[str, object], ...]:
+    """The level that is left when the sources that raised it are gone; nothing where a person has set another."""
+    if not rest.sources or incident.level != level_of(whole, POLICY):
+        return ()
+    return (("level", level_of(rest, POLICY)),)
 
 
 def keep_separate(uow: UnitOfWork, incident: Incident, other: Incident, actor: Actor, now: datetime) -> None:

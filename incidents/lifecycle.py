@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from incidents import assisting
 from incidents.appeals import appealed, decided
 from incidents.clocks import Clock, as_of, begun, due_at, left_s, resumed, stopped
 from incidents.concessions import Request, granted, unparked
@@ -67,6 +68,11 @@ TRANSITIONS: tuple[Transition, ...] = (
     _t("answer_supervision", _OPEN, None, "reason"),
     _t("end_supervision", _OPEN, None),
     _t("raise_supervision", _OPEN, None, "reason"),
+    _t("ask_assist", _WITH_UNIT, None, "unit"),
+    _t("take_assist", (S.ACCEPTED, *_WITH_UNIT), None),
+    _t("arrive_assist", (S.ACCEPTED, *_WITH_UNIT), None),
+    _t("answer_assist", (S.ACCEPTED, *_WITH_UNIT), None, "reason"),
+    _t("release_assist", (S.ACCEPTED, *_WITH_UNIT), None, "unit", "reason"),
     _t("appeal", (S.CLOSED,), None, "reason"),
     _t("grant_appeal", (S.CLOSED,), None, "reason"),
     _t("refuse_appeal", (S.CLOSED,), None, "reason"),
@@ -176,7 +182,7 @@ def advance(
         role=actor.role,
         channel=step.channel,
         reason=step.reason,
-        detail=_detail(incident, step, transition),
+        detail=_detail(incident, step, transition, actor),
         cause_id=step.cause_id,
     )
     events: tuple[DomainEvent, ...] = (
@@ -207,6 +213,10 @@ def _guard(incident: Incident, step: Step, actor: Actor, now: datetime, working:
         )
     if step.action == "handle" and incident.policy and incident.policy.needs_photo and not step.evidence:
         raise Rejected("rule", "evidence=[]: this class asks for a photo of the result", field="evidence")
+    if step.action == "handle" and (missing := assisting.waiting(incident.assists)):
+        rule = "have not answered: wait for them, or have the dispatcher let them go"
+        text = f"assisting={', '.join(missing)}: {rule}"
+        raise Rejected("rule", text, field="assisting", units=list(missing))
     if step.action in ("pass_check", "fail_check") and actor.id == incident.handled_by:
         raise Rejected("rule", f"actor={actor.login!r}: who handled it may not check it", field="actor")
     if step.action == "acknowledge" and incident.acknowledged_by is not None:
@@ -274,6 +284,7 @@ def _effects(
                 dispatched_at=now,
                 clock=_sent(old, step.unit, now, working),
                 asked=old.asked if step.unit == old.unit else None,
+                assists=assisting.led_by(old.assists, step.unit, now),
             )
         case "take" if not old.worker and actor.role == "grid_worker":
             new = replace(new, worker=actor.login)
@@ -284,14 +295,14 @@ def _effects(
         case "return":
             new = replace(_standing(new, old, now, working), unit="", worker="", returns=old.returns + 1)
         case "pass_check":
-            new = replace(new, checked_by=actor.id)
+            new = replace(new, checked_by=actor.id, said_again_at=None)
         case "fail_check":
             new = replace(
-                new, checked_by=actor.id, reworks=old.reworks + 1, returned_result_at=None,
+                new, checked_by=actor.id, reworks=old.reworks + 1, returned_result_at=None, said_again_at=None,
                 clock=old.clock and resumed(old.clock, old.unit, now),
             )  # fmt: skip
         case "close":
-            new = replace(new, closed_at=now)
+            new = replace(new, closed_at=now, said_again_at=None)
         case "acknowledge":
             new = replace(new, acknowledged_by=actor.id, acknowledged_at=now)
         case "escalate":
@@ -302,9 +313,9 @@ def _effects(
                 overdue=old.overdue or _late(old, now, working),
             )
         case "join":
-            new = replace(new, sources=old.sources + 1)
+            new = replace(new, sources=old.sources + 1, said_again_at=_said_again(old, now))
         case "absorb":
-            new = replace(new, sources=old.sources + step.count)
+            new = replace(new, sources=old.sources + step.count, said_again_at=_said_again(old, now))
         case "release":
             new = replace(new, sources=old.sources - step.count)
         case "merge":
@@ -312,7 +323,7 @@ def _effects(
         case "restore":
             new = replace(
                 new, merged_into=None, closed_at=None, sources=step.count, clock=None, supervision=None,
-                merge_key="",
+                merge_key="", assists=(),
             )  # fmt: skip
         case "ask_extension" | "ask_parking":
             new = replace(new, asked=_request(old, step, actor, now))
@@ -329,6 +340,8 @@ def _effects(
             "supervise" | "sign_supervision" | "answer_supervision" | "end_supervision" | "raise_supervision"
         ):
             new = replace(new, supervision=_supervised(old, step, now))
+        case "ask_assist" | "take_assist" | "arrive_assist" | "answer_assist" | "release_assist":
+            new = replace(new, assists=_assisted(old, step, actor, now))
         case "appeal":
             new = replace(new, appeal=appealed(old, step.against, step.reason, actor.id, now))
         case "grant_appeal" | "refuse_appeal":
@@ -350,6 +363,7 @@ def _effects(
         new = replace(new, supervision=ended(old.supervision, now))
     if step.action in ("refuse", "void", "merge"):
         new = replace(_standing(new, old, now, working), closed_at=now)
+        new = replace(new, assists=assisting.all_released(old.assists, step.action, now))
     if step.level is not None:
         new = replace(new, level=step.level)
     elif step.action in ("join", "absorb") and step.detail:
@@ -358,10 +372,31 @@ def _effects(
         if worst < old.level and worst <= RINGING_LEVEL:
             # Who acknowledged the milder one has not seen this: it rings again, and its 60 seconds begin anew.
             new = replace(new, acknowledged_by=None, acknowledged_at=None, rings_since=now)
+    elif step.action == "release" and step.detail:
+        # What went had raised it: without that it is what the others say.
+        new = replace(new, level=max(old.level, int(str(dict(step.detail).get("level", old.level)))))
     if new.acknowledged_by is None and step.action in ("accept", "refuse", "dispatch", "void", "merge"):
         # Working on it is an acknowledgement: the bell must stop for every screen at once.
         new = replace(new, acknowledged_by=actor.id, acknowledged_at=now)
     return new
+
+
+def _said_again(old: Incident, now: datetime) -> datetime | None:
+    """A further source while the result waits for the check, or to be closed: whoever checks must see it."""
+    return now if old.stage in (S.RETURNED_RESULT, S.CHECKED) else old.said_again_at
+
+
+def _assisted(old: Incident, step: Step, actor: Actor, now: datetime) -> assisting.Assists:
+    match step.action:
+        case "ask_assist":
+            return assisting.asked(old.assists, step.unit, old.unit, step.reason, actor.id, now)
+        case "take_assist":
+            return assisting.taken(old.assists, actor.unit, now)
+        case "arrive_assist":
+            return assisting.arrived(old.assists, actor.unit, now)
+        case "answer_assist":
+            return assisting.answered(old.assists, actor.unit, step.reason, now)
+    return assisting.released(old.assists, step.unit, step.reason, now)
 
 
 def _sent(old: Incident, unit: str, now: datetime, working: WorkingTime) -> Clock | None:
@@ -479,12 +514,14 @@ def escalation_due(incident: Incident, now: datetime) -> str:
     return ""
 
 
-def _detail(incident: Incident, step: Step, transition: Transition) -> dict[str, object]:
+def _detail(incident: Incident, step: Step, transition: Transition, actor: Actor) -> dict[str, object]:
     detail: dict[str, object] = dict(step.detail)
     for name in ("unit", "worker", "wrong_field", "against"):
         value = getattr(step, name)
         if value:
             detail[name] = value
+    if step.action in ("take_assist", "arrive_assist", "answer_assist"):
+        detail["unit"] = actor.unit
     if step.evidence:
         detail["evidence"] = list(step.evidence)
     if step.policy is not None:

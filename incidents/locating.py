@@ -12,6 +12,9 @@ from incidents.storeports import Intake, UnitOfWork
 MERGED_BY_M: Final = 40.0
 """A point read this well is as good as a phone's: merging may measure from it. A rougher one only shows where to look."""
 
+LONGEST_READ: Final = 500
+"""Characters that are looked at: where it is stands in the first of them, and a report waits while they are read."""
+
 
 def told(read: Resolution) -> dict[str, Any]:
     """A reading as data for the store and for screens."""
@@ -40,7 +43,7 @@ def located(uow: UnitOfWork, intake: Intake) -> tuple[Intake, dict[str, Any] | N
     place = intake.place
     if intake.kind != SourceKind.REPORT or place.lon is not None:
         return intake, None
-    said = place.address.strip() or intake.text
+    said = (place.address.strip() or intake.text)[:LONGEST_READ]
     read = uow.read_address(said)
     if read.found is None:
         if read.area.startswith(place.area_path) and read.area:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from incidents.appeals import Appeal
+    from incidents.assisting import Assists
     from incidents.clocks import Clock
     from incidents.concessions import Request
     from incidents.supervision import Supervision
@@ -88,6 +89,10 @@ class Policy:
     stage_limits_min: Mapping[str, int]
     standard: str = ""
     """Filing standard of the catalogue; '' = the class's own limit."""
+    condition: str = ""
+    """立案条件 of that standard, as it stood when this was filed."""
+    closing: str = ""
+    """结案条件 of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,8 +141,12 @@ class Incident:
     """What the unit asked for and nobody has answered yet."""
     supervision: Supervision | None = None
     appeal: Appeal | None = None
+    assists: Assists = ()
+    """协办: units asked to help, in order, those that have answered or were let go too."""
     merged_into: int | None = None
     """The incident that has its sources now; it is void until they come back."""
+    said_again_at: datetime | None = None
+    """When a source came to it after its result was handed in: somebody says that it is not done. None: nobody has since."""
     satisfaction: int | None = None
     """1 … 5, as the reporter said when called back; None: nobody has asked."""
     dispatched_at: datetime | None = None

@@ -73,7 +73,7 @@ class Places:
         if asked.lon is not None and asked.lat is not None:
             near = rules.borders.within(asked.lon, asked.lat, max(asked.uncertainty_m, NEAREST_LOOKED_AT_M))
         # A pin just outside of all areas (on the river) still belongs to the nearest.
-        pin = near[0][0] if near else ""
+        pin = near[0][0] if near else asked.area
         named, _ = rules.named_in(asked.text)
         streets = self._streets([path for _, paths in named for path in paths], [path for path, _ in near])
         kinds: dict[str, tuple[str, float]] = {}
@@ -115,6 +115,10 @@ class Places:
             self._history.learn(chain, spot.kind, asked.day, 1 / len(fits))
         if not fits:
             self._history.learn(chain, ELSEWHERE, asked.day)
+
+    def learned(self) -> FinalUnits:
+        """What has been learned, for the file of a router."""
+        return self._history
 
     def _believed(self, pattern: Sequence[str], labels: list[str], day: float) -> list[float]:
         learned = self._history.shares(self._chain(pattern), labels, day)

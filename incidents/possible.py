@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from incidents.assisting import Assist, waiting
 from incidents.clocks import MOST_EXTENSIONS
 from incidents.model import Actor, Incident
 
@@ -25,6 +26,10 @@ def _supervised(i: Incident, a: Actor) -> bool:
 
 def _may_decide(i: Incident, a: Actor) -> bool:
     return i.appeal is not None and i.appeal.granted is None and i.appeal.by != a.id
+
+
+def _assist_of(i: Incident, a: Actor) -> Assist | None:
+    return next((one for one in i.assists if one.open and one.unit == a.unit), None)
 
 
 _WHEN: Final[Mapping[str, Condition]] = {
@@ -49,6 +54,13 @@ _WHEN: Final[Mapping[str, Condition]] = {
     "appeal": lambda i, a: i.appeal is None and (i.overdue or i.reworks > 0 or i.returns > 0),
     "grant_appeal": _may_decide,
     "refuse_appeal": _may_decide,
+    "handle": lambda i, a: not waiting(i.assists),
+    "take_assist": lambda i, a: (one := _assist_of(i, a)) is not None and one.taken_at is None,
+    "arrive_assist": lambda i, a: (
+        (one := _assist_of(i, a)) is not None and one.taken_at is not None and one.arrived_at is None
+    ),
+    "answer_assist": lambda i, a: (one := _assist_of(i, a)) is not None and one.taken_at is not None,
+    "release_assist": lambda i, a: bool(waiting(i.assists)),
     "call_back": lambda i, a: i.satisfaction is None,
 }
 

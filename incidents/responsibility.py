@@ -17,6 +17,9 @@ OWNER: Final = "owner"
 ROAD: Final = "road"
 """The role of who keeps the road: its offices are told by `road:` and the class of the road."""
 
+CELL: Final = "table:"
+"""Begins the role of a class whose units the table names place by place: each of its cells, class × area, is a rule."""
+
 WHOLE_CITY: Final = ""
 
 
@@ -73,10 +76,11 @@ class Rules:
 
     `offices`: role → area path → unit (WHOLE_CITY: for all that is not told); the longest path that begins the place's
     wins. `role_names`: role → what people call it. `borders`: the smallest areas that any office is told for.
+    `class_names`: code → name. `cell_reasons`: why, as the table says it, by the rule that `rule_at` names.
     """
 
-    __slots__ = ("_conditions", "_owners", "_periodic", "_places", "_rows", "_words", "areas", "borders", "offices",
-                 "periods", "role_names", "units", "version")  # fmt: skip
+    __slots__ = ("_class_names", "_conditions", "_owners", "_periodic", "_places", "_rows", "_words", "areas", "borders",
+                 "cell_reasons", "offices", "periods", "role_names", "units", "version")  # fmt: skip
 
     def __init__(
         self,
@@ -89,8 +93,12 @@ class Rules:
         periods: Sequence[Period] = (),
         role_names: Mapping[str, str] | None = None,
         owner_words: Mapping[str, str] | None = None,
+        class_names: Mapping[str, str] | None = None,
+        cell_reasons: Mapping[str, str] | None = None,
     ) -> None:
         self.version = version
+        self._class_names = dict(class_names or {})
+        self.cell_reasons = dict(cell_reasons or {})
         self.offices = offices
         self.units = {unit.code: unit for unit in units}
         self.areas = {area.path: area for area in areas}
@@ -146,6 +154,18 @@ class Rules:
         return next(
             (offices[path] for path in paths_up(area_path) if path in offices), offices.get(WHOLE_CITY, "")
         )
+
+    def rule_at(self, row: Row, area_path: str) -> str:
+        """The rule by which a row answers at a place: the cell of the table where its class has cells, else the row."""
+        if not row.role.startswith(CELL):
+            return row.rule
+        offices = self.offices.get(row.role, {})
+        area = next((path for path in paths_up(area_path) if path in offices), WHOLE_CITY)
+        return f"{row.rule}@{area or '*'}"
+
+    def class_name(self, code: str) -> str:
+        """The name of a class, its code when it has none."""
+        return self._class_names.get(code, code)
 
     def named_in(self, text: str) -> tuple[list[tuple[str, tuple[str, ...]]], list[str]]:
         """What a text names: places, as (name, paths of the areas so called), and units that own components."""

@@ -14,7 +14,7 @@ from incidents.dispatch_model import Outcome, Reason
 from incidents.dispatch_scene import Scene, Standard
 from incidents.final_units import Context, FinalUnits
 from incidents.place_evidence import ELSEWHERE, NAMED, NEAR, REGISTERED, Spot
-from incidents.responsibility import OWNER, ROAD, WHOLE_CITY, Row, Rules
+from incidents.responsibility import CELL, OWNER, ROAD, WHOLE_CITY, Row, Rules
 from incidents.role_circumstances import Told
 
 PERIOD_PRIOR: Final = 0.9
@@ -117,6 +117,10 @@ class Roles:
         contexts = dict.fromkeys(context for chain in chains for context in chain)
         for row in answered:
             self._counts.learn(contexts, row.role, asked.day, 1 / len(answered))
+
+    def learned(self) -> FinalUnits:
+        """What has been learned, for the file of a router."""
+        return self._counts
 
     def _street_marks(self, scene: Scene) -> tuple[float, ...]:
         """How much was seen of the class in its street, how usual it is there, and anywhere, that the expected role answers."""
@@ -262,8 +266,9 @@ class RolesSeen:
         return [self._shares.get(unit, 0.0) for unit in units]
 
     def rule(self, unit: str) -> str:
-        """The row of the table."""
-        return self._paths[unit].row.rule if unit in self._paths else ""
+        """The row of the table, or its cell."""
+        path = self._paths.get(unit)
+        return self._roles.rules.rule_at(path.row, path.spot.path) if path is not None else ""
 
     def reason(self, unit: str, weight: float) -> Reason | None:
         """The row, what made a unit of its role, and how often it turned out so."""
@@ -299,13 +304,29 @@ class RolesSeen:
         else:
             place = _PLACE_WORDS.get(path.spot.kind, ("位置在", "the place lies in"))
             area = rules.area_name(path.spot.path)
-            where = f"，{place[0]}{area}" if path.spot.path else ""
-            zh.append(f"即{name}{where}")
-            en.append(f"which is {name}" + (f"; {place[1]} {area}" if path.spot.path else ""))
-        if path.standard.words and not scene.asked.condition:
+            where = f"{place[0]}{area}" if path.spot.path else ""
+            where_en = f"{place[1]} {area}" if path.spot.path else ""
+            if path.row.role.startswith(CELL):
+                said = rules.cell_reasons.get(rules.rule_at(path.row, path.spot.path), "")
+                class_name = rules.class_name(path.standard.class_code)
+                zh[0] = f"责任表：{said}" if said else f"责任表：“{class_name}”由{name}负责"
+                en[0] = f"responsibility table: {class_name} belongs to {name}"
+            else:
+                where, where_en = (
+                    f"即{name}" + (f"，{where}" if where else ""),
+                    f"which is {name}" + (f"; {where_en}" if where_en else ""),
+                )
+            zh += [where] if where else []
+            en += [where_en] if where_en else []
+        if path.standard.words and not (scene.asked.class_code and scene.asked.condition):
             words = "、".join(f"“{word}”" for word in path.standard.words)
-            zh.append(f"由{words}判断立案条件为“{path.standard.condition}”")
-            en.append(f"condition {path.standard.condition} by the words {words}")
+            if not scene.asked.class_code:
+                class_name = rules.class_name(path.standard.class_code)
+                zh.append(f"由{words}判断属“{class_name}”")
+                en.append(f"class {class_name} by the words {words}")
+            if path.standard.condition:
+                zh.append(f"由{words}判断立案条件为“{path.standard.condition}”")
+                en.append(f"condition {path.standard.condition} by the words {words}")
         whole, answered = self._roles.counted(scene, path)
         if whole >= 1:
             zh.append(f"同一立案标准过去 {round(whole)} 件中 {round(answered)} 件如此")

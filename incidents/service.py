@@ -12,10 +12,19 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
-from incidents import address_commands, catalogue_commands, handling
+from incidents import (
+    address_commands,
+    assisting,
+    catalogue_commands,
+    evaluation_commands,
+    handling,
+    routing_advice,
+    routing_commands,
+)
 from incidents import commands as c
 from incidents.access import ANYWHERE, Thing, may
-from incidents.handling_commands import SaveWorkingYear
+from incidents.handling import attach_photos
+from incidents.handling_commands import SaveWorkingYear, UnmaskIncident
 from incidents.lifecycle import Step, advance
 from incidents.locating import located
 from incidents.model import (
@@ -30,7 +39,7 @@ from incidents.model import (
     TimelineEntry,
 )
 from incidents.storeports import FilingStandard, Intake, Questions, UnitOfWork, UnitOfWorkFactory
-from incidents.triage import filed_or_joined
+from incidents.triage import SYSTEM, filed_or_joined
 
 NAME_OF: Final = {kind: name for table in (c.COMMANDS, c.QUERIES) for name, kind in table.items()}
 
@@ -46,7 +55,9 @@ class City:
 
 def thing_of(incident: Incident) -> Thing:
     """What `may` asks about an incident."""
-    return Thing(incident.place.area_path, incident.unit, incident.worker)
+    return Thing(
+        incident.place.area_path, incident.unit, incident.worker, assisting.concerned(incident.assists)
+    )
 
 
 def require(actor: Actor, action: str, thing: Thing) -> None:
@@ -116,12 +127,6 @@ def _answer(incident: Incident) -> dict[str, Any]:
     }
 
 
-def _photos(call: _Call, number: int, photos: Sequence[str], purpose: str) -> None:
-    unknown = call.uow.attach_photos(number, photos, purpose, call.now, call.actor.login)
-    if unknown:
-        raise Rejected("field", f"photos={unknown[0]!r}: is not stored; upload it first", field="photos")
-
-
 def _told(call: _Call, command: c.ReportIncident, place: Place) -> Intake:
     """The source that a report at a desk or phone is."""
     identity = command.key or hashlib.sha256(f"{call.now.isoformat()}{command.text}".encode()).hexdigest()
@@ -153,16 +158,13 @@ def _report(call: _Call, command: c.ReportIncident) -> dict[str, Any]:
     if command.lon is not None and command.lat is not None:
         found = call.uow.place_of(command.lon, command.lat)
         place = Place(found.lon, found.lat, command.address, found.cell, found.area_path)
-    intake = _told(call, command, place)
-    intake, read = located(call.uow, intake)
-    place = intake.place
-    area = (intake.roughly or place).area_path
-    if not area and call.actor.areas:
-        # A report without a resolved place belongs to the area of whoever reports it, so that it is seen.
-        area = call.actor.areas[0]
-        place = Place(place.lon, place.lat, place.address, "", area)
-    own_area = Thing(area if call.actor.role != "grid_worker" else (call.actor.areas or ("",))[0])
-    require(call.actor, "incident.report", own_area)
+    own = (call.actor.areas or ("",))[0]
+    # The right is asked for the point that was given, else for the reporter's own area: what an address says is a reading.
+    require(
+        call.actor,
+        "incident.report",
+        Thing(own if call.actor.role == "grid_worker" else place.area_path or own),
+    )
     if not command.text.strip():
         raise Rejected("field", "text='': say what happened", field="text")
     if len(command.text) > 4000:
@@ -172,6 +174,11 @@ def _report(call: _Call, command: c.ReportIncident) -> dict[str, Any]:
         raise Rejected("field", f"channel={command.channel!r}: must be {rule}", field="channel")
     if command.level is not None and command.level not in (1, 2, 3, 4):
         raise Rejected("field", f"level={command.level}: must be 1, 2, 3 or 4", field="level")
+    intake, read = located(call.uow, _told(call, command, place))
+    place = intake.place
+    if not (intake.roughly or place).area_path:
+        # A report without a resolved place belongs to the area of whoever reports it, so that it is seen.
+        place = Place(place.lon, place.lat, place.address, "", own)
     intake = replace(intake, place=place)
     reporter = {"name": command.reporter_name, "phone": command.reporter_phone, "account": call.actor.login}
     number = call.uow.add_intake(intake, reporter, hashlib.sha256(repr(command).encode()).digest())
@@ -180,7 +187,7 @@ def _report(call: _Call, command: c.ReportIncident) -> dict[str, Any]:
     incident, joined = filed_or_joined(
         call.uow, intake, number, call.actor, call.now, call.city.number_pattern, call.city.timezone
     )
-    _photos(call, incident.id, command.photos, "report")
+    attach_photos(call, incident.id, command.photos, "report")
     call.uow.incident_changed(incident, call.now)
     return {**_answer(incident), "joined": joined}
 
@@ -198,7 +205,17 @@ def _accept(call: _Call, command: c.AcceptIncident) -> dict[str, Any]:
         class_name=found.name,
         level=command.level or incident.level,
     )
-    return _answer(call.step(command.id, step, "incident.accept", command.version))
+    filed = call.step(command.id, step, "incident.accept", command.version)
+    return _answer(_routed(call, filed))
+
+
+def _routed(call: _Call, filed: Incident) -> Incident:
+    """What is filed goes to its unit by itself where the router is sure enough, else it waits for a dispatcher."""
+    decision = routing_advice.advise(call.uow, filed, routing_advice.FILED, call.now)
+    if not decision.automatic:
+        return filed
+    require(SYSTEM, "incident.dispatch", thing_of(filed))
+    return replace(call, actor=SYSTEM).apply(filed, routing_advice.step_of(decision, "routing"))
 
 
 def _by_standard(policy: Policy, standards: Sequence[FilingStandard], wanted: str) -> Policy:
@@ -213,9 +230,10 @@ def _by_standard(policy: Policy, standards: Sequence[FilingStandard], wanted: st
     one = known.get(wanted) or (standards[0] if standards else None)
     if one is None:
         return policy
-    return replace(
-        policy, limit_min=one.limit_min, clock_kind=one.clock_kind, standard=one.code if wanted else ""
-    )
+    limited = replace(policy, limit_min=one.limit_min, clock_kind=one.clock_kind)
+    if not wanted and len(standards) > 1:
+        return limited  # their limits are the same, and nobody said which of them holds
+    return replace(limited, standard=one.code, condition=one.condition, closing=one.closing)
 
 
 def _refuse(call: _Call, command: c.RefuseIncident) -> dict[str, Any]:
@@ -239,7 +257,8 @@ def _dispatch(call: _Call, command: c.DispatchIncident) -> dict[str, Any]:
     held = incident.stage in (Stage.DISPATCHED, Stage.TAKEN, Stage.ON_SITE)
     action = "reassign" if held else "dispatch"
     step = Step(action, call.channel, unit=command.unit, worker=command.worker, reason=command.reason.strip())
-    return _answer(call.step(command.id, step, f"incident.{action}", command.version))
+    sent = call.step(command.id, step, f"incident.{action}", command.version)
+    return _answer(handling.ask_units(call, sent, command.assisting, command.reason.strip()))
 
 
 def _take(call: _Call, command: c.TakeIncident) -> dict[str, Any]:
@@ -266,13 +285,17 @@ def _finish(call: _Call, command: c.FinishIncident) -> dict[str, Any]:
         "incident.handle",
         command.version,
     )
-    _photos(call, command.id, photos, "handle")
+    attach_photos(call, command.id, photos, "handle")
     return _answer(call.apply(done, Step("feed_back", call.channel, reason=text)))
 
 
 def _return(call: _Call, command: c.ReturnIncident) -> dict[str, Any]:
-    step = Step("return", call.channel, reason=command.reason.strip(), wrong_field=command.wrong_field)
-    return _answer(call.step(command.id, step, "incident.return", command.version))
+    reason = command.reason.strip()
+    held_by = call.uow.incident(command.id).unit
+    step = Step("return", call.channel, reason=reason, wrong_field=command.wrong_field)
+    back = call.step(command.id, step, "incident.return", command.version)
+    routing_advice.returned(call.uow, back, held_by, command.wrong_field, reason, call.actor, call.now)
+    return _answer(back)
 
 
 def _check(call: _Call, command: c.CheckIncident) -> dict[str, Any]:
@@ -291,6 +314,13 @@ def _acknowledge(call: _Call, command: c.AcknowledgeIncident) -> dict[str, Any]:
 def _note(call: _Call, command: c.NoteIncident) -> dict[str, Any]:
     step = Step("note", call.channel, reason=command.text.strip())
     return _answer(call.step(command.id, step, "incident.note", None))
+
+
+def _unmask(call: _Call, command: UnmaskIncident) -> dict[str, Any]:
+    incident = call.incident(command.id, "person.unmask", None)
+    if not command.reason.strip():
+        raise Rejected("field", "reason='': say why you must know", field="reason")
+    return {**_answer(incident), "text": incident.text, "people": call.uow.people_of(incident.id)}
 
 
 def _place(call: _Call, command: address_commands.PlaceIncident) -> dict[str, Any]:
@@ -339,8 +369,11 @@ HANDLERS: Final[dict[type, Callable[[_Call, Any], dict[str, Any]]]] = {
     c.ReplayDeadLetter: _administer,
     c.DropDeadLetter: _administer,
     **dict.fromkeys(handling.HANDLERS, _beside_the_way),
+    UnmaskIncident: _unmask,
     SaveWorkingYear: _administer,
     **dict.fromkeys(catalogue_commands.COMMANDS.values(), _administer),
+    **dict.fromkeys(routing_commands.COMMANDS.values(), _administer),
+    **dict.fromkeys(evaluation_commands.COMMANDS.values(), _administer),
     c.IssueDeviceCredential: _administer,
     c.RotateDeviceCredential: _administer,
     c.RevokeDeviceCredential: _administer,
@@ -377,7 +410,7 @@ _OWN_CHECK: Final = frozenset({c.ReportIncident})
 do so in `_Call.step`, on registries here."""
 
 
-_SUBJECTS: Final = ("id", "login", "device", "thing", "camera", "request", "code")
+_SUBJECTS: Final = ("id", "login", "device", "thing", "camera", "request", "code", "rule", "router", "table")
 """Fields of a command that say what it is about, for the audit log."""
 
 
@@ -432,10 +465,6 @@ class CityService:
         thing = self._questions.thing(query)
         if thing is not None:
             require(actor, action, thing)
-        if isinstance(query, c.IncidentDetail) and query.unmask:
-            require(actor, "person.unmask", thing or ANYWHERE)
-            with self._units() as uow:
-                uow.audit(actor, "person.unmask", f"incident:{query.id}", True, {}, now)
         return self._questions.answer(query, actor, now)
 
 

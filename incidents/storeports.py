@@ -6,15 +6,20 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from incidents.access import Thing
 from incidents.address_reading import Resolution
+from incidents.dispatch_model import Asked, Decision, Duty, Trust
+from incidents.dispatching import Router
 from incidents.feeds import FeedFacts
 from incidents.model import Actor, ClockKind, Incident, Place, Policy, TimelineEntry
 from incidents.occurrence import Occurrence, Report
 from incidents.occurrence_index import Occurrences
 from incidents.working_time import WorkingTime
+
+if TYPE_CHECKING:
+    from incidents.routing_advice import Blamed
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +100,7 @@ class FilingStandard:
     clock_kind: ClockKind
     assumed: bool
     closing: str
+    evidence: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +115,13 @@ class SentPoints:
     lat: Sequence[float]
 
 
+T = TypeVar("T")
+
+
+class Undone(RuntimeError):
+    """A part of a transaction failed and was undone by itself; the text says why."""
+
+
 class StoredOccurrences(Occurrences, Protocol):
     """`Occurrences` of a store: also by id."""
 
@@ -121,6 +134,29 @@ class UnitOfWork(Protocol):
 
     def working(self) -> WorkingTime:
         """The city's working time, as it is known now."""
+
+    def router(self) -> Router:
+        """The router in force: the published one, or the responsibility table alone."""
+
+    def asked(self, incident: Incident) -> Asked:
+        """An incident as routing sees it, with what the component at its place tells."""
+
+    def duties(self, units: Sequence[str]) -> Mapping[str, Duty]:
+        """Whether each of these units takes work now, and how much it has; one that takes no orders is off duty."""
+
+    def trust(self) -> Trust:
+        """The rules that came back and nobody has approved again."""
+
+    def keep_advice(self, incident: Incident, moment: str, decision: Decision, now: datetime) -> None:
+        """What routing said of this version of an incident."""
+
+    def advice_behind(self, incident_id: int) -> Decision | None:
+        """The newest advice on an incident; None: routing was never asked."""
+
+    def withdraw_rule(
+        self, blamed: Blamed, incident_id: int, wrong_field: str, why: str, actor: Actor, now: datetime
+    ) -> None:
+        """This rule is not automatic until somebody approves it again."""
 
     def incident(self, number: int) -> Incident:
         """The incident, locked until the end. Raises Rejected(not_found)."""
@@ -157,6 +193,23 @@ class UnitOfWork(Protocol):
 
     def move_source(self, intake_id: int, incident_id: int, homes: Sequence[int]) -> None:
         """A source belongs to another incident now; `homes`: where it was before."""
+
+    def move_photos(self, sources: Sequence[int], incident_id: int, target: int) -> None:
+        """The photos of these reports go with them, but for those that a report still there carries too. Called after
+        the sources have moved."""
+
+    def alone(self, work: Callable[[], T]) -> T:
+        """Do `work` so that its failure undoes nothing else. Raises Undone with the reason; when the store itself is
+        away or gave up, that goes through, and undoes everything."""
+
+    def set_failed(self, intake_id: int, why: str) -> None:
+        """This source cannot be triaged: kept with the reason, and not tried again."""
+
+    def people_of(self, incident_id: int) -> list[dict[str, str]]:
+        """Who reported, unmasked: {name, phone, channel, text} of every source, in order."""
+
+    def names_of(self, intake_id: int) -> tuple[str, ...]:
+        """What the reporter of a source is called, if anything."""
 
     def keep_apart(self, incident_id: int, sources: frozenset[int]) -> None:
         """Sources that a person has separated from an incident."""

@@ -24,6 +24,12 @@ FADING: Final = frozenset({"head"})
 COMMON_WORD: Final = 1000
 """From this count in jieba's dictionary (some 60 million words of text) on a word is common in the language."""
 
+LANGUAGE: Final = 60_000_000
+"""Words that jieba's dictionary was counted on, about."""
+
+CLEANED: Final = 0.1
+"""A common word that training holds less than this part as often as the language was cleaned away there, but for slips."""
+
 LONGEST: Final = 20_000
 """Characters of a text that are read; the longest of 8,150 messages has fewer."""
 
@@ -48,17 +54,33 @@ class Recipe:
 
 
 def told_words(text: str, seen: Collection[str] | None) -> list[Word]:
-    """The words of a text that a model looks at.
+    """The words of a text that a model looks at; `seen`: the words of its training that count (`counting_words`), None: all.
 
-    `seen`: all words of its training, None: this is training. A word common in the language that training never saw was
-    cleaned away there as a stop word: left in, it would take a place at the beginning; and what holds no Chinese
-    character and was never seen is a number or a name. Rare new words stay: their pieces may be known.
+    A word common in the language that training never saw was cleaned away there as a stop word: left in, it would take a
+    place at the beginning; and what holds no Chinese character and was never seen is a number or a name. Rare new words
+    stay: their pieces may be known.
     """
-    return [
+    words = words_of(text[:LONGEST])
+    return words if seen is None else counting(words, seen)
+
+
+def counting(words: Iterable[Word], seen: Collection[str]) -> list[Word]:
+    """Those of the words that a model looks at."""
+    return [word for word in words if word.text in seen or (_chinese(word.text) and not _common(word.text))]
+
+
+def counting_words(counts: Mapping[str, int]) -> frozenset[str]:
+    """The words of training that count; `counts`: how often each stands there.
+
+    Whoever cleans texts misses a stop word here and there: 了 stood in 4 of 7,656 cleaned messages and in 1,250 of 2,000 raw
+    ones. Such a word is rare in training, so it weighs much, and says nothing but that a message was not cleaned.
+    """
+    whole = sum(counts.values())
+    return frozenset(
         word
-        for word in words_of(text[:LONGEST])
-        if seen is None or word.text in seen or (_chinese(word.text) and not _common(word.text))
-    ]
+        for word, count in counts.items()
+        if not (_common(word) and count < CLEANED * whole * rjieba.suggest_freq(word) / LANGUAGE)
+    )
 
 
 def _chinese(word: str) -> bool:

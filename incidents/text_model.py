@@ -103,7 +103,7 @@ class _Reading:
 @dataclass(frozen=True, slots=True)
 class TextModel:
     """A trained model; immutable, safe in threads. `base` (K,): each class's score of any text, in nats; `prior` (K,):
-    the classes' shares in training; `seen`: all words of training."""
+    the classes' shares in training; `seen`: the words of training that count."""
 
     facts: Facts
     classes: tuple[str, ...]

@@ -9,6 +9,7 @@ and class: the model stays linear. The same rows give the same model.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,7 +24,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.svm import LinearSVC
 
 from incidents.near_texts import groups
-from incidents.text_features import Recipe, amounts, occurrences, told_words
+from incidents.text_features import Recipe, amounts, counting, counting_words, occurrences, told_words
 from incidents.text_model import Block, Facts, Floats, TextModel, damped, likelihoods
 
 SEED: Final = 7
@@ -136,16 +137,15 @@ class _Counted:
 
 
 def _counted(texts: Sequence[str], recipe: Recipe) -> tuple[dict[str, _Counted], frozenset[str]]:
-    """The terms of all texts by block, and all their words."""
+    """The terms of all texts by block, and all their words that count."""
     ids: dict[str, dict[str, int]] = {block: {} for block in recipe.lengths}
     lines: dict[str, tuple[list[int], list[float], list[int]]] = {
         block: ([], [], [0]) for block in recipe.lengths
     }
-    seen: set[str] = set()
-    for text in texts:
-        words = told_words(text, None)
-        seen.update(word.text for word in words)
-        for block, found in occurrences(words, recipe).items():
+    told = [told_words(text, None) for text in texts]
+    seen = counting_words(Counter(word.text for words in told for word in words))
+    for words in told:
+        for block, found in occurrences(counting(words, seen), recipe).items():
             sums = amounts(found)
             columns, numbers, ends = lines[block]
             columns += [ids[block].setdefault(term, len(ids[block])) for term in sums]
@@ -160,7 +160,7 @@ def _counted(texts: Sequence[str], recipe: Recipe) -> tuple[dict[str, _Counted],
             ),
         )
         for block, (columns, numbers, ends) in lines.items()
-    }, frozenset(seen)
+    }, seen
 
 
 def _vectors(

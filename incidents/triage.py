@@ -8,6 +8,7 @@ shelved opens and joins nothing, whenever it arrives.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -18,7 +19,10 @@ from incidents.locating import located
 from incidents.merging import Band
 from incidents.model import Actor, Incident, Rejected, SourceKind, Stage, TimelineEntry
 from incidents.numbering import incident_number
-from incidents.storeports import EventClass, Intake, UnitOfWork
+from incidents.privacy import mask_text
+from incidents.routing_advice import OPENED, advise
+from incidents.selfcheck import LEDGER_CLASS, check_source, file_check
+from incidents.storeports import EventClass, Intake, Undone, UnitOfWork
 
 SYSTEM: Final = Actor(id=0, login="system", name="系统", role="system")
 
@@ -51,30 +55,65 @@ class Taken:
     correlation_id: str
 
 
-def triage(uow: UnitOfWork, now: datetime, pattern: str, timezone: str, limit: int = 200) -> list[Taken]:
-    """Take up to `limit` waiting sources, oldest first, in one transaction; returns what became of each."""
-    waiting = uow.pending_intake(limit)
+def triage(
+    uow: UnitOfWork, now: datetime, pattern: str, timezone: str, limit: int = 200, city_path: str = ""
+) -> list[Taken]:
+    """Take up to `limit` waiting sources, oldest first, in one transaction; returns what became of each.
+
+    One that cannot be taken is set aside with the reason and told as a check's incident; it holds up none behind it.
+    """
     taken: list[Taken] = []
-    for intake in waiting:
-        shelf = uow.shelf_of(intake.camera, intake.time) if intake.camera else None
-        if shelf is not None:
-            uow.set_aside(intake.id, shelf)
+    for intake in uow.pending_intake(limit):
+        try:
+            found = uow.alone(lambda one=intake: _taken(uow, one, now, pattern, timezone))  # type: ignore[misc]
+        except Undone as failure:
+            uow.set_failed(intake.id, str(failure))
+            if intake.source != FAILED_SOURCE:  # else telling would itself have to be told
+                file_check(uow, _failed(intake, str(failure), city_path, now))
             continue
-        intake, read = located(uow, intake)
-        if read is not None:
-            uow.keep_reading(intake.id, intake.place, read)
-        incident, joined = _incident_of(uow, intake, now, pattern, timezone)
-        unknown = uow.attach_photos(incident.id, intake.photos, "report", now, intake.source)
-        if unknown:
-            step = Step("note", intake.channel, reason=f"照片未收到 photos not stored: {', '.join(unknown)}")
-            changed, entry, _ = advance(incident, step, SYSTEM, now, uow.working())
-            uow.save(changed, incident.version)
-            uow.append(changed.id, entry)
-            incident = changed
-        uow.incident_changed(incident, now)
-        cause = intake.correlation_id
-        taken.append(Taken(incident.id, incident.number, joined, intake.kind, incident.level, cause))
+        if found is not None:
+            taken.append(found)
     return taken
+
+
+FAILED_SOURCE: Final = "triage/failed"
+
+
+def _failed(intake: Intake, why: str, city_path: str, now: datetime) -> Intake:
+    """A source that could not be triaged, for whoever runs the platform: what it was, and what went wrong."""
+    return check_source(
+        city_path,
+        now,
+        class_code=LEDGER_CLASS,
+        title="有来源无法分拣",
+        text=f"来源 {intake.source}，消息 {intake.message_id}（{intake.kind}，{intake.channel}）无法分拣，已搁置：{why[:400]}",
+        time=now,
+        correlation_id=intake.correlation_id,
+        source=FAILED_SOURCE,
+        message_id=f"{intake.id}",
+    )
+
+
+def _taken(uow: UnitOfWork, intake: Intake, now: datetime, pattern: str, timezone: str) -> Taken | None:
+    """One source given to its incident; None: sensed by a shelved camera, and set aside."""
+    shelf = uow.shelf_of(intake.camera, intake.time) if intake.camera else None
+    if shelf is not None:
+        uow.set_aside(intake.id, shelf)
+        return None
+    intake, read = located(uow, intake)
+    if read is not None:
+        uow.keep_reading(intake.id, intake.place, read)
+    incident, joined = _incident_of(uow, intake, now, pattern, timezone)
+    unknown = uow.attach_photos(incident.id, intake.photos, "report", now, intake.source)
+    if unknown:
+        step = Step("note", intake.channel, reason=f"照片未收到 photos not stored: {', '.join(unknown)}")
+        changed, entry, _ = advance(incident, step, SYSTEM, now, uow.working())
+        uow.save(changed, incident.version)
+        uow.append(changed.id, entry)
+        incident = changed
+    uow.incident_changed(incident, now)
+    cause = intake.correlation_id
+    return Taken(incident.id, incident.number, joined, intake.kind, incident.level, cause)
 
 
 def _incident_of(
@@ -104,7 +143,8 @@ def filed_or_joined(
         incident = uow.incident(decision.occurrence)
         if incident.open:  # somebody may have closed it since it was looked for
             return joined_by(uow, incident, intake, intake_id, decision, actor, now), True
-    incident = open_incident(uow, intake, actor, now, pattern, timezone)
+    names = uow.names_of(intake_id) if intake.kind == SourceKind.REPORT else ()
+    incident = open_incident(uow, intake, actor, now, pattern, timezone, names=names)
     uow.attach(intake_id, incident.id)
     suggest(uow, incident, decision, now)
     return incident, False
@@ -156,15 +196,17 @@ def open_incident(
     timezone: str,
     *,
     keyed: bool = True,
+    names: Sequence[str] = (),
 ) -> Incident:
     """File a new incident from its first source. The caller attaches the source and publishes. `keyed`: what the same
-    thing senses next joins it; false where another open one has that key.
+    thing senses next joins it; false where another open one has that key. `names`: of who reports it.
 
     A report of the past keeps its own time; nobody could have answered it in time, so it starts without a due time
     and as acknowledged: nothing escalates and no bell rings until somebody takes it up.
     """
     known = _class_of(uow, intake, actor)
-    title = (intake.title or intake.text).strip().replace("\n", " ")[:60]
+    # A title goes everywhere, also where no text does: it never tells who reported.
+    title = mask_text((intake.title or intake.text).strip().replace("\n", " "), names)[:60]
     incident = Incident(
         id=0,
         number=incident_number(pattern, now, uow.next_serial(), timezone),
@@ -208,6 +250,8 @@ def open_incident(
             cause_id=intake.correlation_id,
         ),
     )
+    if not intake.history:  # of the past nobody asks any more
+        advise(uow, incident, OPENED, now)
     return incident
 
 

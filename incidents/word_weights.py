@@ -105,6 +105,29 @@ class WordWeights:
         ]
         return tuple(word for _, word in sorted(weighed, reverse=True)[:TOLD])
 
+    def state(self) -> tuple[list[str], list[str], NDArray[np.float32], NDArray[np.float32]]:
+        """(words, labels, words × labels, labels): what is known, for a file; words seen once are none."""
+        words = sorted((w for w, row in self._words.items() if row >= 0), key=self._words.__getitem__)
+        count = len(self.labels)
+        return words, list(self.labels), self._weights[: len(words), :count], self._bias[:count]
+
+    def restore(
+        self,
+        words: Sequence[str],
+        labels: Sequence[str],
+        weights: NDArray[np.float32],
+        bias: NDArray[np.float32],
+    ) -> None:
+        """Take what a file holds in the place of this."""
+        self._words = {word: row for row, word in enumerate(words)}
+        self.labels = {label: column for column, label in enumerate(labels)}
+        self._rows = len(words)
+        self._weights = np.zeros((max(256, len(words)), max(8, len(labels))), np.float32)
+        self._weights[: len(words), : len(labels)] = weights
+        self._squares = np.zeros_like(self._weights)
+        self._bias = np.zeros(self._weights.shape[1], np.float32)
+        self._bias[: len(labels)] = bias
+
     def _known(self, words: Sequence[str]) -> NDArray[np.intp]:
         known = [row for word in words if (row := self._words.get(word, -1)) >= 0]
         return np.array(known, dtype=np.intp)

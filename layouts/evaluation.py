@@ -17,10 +17,12 @@ from layouts.shell.view import View
 
 Row = Mapping[str, Any]
 
-GROUPS: Final = ("area", "unit", "class", "channel")
+GROUPS: Final = ("area", "unit", "post", "class", "channel")
 SHOWN: Final = ("handle_rate", "handle_on_time_rate", "close_on_time_rate", "dispatch_right_rate", "rework_rate",
                 "overdue_waiting_rate", "extension_rate")  # fmt: skip
 """Columns of the ranking; the formula table has them all."""
+_WORDS: Final = {"channel": "channel", "post": "role"}
+"""Groupings whose groups are words of the product → the kind of word."""
 
 
 def evaluation(view: View) -> Component:
@@ -39,6 +41,15 @@ def evaluation(view: View) -> Component:
             *(
                 pieces.button(view.t(f"evaluation.{span}"), kind="small", **attrs({"data-span": span}))
                 for span in ("this_month", "last_month", "this_year")
+            ),
+            *(
+                pieces.button(view.t(f"evaluation.look.{look}"), kind="small", **attrs({"data-look": look}))
+                for look in ("doubts", "burden")
+            ),
+            html.Span(view.t("report.month_report"), className="cy-faint"),
+            *(
+                pieces.button(kind.upper(), kind="small", **attrs({"data-report": kind}))
+                for kind in ("xlsx", "pdf")
             ),
             html.Div(className="cy-grow"),
             dcc.RadioItems(
@@ -59,6 +70,7 @@ def evaluation(view: View) -> Component:
             ),
             html.Section(id=ids.EVALUATION_CASES, className="cy-panel cy-scroll evaluation__cases"),
             dcc.Store(id=ids.EVALUATION_BEHIND),
+            dcc.Store(id=ids.EVALUATION_LOOK),
         ],
         className="evaluation",
     )
@@ -79,6 +91,15 @@ def _change(view: View, now: Row, then: Row | None, direction: str) -> Component
     kind = "" if abs(points) < 0.05 else ("is-better" if better else "is-worse")
     title = f"{percent(then['value'])} · {then['numerator']} / {then['denominator']}"
     return html.Span(f"{points:+.1f}", className=f"cy-num change {kind}", title=title)
+
+
+def _changes(view: View, found: Row, formula: str, direction: str) -> list[Component | str]:
+    """环比 and 同比 of one rate."""
+    parts: list[Component | str] = []
+    for then in ("before", "year_before"):
+        change = _change(view, found["rates"][formula], found[then]["rates"].get(formula), direction)
+        parts += [html.Span(view.t(f"evaluation.head.{then}"), className="cy-faint"), " ", change, " "]
+    return parts
 
 
 def _behind(view: View, text: str, **asked: object) -> Component:
@@ -110,13 +131,24 @@ def name_of(view: View, formula: Row) -> str:
 def definition(view: View, formula: Row) -> str:
     """A formula in words: what is counted of what, without what."""
 
-    def words(names: Sequence[str]) -> str:
-        return view.t("evaluation.and").join(view.word("fact", name) for name in names)
+    def words(names: Sequence[str], between: str = "and") -> str:
+        return view.t(f"evaluation.{between}").join(view.word("fact", name) for name in names)
 
     text = f"{words([*formula['denominator'], *formula['numerator']])} ÷ {words(formula['denominator'])}"
     if formula["exclude"]:
-        text += view.t("evaluation.without", facts=words(formula["exclude"]))
+        text += view.t("evaluation.without", facts=words(formula["exclude"], "or"))
     return text
+
+
+def weights_in_words(view: View, weights: Mapping[str, float], formulas: Sequence[Row]) -> str:
+    """How a score is made: 30 × 处置率 + 20 × (1 − 返工率); a rate where less is better counts as what is left of it."""
+    known = {formula["id"]: formula for formula in formulas}
+    parts = []
+    for id, points in weights.items():
+        name = name_of(view, known[id]) if id in known else id
+        down = id in known and known[id]["direction"] == "down"
+        parts.append(f"{points:g} × (1 − {name})" if down else f"{points:g} × {name}")
+    return " + ".join(parts)
 
 
 def total(view: View, answer: Row) -> list[Component]:
@@ -156,6 +188,7 @@ def total(view: View, answer: Row) -> list[Component]:
         )
     heads = ("formula", "value", "counts", "before", "year_before")
     note = [view.t("evaluation.unfinished")] if answer["unfinished"] else []
+    note += [recounted(view, answer["recount"])]
     score = "–" if found["score"] is None else f"{found['score']:.1f}"
     return [
         html.Div(
@@ -170,6 +203,24 @@ def total(view: View, answer: Row) -> list[Component]:
     ]
 
 
+def recounted(view: View, found: Row) -> str:
+    """Whether what is counted is what the timelines tell: how far that is known, and what was not so."""
+    words = []
+    if not found["whole"]:
+        words.append(view.t("evaluation.not_whole"))
+    if found["ended_at"]:
+        words.append(
+            view.t(
+                "evaluation.recounted", at=view.moment(found["ended_at"], "%m-%d %H:%M"), n=found["rounds"]
+            )
+        )
+    if found["differed"]:
+        ids = ", ".join(map(str, found["differed_ids"]))
+        at = view.moment(found["differed_at"], "%Y-%m-%d %H:%M")
+        words.append(view.t("evaluation.differed", n=found["differed"], at=at, ids=ids))
+    return view.t("evaluation.semicolon").join(words)
+
+
 def _table(view: View, heads: Sequence[str], rows: Sequence[Component]) -> Component:
     head = html.Tr([html.Th(view.t(f"evaluation.head.{name}")) for name in heads])
     return html.Table([html.Thead(head), html.Tbody(list(rows))], className="cy-table evaluation__table")
@@ -179,6 +230,7 @@ def groups(view: View, answer: Row) -> list[Component]:
     """The ranking: score and the rates that make it, worst and best at a glance."""
     by = str(answer["by"])
     names = {formula["id"]: name_of(view, formula) for formula in answer["formulas"]}
+    directions = {formula["id"]: formula["direction"] for formula in answer["formulas"]}
     shown = [name for name in SHOWN if name in names]
     head = html.Tr(
         [
@@ -190,12 +242,13 @@ def groups(view: View, answer: Row) -> list[Component]:
     )
     rows = []
     for place, group in enumerate(answer["groups"], 1):
-        label = group["name"] or (view.word("channel", group["group"]) if by == "channel" else group["group"])
+        label = group["name"] or (view.word(_WORDS[by], group["group"]) if by in _WORDS else group["group"])
         points = "–" if group["score"] is None else f"{group['score']:.1f}"
         cells = [
             html.Td(
                 [
                     html.Span(percent(group["rates"][name]["value"]), className="cy-num"),
+                    html.Div(_changes(view, group, name, directions[name]), className="evaluation__changes"),
                     html.Div(
                         _counts(view, name, group["rates"][name], group["group"], by), className="cy-faint"
                     ),

@@ -6,11 +6,13 @@ from typing import Any, Final
 
 from data.incident_rows import ms
 from data.questions.context import Answer, Ask, bounded
+from data.questions.incidents import reporters_of
 from data.scope import incident_scope, named
 from incidents.address_commands import ReadAddress, UnplacedIncidents
 from incidents.address_reading import resolve
 from incidents.locating import told
 from incidents.model import Rejected
+from incidents.privacy import masked
 
 LONGEST: Final = 500
 """Characters of a text that is read."""
@@ -62,7 +64,9 @@ def unplaced_incidents(ask: Ask, query: UnplacedIncidents) -> dict[str, Any]:
         "read",
     )
     found = [dict(zip(names, row, strict=True)) for row in rows]
-    return {"rows": [{**row, "reported_at": ms(row["reported_at"])} for row in found], "total": total}
+    said = reporters_of(ask, [row["id"] for row in found])
+    shown = [masked({**row, "reported_at": ms(row["reported_at"])}, said.get(row["id"], ())) for row in found]
+    return {"rows": shown, "total": total}
 
 
 ANSWERS: Final[dict[type, Answer]] = {ReadAddress: read_address, UnplacedIncidents: unplaced_incidents}

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from data.address_store import StoredBook
+from data.backtests import Backtests
 from data.database import Database
 from incidents.commands import SaveFeed
 from incidents.model import Actor, Place
@@ -29,7 +30,13 @@ class Ask:
     zone: str
     try_feed: TryFeed | None = None
     """None where no adapters are at hand."""
+    backtests: Backtests | None = None
     book: StoredBook = field(default_factory=StoredBook)
+
+    def routing(self) -> Backtests:
+        """The router in force, and backtests."""
+        assert self.backtests is not None
+        return self.backtests
 
 
 Answer = Callable[[Ask, Any], Any]

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
-from data.evaluation import read_cases
+from data import formula_versions as stored
+from data.database import Cursor
+from data.incident_facts import recounted
 from data.incident_rows import ms
 from data.questions.context import Answer, Ask, bounded
-from incidents.evaluation import BY, BadPeriod, Placed, before, period_of, ranked, rates_by, year_before
-from incidents.evaluation_queries import Evaluation, EvaluationCases
-from incidents.formulas import SCORE, SHIPPED, Formula, Period, Rate, in_force
+from data.rates import PARTS, cases_behind, rates_by
+from incidents.evaluation import BY, BadPeriod, Count, before, period_of, ranked, summed, year_before
+from incidents.evaluation_queries import Evaluation, EvaluationCases, Formulas
+from incidents.formulas import ANCHORS, FACTS, Formula, Period, Score, in_force, in_force_until, score_of
 from incidents.model import Rejected
-
-PARTS: Final = ("numerator", "denominator", "rest")
+from incidents.privacy import masked
 
 
 def _day(field: str, text: str) -> date:
@@ -27,11 +31,13 @@ def _day(field: str, text: str) -> date:
     return found
 
 
-def _days(begin: str, end: str) -> tuple[date, date]:
+def days_of(begin: str, end: str) -> tuple[date, date]:
+    """First and last day of a query. Raises Rejected."""
     return _day("begin", begin), _day("end", end)
 
 
-def _period(ask: Ask, begin: date, end: date) -> Period:
+def period_in(ask: Ask, begin: date, end: date) -> Period:
+    """Days as moments of the city, until now at most. Raises Rejected."""
     try:
         whole = period_of(begin, end, ask.zone)
         # What is due later this month is not late today.
@@ -46,7 +52,7 @@ def _by(name: str) -> str:
     return name
 
 
-def _area(ask: Ask, area: str) -> str:
+def area_of(ask: Ask, area: str) -> str:
     """The path of an area given by code or path; the actor's own first one when none is given."""
     if not area:
         return ask.actor.areas[0] if ask.actor.areas else ""
@@ -56,25 +62,24 @@ def _area(ask: Ask, area: str) -> str:
     return str(rows[0][0])
 
 
-def _read(ask: Ask, period: Period, area: str) -> list[Placed]:
-    with ask.database.transaction() as cursor:
-        return read_cases(cursor, period, area)
+Groups = dict[str, dict[str, Count]]
 
 
-def _told(rate: Rate) -> dict[str, Any]:
-    return {"value": rate.value, "numerator": len(rate.numerator), "denominator": len(rate.denominator)}
+def _told(rate: Count) -> dict[str, Any]:
+    return {"value": rate.value, "numerator": rate.numerator, "denominator": rate.denominator}
 
 
-def _rates(rates: Mapping[str, Rate]) -> dict[str, dict[str, Any]]:
+def _rates(rates: Mapping[str, Count]) -> dict[str, dict[str, Any]]:
     return {name: _told(rate) for name, rate in rates.items()}
 
 
-def _formula(formula: Formula) -> dict[str, Any]:
+def _formula(formula: Formula, versions: Sequence[Formula], score: Score) -> dict[str, Any]:
+    until = in_force_until(versions, formula)
     return {
         "id": formula.id, "version": formula.version, "name": formula.name, "numerator": list(formula.numerator),
         "denominator": list(formula.denominator), "exclude": list(formula.exclude), "direction": formula.direction,
-        "author": formula.author, "since": formula.since.isoformat(),
-        "until": formula.until and formula.until.isoformat(), "weight": SCORE.weights.get(formula.id),
+        "author": formula.author, "since": formula.since.isoformat(), "until": until and until.isoformat(),
+        "weight": score.weights.get(formula.id), "reason": formula.reason, "saved_at": ms(formula.saved_at),
     }  # fmt: skip
 
 
@@ -89,78 +94,138 @@ def _names(ask: Ask, by: str, groups: Iterable[str]) -> dict[str, str]:
     return dict(ask.database.query(questions[by], (list(groups),))) if by in questions else {}
 
 
+@dataclass(frozen=True, slots=True)
+class _Span:
+    """Days and what was found of them: by group, and of all."""
+
+    begin: date
+    end: date
+    formulas: Mapping[str, Formula]
+    groups: Groups
+    total: Mapping[str, Count]
+
+
+def _span(
+    ask: Ask, cursor: Cursor, versions: Sequence[Formula], by: str, area: str, begin: date, end: date
+) -> _Span:
+    period, formulas = period_in(ask, begin, end), in_force(versions, end)
+    groups = rates_by(cursor, by, area, formulas.values(), period)
+    return _Span(begin, end, formulas, groups, summed(groups.values()))
+
+
+def _recount(ask: Ask) -> dict[str, Any]:
+    found = recounted(ask.database)
+    return {
+        "whole": found.whole, "rounds": found.rounds, "ended_at": ms(found.ended_at), "differed": found.differed,
+        "differed_at": ms(found.differed_at), "differed_ids": list(found.differed_ids),
+    }  # fmt: skip
+
+
 def evaluation(ask: Ask, query: Evaluation) -> dict[str, Any]:
     """See Evaluation."""
-    by, area = _by(query.by), _area(ask, query.area)
-    begin, end = _days(query.begin, query.end)
-    formulas = in_force(SHIPPED, end)
-    period = _period(ask, begin, end)
-    found = _read(ask, period, area)
-    groups = rates_by(by, area, found, formulas, period)
-    total = rates_by("total", area, found, formulas, period).get("", {})
-    compared = {}
-    for name, (first, last) in (("before", before(begin, end)), ("year_before", year_before(begin, end))):
-        other = _period(ask, first, last)
-        rates = rates_by("total", area, _read(ask, other, area), in_force(SHIPPED, last), other).get("", {})
-        compared[name] = {"begin": first.isoformat(), "end": last.isoformat(), "rates": _rates(rates)}
-    names = _names(ask, by, groups)
+    by, area = _by(query.by), area_of(ask, query.area)
+    begin, end = days_of(query.begin, query.end)
+    spans = {"now": (begin, end), "before": before(begin, end), "year_before": year_before(begin, end)}
+    period_in(ask, begin, end)
+    with ask.database.transaction() as cursor:
+        versions = stored.formulas(cursor)
+        score = score_of(stored.scores(cursor), end)
+        # Of a year the one before is the period before and the year before: counted once.
+        counted = {
+            days: _span(ask, cursor, versions, by, area, *days) for days in dict.fromkeys(spans.values())
+        }
+    found = {name: counted[days] for name, days in spans.items()}
+    now = found.pop("now")
+    names, own = _names(ask, by, now.groups), _names(ask, "area", [area])
+
+    def compared(rates_of: Callable[[_Span], Mapping[str, Count]]) -> dict[str, Any]:
+        return {
+            name: {
+                "begin": then.begin.isoformat(),
+                "end": then.end.isoformat(),
+                "rates": _rates(rates_of(then)),
+            }
+            for name, then in found.items()
+        }
+
     return {
-        "area": area, "by": by, "begin": begin.isoformat(), "end": end.isoformat(), "as_of": ms(ask.now),
-        "unfinished": period_of(begin, end, ask.zone).end > ask.now,
-        "formulas": [_formula(formula) for formula in formulas.values()],
-        "total": {"rates": _rates(total), "score": SCORE.points(total, formulas) if total else None, **compared},
+        "area": area, "area_name": own.get(area, ""), "by": by, "begin": begin.isoformat(), "end": end.isoformat(), "as_of": ms(ask.now),
+        "unfinished": period_of(begin, end, ask.zone).end > ask.now, "recount": _recount(ask),
+        "formulas": [_formula(formula, versions, score) for formula in now.formulas.values()],
+        "score": _score(score),
+        "total": {
+            "rates": _rates(now.total), "score": score.points(now.total, now.formulas) if now.total else None,
+            **compared(lambda span: span.total),
+        },
         "groups": [
-            {"group": group, "name": names.get(group, ""), "score": points, "rates": _rates(groups[group])}
-            for group, points in ranked(groups, formulas)
+            {
+                "group": group, "name": names.get(group, ""), "score": points, "rates": _rates(now.groups[group]),
+                **compared(lambda span, group=group: span.groups.get(group, {})),  # type: ignore[misc]
+            }
+            for group, points in ranked(now.groups, now.formulas, score)
         ],
     }  # fmt: skip
 
 
+_ROW: Final = (
+    "id", "number", "title", "class_name", "stage", "level", "reported_at", "closed_at", "overdue", "unit",
+)  # fmt: skip
+
+
 def evaluation_cases(ask: Ask, query: EvaluationCases) -> dict[str, Any]:
     """See EvaluationCases."""
-    by, area = _by(query.by), _area(ask, query.area)
-    begin, end = _days(query.begin, query.end)
-    formulas = in_force(SHIPPED, end)
+    by, area = _by(query.by), area_of(ask, query.area)
+    begin, end = days_of(query.begin, query.end)
+    with ask.database.transaction() as cursor:
+        versions, score = stored.formulas(cursor), score_of(stored.scores(cursor), end)
+    formulas = in_force(versions, end)
     if query.formula not in formulas:
         rule = f"must be one of {', '.join(formulas)}"
         raise Rejected("field", f"formula={query.formula!r}: {rule}", field="formula")
     if query.part not in PARTS:
         raise Rejected("field", f"part={query.part!r}: must be one of {', '.join(PARTS)}", field="part")
-    period = _period(ask, begin, end)
-    made = rates_by(by, area, _read(ask, period, area), {query.formula: formulas[query.formula]}, period)
-    rate = made.get(query.group, {}).get(query.formula)
-    ids: list[int] = []
-    if rate is not None:
-        inside = set(rate.numerator)
-        ids = {
-            "numerator": list(rate.numerator),
-            "denominator": list(rate.denominator),
-            "rest": [id for id in rate.denominator if id not in inside],
-        }[query.part]
-    first = max(0, query.offset)
-    shown = ids[first : first + bounded(query.limit, 1, 1000)]
+    formula, period = formulas[query.formula], period_in(ask, begin, end)
+    page = bounded(query.limit, 1, 1000), bounded(query.offset, 0, 2**31)
+    with ask.database.transaction() as cursor:
+        ids, total = cases_behind(cursor, formula, query.part, by, query.group, area, period, *page)
     rows = ask.database.query(
         "SELECT i.id, i.number, i.title, i.class_name, i.stage, i.level, i.reported_at, i.closed_at, i.overdue,"
         " coalesce(u.name, i.unit) FROM incidents i LEFT JOIN units u ON u.code = i.unit WHERE i.id = ANY(%s)"
         " ORDER BY i.id",
-        (shown,),
+        (ids,),
     )
-    names = (
-        "id",
-        "number",
-        "title",
-        "class_name",
-        "stage",
-        "level",
-        "reported_at",
-        "closed_at",
-        "overdue",
-        "unit",
-    )
-    found = [dict(zip(names, row, strict=True)) for row in rows]
+    found: list[dict[str, Any]] = [masked(dict(zip(_ROW, row, strict=True))) for row in rows]
     for row in found:
         row["reported_at"], row["closed_at"] = ms(row["reported_at"]), ms(row["closed_at"])
-    return {"rows": found, "total": len(ids), "formula": _formula(formulas[query.formula])}
+    return {"rows": found, "total": total, "formula": _formula(formula, versions, score)}
 
 
-ANSWERS: Final[dict[type, Answer]] = {Evaluation: evaluation, EvaluationCases: evaluation_cases}
+def _score(score: Score) -> dict[str, Any]:
+    return {
+        "version": score.version, "weights": dict(score.weights), "author": score.author,
+        "since": score.since.isoformat(), "reason": score.reason, "saved_at": ms(score.saved_at),
+    }  # fmt: skip
+
+
+def formulas(ask: Ask, query: Formulas) -> dict[str, Any]:
+    """See Formulas."""
+    today = ask.now.astimezone(ZoneInfo(ask.zone)).date()
+    with ask.database.transaction() as cursor:
+        versions, scores = stored.formulas(cursor), stored.scores(cursor)
+    score = score_of(scores, today)
+    now = in_force(versions, today)
+    return {
+        "today": today.isoformat(),
+        "versions": [
+            {**_formula(formula, versions, score), "in_force": now.get(formula.id) is formula} for formula in versions
+        ],
+        "scores": [{**_score(one), "in_force": one is score} for one in scores],
+        "facts": list(FACTS), "anchors": list(ANCHORS),
+    }  # fmt: skip
+
+
+ANSWERS: Final[dict[type, Answer]] = {
+    Evaluation: evaluation,
+    EvaluationCases: evaluation_cases,
+    Formulas: formulas,
+}

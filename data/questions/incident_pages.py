@@ -2,7 +2,7 @@
 
 Built for a million of them. A page goes on from a key instead of an offset; a count stops where nobody reads on; words
 are looked for in the newest incidents first, and only words that are rare there in the index of pairs of characters
-(`incident_said`, migration 0031), which finds rare ones at once and would only slow down common ones.
+(`incident_said`, migration 0030), which finds rare ones at once and would only slow down common ones.
 """
 
 from __future__ import annotations
@@ -92,10 +92,14 @@ def grams_of(word: str) -> list[str]:
     return list(dict.fromkeys([*fours, *(low[n : n + 2] for n in range(len(low) - 1))]))[:_GRAMS]
 
 
+MOST_WORDS: Final = 8
+"""Of a filter; what is said beyond them does not narrow it further."""
+
+
 def words_of(cursor: Cursor, text: str) -> list[Word]:
     """The words of a filter, separated by blanks."""
     found = []
-    for word in dict.fromkeys(text.split()):
+    for word in list(dict.fromkeys(text.split()))[:MOST_WORDS]:
         pattern = contains(word)
         cursor.execute("SELECT code FROM units WHERE name ILIKE %s", (pattern,))
         units = tuple(row[0] for row in cursor.fetchall())

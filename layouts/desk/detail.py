@@ -9,6 +9,9 @@ from dash import dcc, html
 from dash.development.base_component import Component
 
 from layouts import figures
+from layouts.desk import assisting, keys
+from layouts.desk.merge_words import reason_words
+from layouts.desk.standards import limit_words
 from layouts.shell import pieces
 from layouts.shell.pieces import attrs
 from layouts.shell.view import View
@@ -29,7 +32,7 @@ PATH: Final = (
 PRIMARY: Final = ("acknowledge", "accept", "dispatch", "pass_check", "close")
 """The step that leads on, in the order in which it is offered as the bright button."""
 PARTICULARS: Final[dict[str, tuple[str, ...]]] = {
-    "accept": ("class", "level"),
+    "accept": ("class", "level", "standard"),
     "refuse": ("reason",),
     "void": ("reason",),
     "fail_check": ("reason",),
@@ -42,13 +45,15 @@ PARTICULARS: Final[dict[str, tuple[str, ...]]] = {
     "ask_parking": ("until", "reason"),
     "supervise": ("degree", "hours", "reason"),
     "answer_supervision": ("reason",),
+    "ask_assist": ("units", "reason"),
+    "answer_assist": ("reason",),
     "appeal": ("against", "reason"),
     "grant_appeal": ("reason",),
     "refuse_appeal": ("reason",),
     "call_back": ("satisfaction",),
     "reopen": ("reason",),
 }
-"""What an action asks for before it is done; 'class' only when the incident has none yet."""
+"""What an action asks for before it is done; see `_needs`."""
 ON_DESK: Final = (
     "accept",
     "refuse",
@@ -69,14 +74,18 @@ ON_DESK: Final = (
     "sign_supervision",
     "answer_supervision",
     "end_supervision",
+    "ask_assist",
+    "take_assist",
+    "arrive_assist",
+    "answer_assist",
     "appeal",
     "grant_appeal",
     "refuse_appeal",
     "call_back",
     "reopen",
 )
-ON_PAIRS: Final = ("merge_into", "keep_separate", "separate")
-"""What is done with two incidents, on the lines that name the other one."""
+ON_LINES: Final = ("merge_into", "keep_separate", "separate", "release_assist")
+"""What is done on the line that names another incident, or a unit."""
 WRONG: Final = ("refuse", "fail_check", "void", "refuse_request", "refuse_appeal", "reopen")
 ICONS: Final = {
     "acknowledge": "bell-off",
@@ -98,6 +107,10 @@ ICONS: Final = {
     "sign_supervision": "clipboard-check",
     "answer_supervision": "send",
     "end_supervision": "check-check",
+    "ask_assist": "users",
+    "take_assist": "clipboard-check",
+    "arrive_assist": "map-pin",
+    "answer_assist": "send",
     "appeal": "corner-up-left",
     "grant_appeal": "check-check",
     "refuse_appeal": "ban",
@@ -128,6 +141,7 @@ def parts(view: View, incident: Row) -> tuple[Any, ...]:
         head(view, incident),
         [
             ring(view, incident),
+            said_again(view, incident),
             stepper(view, incident),
             clocks(view, incident),
             *pairs(view, incident),
@@ -189,7 +203,14 @@ def ring(view: View, incident: Row) -> Component | None:
     ):
         return None
     act = (
-        [pieces.button(view.t("desk.stop_bell"), kind="small", act={"action": "acknowledge"})]
+        [
+            pieces.button(
+                view.t("desk.stop_bell"),
+                kind="small",
+                act={"action": "acknowledge"},
+                **attrs(keys.keyed("acknowledge")),
+            )
+        ]
         if "acknowledge" in incident.get("actions", [])
         else []
     )
@@ -197,6 +218,17 @@ def ring(view: View, incident: Row) -> Component | None:
         [pieces.icon("bell-ring"), html.Span(view.t("desk.ringing"), className="cy-grow"), *act],
         className=f"ring ring--{incident['level']}",
         role="alert",
+    )
+
+
+def said_again(view: View, incident: Row) -> Component | None:
+    """Somebody reported it anew after its result was handed in: whoever checks must know."""
+    at = incident.get("said_again_at")
+    if not at:
+        return None
+    words = view.t("desk.said_again", at=view.moment(at, "%m-%d %H:%M"))
+    return html.Div(
+        [pieces.icon("triangle-alert"), html.Span(words)], className="ring ring--2", role="status"
     )
 
 
@@ -293,7 +325,10 @@ def _suggestion(view: View, row: Row) -> Component:
         view,
         row,
         " · ".join(x for x in why if x),
-        pieces.button(view.word("action", "merge_into"), kind="small primary", act=merge),
+        pieces.button(
+            view.t("desk.compare"), kind="small primary", act={"action": "compare", "other": row["id"]}
+        ),
+        pieces.button(view.word("action", "merge_into"), kind="small", act=merge),
         pieces.button(
             view.word("action", "keep_separate"),
             kind="small",
@@ -306,19 +341,6 @@ def _merged(view: View, row: Row) -> Component:
     act = {"action": "separate", "other": row["id"], "needs": ["reason"]}
     button = pieces.button(view.word("action", "separate"), kind="small", act=act)
     return _pair(view, row, view.moment(row["reported_at"], "%m-%d %H:%M"), button)
-
-
-def reason_words(view: View, reason: Row) -> str:
-    """A reason of merging (`incidents/merging.py` REASONS) in words; '' for one that only says what was compared."""
-    code = str(reason["code"])
-    values = {
-        name: f"{float(value):.0f}" if name.endswith("_m") else f"{float(value):.1f}"
-        for name, value in reason.items()
-        if isinstance(value, int | float) and not isinstance(value, bool)
-    }
-    if code == "text":
-        values = {"likeness": f"{float(reason['likeness']) * 100:.0f}"}
-    return view.t(f"merge.{code}", **values)
 
 
 def beside(view: View, incident: Row) -> list[tuple[str, Any]]:
@@ -336,6 +358,8 @@ def beside(view: View, incident: Row) -> list[tuple[str, Any]]:
         found.append((view.t("desk.extension"), view.t("desk.extensions", n=clock["extensions"])))
     if supervision := incident.get("supervision"):
         found.append((view.word("supervision", supervision["level"]), _supervision(view, supervision)))
+    if helpers := assisting.told(view, incident):
+        found.append((view.t("desk.assisting"), helpers))
     if appeal := incident.get("appeal"):
         state = {None: "waits", True: "granted", False: "refused"}[appeal["granted"]]
         words = [view.word("against", appeal["against"]), appeal["reason"], view.t(f"desk.appeal.{state}")]
@@ -404,6 +428,8 @@ def facts(view: View, incident: Row) -> Component:
                 ),
             ),
             *beside(view, incident),
+            (view.t("desk.standard.condition"), policy.get("condition")),
+            (view.t("desk.standard.closes"), policy.get("closing")),
             (
                 view.t("desk.policy"),
                 " · ".join(
@@ -414,12 +440,6 @@ def facts(view: View, incident: Row) -> Component:
             ),
         )
     )
-
-
-def limit_words(view: View, policy: Row) -> str:
-    """A limit in the words of its clock: 2 紧急工作时, 3 工作日."""
-    per = 60 if policy["clock_kind"] in ("urgent_hour", "work_hour") else 1440
-    return view.t(f"clock.{policy['clock_kind']}", n=f"{float(policy['limit_min']) / per:g}")
 
 
 def cameras(view: View, incident: Row) -> list[Component]:
@@ -439,16 +459,16 @@ def cameras(view: View, incident: Row) -> list[Component]:
 
 
 def reporter(view: View, incident: Row) -> Component | str:
-    """Who reported, masked unless this request was allowed to unmask."""
+    """Who reported, masked; who may know asks for it with a reason (layouts/desk/persons.py)."""
     people = [
         f"{s.get('reporter_name') or ''} {s.get('reporter_phone') or ''}".strip()
         for s in incident.get("source_list", [])
     ]
     known = list(dict.fromkeys(p for p in people if p))
-    if not known:
+    if not known and "**" not in str(incident.get("text")):
         return ""
-    text = html.Span("、".join(known) if view.lang == "zh" else ", ".join(known), className="cy-num")
-    if not any("*" in p for p in known) or not incident.get("may_unmask"):
+    text = html.Span(view.t("desk.comma").join(known), className="cy-num")
+    if not incident.get("may_unmask"):
         return text
     return html.Span(
         [
@@ -456,7 +476,7 @@ def reporter(view: View, incident: Row) -> Component | str:
             pieces.button(
                 [pieces.icon("eye"), view.t("desk.unmask")],
                 kind="ghost small",
-                act={"action": "unmask"},
+                act={"action": "unmask", "needs": ["reason"]},
                 title=view.t("desk.unmask.hint"),
             ),
         ],
@@ -628,128 +648,22 @@ def actions(view: View, incident: Row) -> list[Component]:
         if action == "dispatch" or (action == "acknowledge" and int(incident["level"]) <= 2):
             continue  # the dispatch panel and the ring have their own buttons
         kind = "primary" if action == leading else ("danger" if action in WRONG else "")
-        needs = [
-            p for p in PARTICULARS.get(action, ()) if p not in ("class", "level") or not incident.get("class")
-        ]
         buttons.append(
             pieces.button(
                 [pieces.icon(ICONS[action]), view.word("action", action)],
                 kind=kind,
-                act={"action": action, "needs": needs},
+                act={"action": action, "needs": _needs(incident, action)},
+                **attrs(keys.keyed(action)),
             )
         )
     return buttons
 
 
-def dispatch(view: View, route: Row) -> list[Component]:
-    """Responsible unit with the reason, one click to send; other candidates; workers ranked with reasons."""
-    best = route.get("unit") or ""
-    verb = view.word("action", "dispatch")
-    out: list[Component] = [html.H3(view.t("desk.part.dispatch"), className="detail__h")]
-    if best:
-        out.append(
-            html.Div(
-                [
-                    pieces.icon("unit"),
-                    html.Div(
-                        [
-                            html.Div(str(route.get("unit_name") or best), className="cy-item__title"),
-                            html.Div(view.named(dict(route), "reason"), className="cy-item__sub route__why"),
-                        ],
-                        className="cy-item__main",
-                    ),
-                    pieces.button(
-                        [pieces.icon("send"), verb], kind="primary", act={"action": "dispatch", "unit": best}
-                    ),
-                ],
-                className="route",
-            )
-        )
-    else:
-        out.append(html.Div(view.t("desk.no_route"), className="lamp lamp--warn"))
-    workers = route.get("workers") or []
-    if workers:
-        out.append(html.Div(view.t("desk.workers"), className="cy-label"))
-        out.append(html.Div([_worker(view, best, w) for w in workers[:6]], className="cy-list"))
-    elif best:
-        out.append(html.Div(view.t("desk.no_worker"), className="cy-faint"))
-    likely = [c for c in route.get("candidates") or [] if c.get("unit") != best]
-    named = {c.get("unit") for c in likely} | {best}
-    others = [
-        *likely,
-        *(
-            {"unit": u["code"], "unit_name": u["name"], "reason": u.get("kind")}
-            for u in route.get("units") or []
-            if u["code"] not in named
-        ),
-    ]
-    if others:
-        out.append(
-            html.Details(
-                [
-                    html.Summary(view.t("desk.other_units", n=len(others))),
-                    html.Div([_candidate(view, c) for c in others], className="cy-list"),
-                ],
-                className="others",
-            )
-        )
-    return out
-
-
-def _worker(view: View, unit_code: str, w: Row) -> Component:
-    distance = w.get("distance_m")
-    age = w.get("position_age_s")
-    bits = [
-        view.t("desk.metres", n=round(float(distance)))
-        if distance is not None and float(distance) < 1000
-        else (
-            view.t("desk.kilometres", n=f"{float(distance) / 1000:.1f}")
-            if distance is not None
-            else view.t("desk.no_position")
-        ),
-        view.t("desk.tasks", n=w.get("open_tasks", 0)),
-        view.t("desk.located", span=view.span(float(age))) if age is not None else "",
-    ]
-    reasons = " · ".join(view.word("desk.worker", x) for x in w.get("reasons") or [])
-    return html.Div(
-        [
-            pieces.icon("worker"),
-            html.Div(
-                [
-                    html.Div(str(w.get("name") or w["login"]), className="cy-item__title"),
-                    html.Div(" · ".join(x for x in bits if x), className="cy-item__sub cy-num"),
-                    html.Div(reasons, className="cy-item__sub route__why") if reasons else None,
-                ],
-                className="cy-item__main",
-            ),
-            pieces.button(
-                view.word("action", "dispatch"),
-                kind="small",
-                act={"action": "dispatch", "unit": w.get("unit") or unit_code, "worker": w["login"]},
-            ),
-        ],
-        className="cy-item worker" + ("" if w.get("on_duty", True) else " is-off"),
-    )
-
-
-def _candidate(view: View, c: Row) -> Component:
-    return html.Div(
-        [
-            html.Div(
-                [
-                    html.Div(str(c.get("unit_name") or c.get("unit")), className="cy-item__title"),
-                    html.Div(str(c.get("reason") or ""), className="cy-item__sub"),
-                ],
-                className="cy-item__main",
-            ),
-            pieces.button(
-                view.word("action", "dispatch"),
-                kind="small",
-                act={"action": "dispatch", "unit": c.get("unit")},
-            ),
-        ],
-        className="cy-item",
-    )
+def _needs(incident: Row, action: str) -> list[str]:
+    """What the form asks for: class and level when the incident has no class yet, the standard where it may have one."""
+    known = bool(incident.get("class"))
+    unasked = {"class": known, "level": known, "standard": known and not incident.get("standards")}
+    return [name for name in PARTICULARS.get(action, ()) if not unasked.get(name)]
 
 
 def chart(view: View, series: Row) -> list[Component]:

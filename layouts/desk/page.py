@@ -11,6 +11,7 @@ from dash.development.base_component import Component
 
 from incidents.appeals import AGAINST
 from layouts import ids
+from layouts.desk import assisting, batch, keys, standards
 from layouts.desk.intake import intake
 from layouts.shell import frame, pieces
 from layouts.shell.pieces import attrs
@@ -28,6 +29,7 @@ def desk(view: View) -> Component:
             html.Section(id=ids.DESK_TILES, className="tiles", **attrs({"aria-label": view.t("desk.tiles")})),
             html.Div([_list(view), _splitter(view), _map(), _drawer(view), intake(view)], className="work"),
             _records(view),
+            keys.dialog(view),
             *stores,
         ],
         className="desk",
@@ -41,6 +43,9 @@ _STORES: Final = (
     ids.DESK_PRESS,
     ids.DESK_FOLLOW,
     ids.DESK_SEARCH_ASK,
+    ids.DESK_UNMASK,
+    ids.DESK_BATCH,
+    ids.DESK_COMPARE,
     ids.RECORDS_ASK,
     ids.DEVICE_ASK,
     ids.INTAKE_TYPED,
@@ -138,7 +143,16 @@ def _list(view: View) -> Component:
             tools,
             filters,
             html.Div(_grid(view), className="list__grid"),
-            html.Div(className="list__foot cy-faint", **attrs({"data-foot": ""})),
+            batch.bar(view),
+            html.Div(
+                [
+                    html.Span(className="cy-grow", **attrs({"data-foot": ""})),
+                    pieces.button(
+                        [html.Kbd("?"), view.t("desk.keys")], kind="ghost small", **attrs({"data-keys": ""})
+                    ),
+                ],
+                className="list__foot cy-faint",
+            ),
         ],
         className="cy-panel list",
         **attrs({"aria-label": view.t("word.incidents")}),
@@ -152,6 +166,17 @@ def _grid(view: View) -> Component:
         return {"field": field, "colId": field, "headerName": head, "cellRenderer": renderer, **more}
 
     columns = [
+        column(
+            "mark",
+            "",
+            "CyMark",
+            headerTooltip=view.t("desk.batch.mark"),
+            width=34,
+            maxWidth=34,
+            resizable=False,
+            sortable=False,
+            cellClass="is-centre",
+        ),
         column(
             "level",
             "",
@@ -240,8 +265,10 @@ def _drawer(view: View) -> Component:
             html.Header(id=ids.DESK_HEAD, className="detail__head"),
             html.Div(
                 [
+                    html.Div(id=ids.DESK_PERSONS, className="detail__part"),
                     html.Div(id=ids.DESK_FACTS, className="detail__part"),
                     html.Div(id=ids.DESK_DISPATCH, className="detail__part"),
+                    assisting.beside_dispatch(view),
                     html.Div(id=ids.DESK_PHOTOS, className="detail__part"),
                     html.Div(id=ids.DESK_CHART, className="detail__part"),
                     html.Div(id=ids.DESK_SOURCES, className="detail__part"),
@@ -291,6 +318,7 @@ def _act_form(view: View) -> Component:
                 pieces.field(
                     view.t("word.class"),
                     dcc.Dropdown(
+                        labels=pieces.dropdown_words(view),
                         id=ids.DESK_ACT_CLASS,
                         options=[],
                         placeholder=view.t("desk.choose_class"),
@@ -300,6 +328,8 @@ def _act_form(view: View) -> Component:
                 **attrs({"data-for": "class"}),
             ),
             html.Div(pieces.field(view.t("word.level"), level), **attrs({"data-for": "level"})),
+            html.Div(standards.chooser(view), **attrs({"data-for": "standard"})),
+            html.Div(assisting.chooser(view), **attrs({"data-for": "units"})),
             *_particulars(view),
             html.Div(
                 pieces.field(

@@ -34,7 +34,7 @@ TERMINALS: Final = (
         "incident.search",
         "theme-desk",
         "desk/desk.mjs",
-        ("desk/desk.css",),
+        ("desk/desk.css", "desk/routing.css"),
         ("desk/cells.js",),
     ),
     Terminal("leader", "/leader", "incident.escalate", "theme-desk", "desk/leader.mjs", ("desk/leader.css",)),
@@ -46,6 +46,26 @@ TERMINALS: Final = (
         "theme-desk",
         "desk/evaluation.mjs",
         ("desk/evaluation.css",),
+    ),
+    Terminal(
+        "formulas",
+        "/formulas",
+        "formula.see",
+        "theme-desk",
+        "desk/formulas.mjs",
+        ("desk/evaluation.css",),
+    ),
+    Terminal(
+        "catalogue",
+        "/catalogue",
+        "catalogue.see",
+        "theme-desk",
+        "desk/catalogue.mjs",
+        ("desk/ops.css", "desk/catalogue.css"),
+        ("desk/cells.js",),
+    ),
+    Terminal(
+        "routing", "/backtest", "routing.see", "theme-desk", "desk/backtest.mjs", ("desk/backtest.css",)
     ),
     Terminal("wall", "/wall", "live.see", "theme-wall", "wall/wall.mjs", ("wall/wall.css",)),
     Terminal(

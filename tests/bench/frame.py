@@ -39,6 +39,7 @@ BENCHES: tuple[str, ...] = (
     "merging",
     "routing",
     "text",
+    "evaluation",
     "incidents",
     "addresses",
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -11,7 +12,16 @@ import pytest
 
 from data.database import Database
 from incidents import commands as c
-from incidents.catalogue_commands import DecideLimit, ImportCatalogue, PublishCatalogue
+from incidents.catalogue_commands import (
+    Catalogues,
+    DecideLimit,
+    FilingStandards,
+    ImportCatalogue,
+    PublishCatalogue,
+    ReviseCatalogue,
+    SaveStandard,
+    Standards,
+)
 from incidents.model import Rejected
 from tests.conftest import STORES
 from tests.contracts.test_orders import NOW
@@ -101,8 +111,18 @@ def test_who_files_chooses_the_standard_where_limits_differ(db: Database) -> Non
     assert [s["condition"] for s in refused.value.facts["standards"]] == ["主干道堆放", "背街小巷堆放"]
     with pytest.raises(Rejected, match="standard='other'"):
         do(db, c.AcceptIncident(id, standard="other"), CALL)
+    listed = service(db, NOW).ask(FilingStandards("event-01-01"), CALL)["rows"]
+    assert [(s["code"], s["units"], s["limit_min"], s["clock_kind"], s["assumed"]) for s in listed] == [
+        ("event-01-01-1", ("环卫所", "街道办"), 120, "urgent_hour", False),
+        ("event-01-01-2", ("街道办",), 240, "work_hour", True),
+    ]
+    assert all(s["needs_photo"] and s["closing"] == "垃圾清除" for s in listed)
+    assert service(db, NOW).ask(c.IncidentDetail(id), CALL)["standards"] == 2
     do(db, c.AcceptIncident(id, standard="event-01-01-1"), CALL)
     do(db, c.DispatchIncident(id, "U1"), DESK)
+    shown = service(db, NOW).ask(c.IncidentDetail(id), CALL)
+    assert shown["standards"] == 0  # chosen: nothing to choose from any more
+    assert (shown["policy"]["condition"], shown["policy"]["closing"]) == ("主干道堆放", "垃圾清除")
     [(policy, due)] = db.query("SELECT policy, handle_due_at FROM incidents WHERE id = %s", (id,))
     assert (policy["standard"], policy["limit_min"], policy["clock_kind"]) == (
         "event-01-01-1",
@@ -110,6 +130,83 @@ def test_who_files_chooses_the_standard_where_limits_differ(db: Database) -> Non
         "urgent_hour",
     )
     assert (due - NOW).total_seconds() == 7200
+
+
+def ask(db: Database, query: object, who: Any = ADMIN) -> dict[str, Any]:
+    return service(db, NOW).ask(query, who)
+
+
+def test_a_published_catalogue_is_revised_as_a_new_one(db: Database) -> None:
+    """The published one never changes; the draft is read, searched, changed with a reason, and published in its turn."""
+    first = do(db, ImportCatalogue(sheet(*ROWS[:3]), "一.csv", "一版", confirm=True))["catalogue"]
+    changed = SaveStandard(
+        first,
+        "event-01-02-1",
+        "路面坑洞、拱起",
+        ("市政处",),
+        3,
+        "work_day",
+        "修补前后照片",
+        "修复",
+        "坑洞优先",
+    )
+    with pytest.raises(Rejected, match="is not one that is published"):
+        do(db, ReviseCatalogue(first, "二版"))
+    do(db, PublishCatalogue(first))
+    with pytest.raises(Rejected, match="no standard of an unpublished catalogue"):
+        do(db, changed)
+    second = do(db, ReviseCatalogue(first, "二版"))["catalogue"]
+    draft = replace(changed, catalogue=second)
+    for field, wrong in (
+        ("condition", replace(draft, condition=" ")), ("units", replace(draft, units=[])),
+        ("amount", replace(draft, amount=float("nan"))), ("kind", replace(draft, kind="month")),
+        ("reason", replace(draft, reason="")), ("code", replace(draft, code="event-99-99-1")),
+    ):  # fmt: skip
+        with pytest.raises(Rejected) as refused:
+            do(db, wrong)
+        assert refused.value.field == field
+    do(db, draft)
+    with pytest.raises(Rejected) as forbidden:
+        do(db, draft, CALL)
+    assert forbidden.value.code == "forbidden"
+
+    sheets = ask(db, Catalogues(), CALL)["rows"]
+    assert [(s["id"], s["name"], s["based_on"], s["standards"], s["waiting"]) for s in sheets] == [
+        (second, "二版", first, 3, 0), (first, "一版", None, 3, 0)
+    ]  # fmt: skip
+    assert sheets[0]["published_at"] is None and sheets[1]["published_by"] == ADMIN.login
+    found = ask(db, Standards(second, "坑洞"), CALL)
+    (row,) = found["rows"]
+    assert (row["units"], row["amount"], row["clock_kind"], row["assumed"]) == (
+        ["市政处"],
+        3,
+        "work_day",
+        False,
+    )
+    assert (row["evidence"], row["decided_by"], row["decided_why"]) == (
+        "修补前后照片",
+        ADMIN.login,
+        "坑洞优先",
+    )
+    assert ask(db, Standards(second, only="decided"))["total"] == 1
+    assert ask(db, Standards(first, only="decided"))["total"] == 0
+    assert ask(db, Standards(first, only="assumed"))["total"] == 2
+    assert ask(db, Standards(first, "100%"))["total"] == 0, "a text, not a pattern"
+    with pytest.raises(Rejected, match="only='all'"):
+        ask(db, Standards(first, only="all"))
+
+    do(db, PublishCatalogue(second))
+    classes = db.query(
+        "SELECT version, limit_min FROM event_classes WHERE code = 'event-01-02' ORDER BY version"
+    )
+    assert classes == [(1, 5 * 1440), (2, 3 * 1440)]
+
+
+def test_what_a_standard_asks_as_evidence_is_read_from_the_sheet(db: Database) -> None:
+    rows = [HEADER + ",取证要求", ROWS[0] + ",清理前后照片", ROWS[1] + ","]
+    content = base64.b64encode("\n".join(rows).encode()).decode()
+    number = do(db, ImportCatalogue(content, "案卷.csv", "某市", confirm=True))["catalogue"]
+    assert [s["evidence"] for s in ask(db, Standards(number))["rows"]] == ["清理前后照片", ""]
 
 
 def test_incidents_keep_the_version_they_were_filed_under(db: Database) -> None:

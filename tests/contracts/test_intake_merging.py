@@ -3,6 +3,7 @@ record where it was; over every store."""
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import threading
 from collections.abc import Callable
@@ -52,6 +53,10 @@ class Door:
 
     def do(self, command: object, who: Actor = CALL) -> dict[str, Any]:
         return self._door.handle(command, who, "test")
+
+    def ask(self, query: object, who: Actor = CALL) -> dict[str, Any]:
+        found: dict[str, Any] = self._door.ask(query, who)
+        return found
 
     def refused(self, command: object, who: Actor = CALL) -> Rejected:
         with pytest.raises(Rejected) as found:
@@ -207,3 +212,111 @@ def test_two_reports_at_the_same_moment_see_one_another(db: Database) -> None:
             one.join()
         assert len({answer["id"] for answer in found}) == 1
         assert sorted(answer["joined"] for answer in found) == [False, True]
+
+
+def photo(db: Database, name: str) -> str:
+    """A stored photo; its name."""
+    digest = hashlib.sha256(name.encode()).hexdigest()
+    db.query(
+        "INSERT INTO photos (sha256, mime, width, height, bytes, stored_at, stored_by)"
+        " VALUES (%s, 'image/jpeg', 10, 10, %s, %s, 'x')",
+        (digest, name.encode(), NOW),
+    )
+    return digest
+
+
+def with_photos(door: Door, north_m: float, *photos: str, level: int | None = None) -> int:
+    """A report with stored photos; its incident."""
+    report = c.ReportIncident(
+        text="路口积水", class_code="0101", lon=LON, lat=LAT + north_m * METRE, photos=list(photos), level=level,
+        reporter_phone=f"137{next(NUMBERS):08}", key=f"p{next(NUMBERS)}",
+    )  # fmt: skip
+    return int(door.do(report)["id"])
+
+
+def photos_of(db: Database) -> dict[int, set[str]]:
+    found: dict[int, set[str]] = {}
+    for id, sha in db.query("SELECT incident_id, sha256 FROM incident_photos"):
+        found.setdefault(id, set()).add(sha)
+    return found
+
+
+def test_photos_and_the_level_go_with_the_sources_that_brought_them(db: Database) -> None:
+    door = Door(db)
+    first, second, both = photo(db, "first"), photo(db, "second"), photo(db, "both")
+    one = with_photos(door, 0, first, both)
+    assert with_photos(door, 5, second, both, level=1) == one
+    assert photos_of(db) == {one: {first, second, both}}
+    assert [(row[2], row[3]) for row in door.incidents()] == [(2, 1)], "the worse level has raised it"
+    taken = door.rows()[1][0]
+    two = door.do(h.SeparateSources(one, "另一处", [taken]))["id"]
+    assert photos_of(db) == {one: {first, both}, two: {second, both}}, "what both showed, both keep"
+    assert [(row[0], row[3]) for row in door.incidents()] == [(one, 3), (two, 1)]
+    door.do(h.MergeIncidents(two, one, "还是同一处"))
+    assert photos_of(db) == {one: {first, second, both}}
+    door.do(h.SeparateSources(one, "又分开", [], two))
+    assert photos_of(db) == {one: {first, both}, two: {second, both}}
+    assert [(row[0], row[3]) for row in door.incidents()] == [(one, 3), (two, 1)]
+
+
+def test_a_level_that_a_person_has_set_stays_when_sources_leave(db: Database) -> None:
+    door = Door(db)
+    one = with_photos(door, 0)
+    with_photos(door, 5, level=2)
+    door.do(c.AcceptIncident(one, level=1))
+    door.do(h.SeparateSources(one, "另一处", [door.rows()[1][0]]))
+    assert [row[3] for row in door.incidents()] == [1, 2]
+
+
+def test_who_reports_one_occurrence_twice_sees_it_once(db: Database) -> None:
+    door = Door(db)
+    door.report(phone="13800000000")
+    door.report(5, phone="13800000000")
+    mine = door.ask(c.MyReports())
+    assert (mine["total"], [row["sources"] for row in mine["rows"]]) == (1, [2])
+
+
+def test_a_report_after_the_result_is_shown_to_who_checks(db: Database) -> None:
+    door = Door(db)
+    id = door.report()["id"]
+    office = actor("unit_handler", CITY, "U1", "office", 5)
+    door.do(c.AcceptIncident(id))
+    door.do(c.DispatchIncident(id, "U1"), DESK)
+    for step in (c.TakeIncident(id), c.ArriveIncident(id)):
+        door.do(step, office)
+    door.report(5)
+    assert door.ask(c.IncidentDetail(id)).get("said_again_at") is None, "it is being worked on"
+    door.do(c.FinishIncident(id, "已抽排"), office)
+    door.now += timedelta(hours=2)
+    assert door.report(5)["id"] == id
+    seen = door.ask(c.IncidentDetail(id))
+    assert seen["said_again_at"] == int(door.now.timestamp() * 1000) and seen["stage"] == "returned_result"
+    door.do(c.CheckIncident(id, False, "仍有积水"))
+    assert door.ask(c.IncidentDetail(id)).get("said_again_at") is None, "it is told by the rework now"
+
+
+def test_a_source_that_cannot_be_triaged_holds_up_none(db: Database) -> None:
+    """It is kept with the reason, not tried again, and told as an incident of its own."""
+    door, intaker, units = Door(db), Intaker(db), units_of_work(db)
+    messages = [
+        message(NOW, name, text=name, point={"lon": LON, "lat": LAT + 300 * n * METRE}, **{"class": "0101"})
+        for n, name in enumerate(("好的一", "坏的", "好的二"))
+    ]
+    assert intaker.take(messages) == ["stored"] * 3
+    db.query(
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+        " IF NEW.title = '坏的' THEN RAISE EXCEPTION 'cannot be filed'; END IF; RETURN NEW; END $$"
+    )
+    db.query("CREATE TRIGGER refusing BEFORE INSERT ON incidents FOR EACH ROW EXECUTE FUNCTION refuse()")
+    with units() as uow:
+        assert len(triage(uow, NOW, PATTERN, ZONE, city_path=CITY)) == 2
+    assert db.query("SELECT aside, incident_id FROM intake WHERE text = '坏的'") == [("failed", None)]
+    [(why,)] = db.query("SELECT aside_why FROM intake WHERE text = '坏的'")
+    assert "cannot be filed" in why
+    with units() as uow:
+        assert len(triage(uow, NOW, PATTERN, ZONE, city_path=CITY)) == 1, "what is told of it"
+        assert triage(uow, NOW, PATTERN, ZONE, city_path=CITY) == []
+    titles = dict(db.query("SELECT title, text FROM incidents"))
+    assert set(titles) == {"好的一", "好的二", "有来源无法分拣"}
+    assert "cannot be filed" in titles["有来源无法分拣"]
+    assert len(door.incidents()) == 3

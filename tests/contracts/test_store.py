@@ -1044,22 +1044,28 @@ actors = st.builds(
 
 
 @settings(max_examples=80)
-@given(who=actors, found=st.lists(st.tuples(spots, units, logins), min_size=1, max_size=12))
+@given(who=actors, found=st.lists(st.tuples(spots, units, logins, units), min_size=1, max_size=12))
 def test_lists_hold_what_may_allows(
-    shared_db: Database, who: Actor, found: list[tuple[str, str, str]]
+    shared_db: Database, who: Actor, found: list[tuple[str, str, str, str]]
 ) -> None:
     """`data/scope.py` says in SQL what `may` says one by one."""
+
+    def thing(area: str, unit: str, worker: str, helping: str) -> Thing:
+        return Thing(area, unit, worker, (helping,) if helping else ())
+
     sql, params = incident_scope(who)
     shown = shared_db.query(
-        "SELECT n FROM unnest(%s::text[], %s::text[], %s::text[]) WITH ORDINALITY AS i(area_path, unit, worker, n)"
+        "SELECT n FROM (SELECT n, area_path, unit, worker, array_remove(ARRAY[helping], '') AS assisting"
+        " FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[])"
+        " WITH ORDINALITY AS i(area_path, unit, worker, helping, n)) i"
         f" WHERE {sql} ORDER BY n",
-        [[f[0] for f in found], [f[1] for f in found], [f[2] for f in found], *params],
+        [*([f[k] for f in found] for k in range(4)), *params],
     )
     seeing = dataclasses.replace(
         who, role=who.role if may(who, "incident.see", Thing(CITY, "", "")) else who.role
     )
     if who.role != "administrator":  # has no right to incidents at all: refused at the door, before any list
-        expected = [n for n, f in enumerate(found, 1) if may(seeing, "incident.see", Thing(*f))]
+        expected = [n for n, f in enumerate(found, 1) if may(seeing, "incident.see", thing(*f))]
         assert [n for (n,) in shown] == expected
     sql, params = area_scope(who)
     shown = shared_db.query(

@@ -28,9 +28,43 @@ def test_every_number_opens_its_incidents(running: Running, chrome: Browser) -> 
         line.locator(".behind").last.click()
         cases = page.locator("#evaluation-cases")
         expect(cases).to_contain_text(filed["number"])
-        for group in ("单位", "小类", "来源", "区域"):
+        for group in ("单位", "岗位", "小类", "来源", "区域"):
             page.locator("#evaluation-by").get_by_text(group, exact=True).click()
             expect(page.locator("#evaluation-groups thead")).to_contain_text(group)
         page.locator("#evaluation-total tr", has_text="有效上报率").locator(".behind").last.click()
         expect(cases).to_contain_text(filed["number"])
         page.screenshot(path=running.artifacts / "evaluation.png")
+        page.locator("[data-look=burden]").click()
+        expect(cases).to_contain_text("不按人")
+        page.locator("[data-look=doubts]").click()
+        expect(cases.locator("details")).to_have_count(5)
+        page.screenshot(path=running.artifacts / "evaluation_doubts.png")
+        for kind in ("xlsx", "pdf"):
+            with page.expect_download() as arrived:
+                page.locator(f"[data-report={kind}]").click()
+            name = arrived.value.suggested_filename
+            assert name.endswith(f"考评月报.{kind}"), name
+            arrived.value.save_as(running.artifacts / f"month_report.{kind}")
+
+
+def test_a_formula_is_revised_and_begins_on_its_day(running: Running, chrome: Browser) -> None:
+    with at_terminal(chrome, running.url, "evaluator", DESK_SIZE) as terminal:
+        running.log_in(terminal, "evaluator", "formulas")
+        page = terminal.page
+        listed = page.locator("#formulas-body")
+        row = listed.locator("tr", has_text="延期率").first
+        expect(row).to_contain_text("在用")
+        row.get_by_role("button", name="修订").click()
+        expect(page.locator("#formula-id")).to_have_value("extension_rate")
+        page.locator("#formula-reason").fill("挂账不计延期")
+        page.locator("#formula-exclude").click()
+        page.get_by_text("挂账", exact=True).last.click()
+        page.keyboard.press("Escape")
+        page.locator("[data-save=formula]").click()
+        expect(page.locator("#_toasts, .cy-toast").first).to_contain_text("第 2 版")
+        expect(listed).to_contain_text("挂账不计延期")
+        expect(listed.locator("tr", has_text="挂账不计延期")).to_contain_text("待生效")
+        expect(page.locator("#score-weights .ag-row").first).to_be_attached()
+        page.screenshot(path=running.artifacts / "formulas.png")
+        page.locator("#score-reason").scroll_into_view_if_needed()
+        page.screenshot(path=running.artifacts / "formulas_score.png")

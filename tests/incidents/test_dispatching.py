@@ -388,3 +388,20 @@ def test_learning_on_keeps_what_is_published(router: Router) -> None:
         take(own, Outcome(asked, "NEW"))
     assert own.decide(asked).unit == "NEW"
     assert (own.weights, own.judge, own.threshold) == before
+
+
+def test_a_judge_says_the_same_of_one_and_of_many() -> None:
+    """Numbers that lie on a cut, that are all alike or that are few are no exception."""
+    rng = np.random.default_rng(8)
+    numbers = np.column_stack([rng.integers(0, 4, 900), np.ones(900), rng.normal(size=900)]).astype(float)
+    agreed = rng.random(900) < np.where((numbers[:, 0] > 1) & (numbers[:, 2] > 0), 0.9, 0.2)
+    judge, odds = fit_judge(numbers, agreed, 0.0)
+    assert judge.odds_of(numbers) == pytest.approx(odds)
+    assert [judge.odds(row) for row in numbers[:50].tolist()] == pytest.approx(odds[:50].tolist())
+    # What only both numbers together tell.
+    assert judge.probability([3.0, 1.0, 1.0]) > 0.75
+    assert max(judge.probability([0.0, 1.0, 1.0]), judge.probability([3.0, 1.0, -1.0])) < 0.35
+    same, _ = fit_judge(numbers, agreed, 0.0)
+    assert same == judge
+    alone, _ = fit_judge(numbers[:3], agreed[:3], 0.0)
+    assert 0 < alone.probability([1.0, 1.0, 0.0]) < 1

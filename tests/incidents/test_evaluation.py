@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from incidents.evaluation import BY, BadPeriod, Placed, before, period_of, ranked, rates_by, year_before
-from incidents.formulas import SHIPPED, Case, Period, in_force
+from incidents.formulas import SCORE, SHIPPED, Case, Period, in_force
 
 ZONE = "Asia/Shanghai"
 BEGIN = datetime(2026, 11, 1, tzinfo=UTC)
@@ -97,6 +97,6 @@ def test_ranks_are_by_points_and_what_has_no_data_is_behind() -> None:
     groups = rates_by("unit", "c/", found, FORMULAS, NOVEMBER)
     waits = Placed(Case(3, BEGIN, filed_due_at=BEGIN), "c/", "new", "", "desk")
     groups |= rates_by("unit", "c/", [waits], FORMULAS, NOVEMBER)
-    order = ranked(groups, FORMULAS)
+    order = ranked(groups, FORMULAS, SCORE)
     assert [name for name, _ in order] == ["good", "bad", "new"]
     assert order[0][1] == pytest.approx(100) and order[1][1] == pytest.approx(80) and order[2][1] is None

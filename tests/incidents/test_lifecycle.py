@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from incidents.appeals import AGAINST, Appeal
+from incidents.assisting import Assist, waiting
 from incidents.concessions import Request
 from incidents.lifecycle import (
     TRANSITIONS,
@@ -71,6 +72,11 @@ EXPECTED: dict[str, dict[str, str]] = {
         for action in ("ask_extension", "ask_parking", "grant_request", "refuse_request", "unpark", "recount")
     },
     **{action: {"closed": "closed"} for action in ("appeal", "grant_appeal", "refuse_appeal", "call_back")},
+    "ask_assist": {s: s for s in ("dispatched", "taken", "on_site")},
+    **{
+        action: {s: s for s in ("accepted", "dispatched", "taken", "on_site")}
+        for action in ("take_assist", "arrive_assist", "answer_assist", "release_assist")
+    },
     "reopen": {"closed": "accepted"},
     "supervise": {s: s for s in ("dispatched", "taken", "on_site", "handled")},
     "release": {str(s): str(s) for s in Stage},
@@ -97,6 +103,7 @@ def person(id: int = 1, role: str = "operator", login: str = "") -> Actor:
 
 
 DEMAND = demanded(2, "加快", timedelta(hours=1), 8, T0)
+HELP = Assist("U1", "围挡", 2, T0)
 ASKED = Request("extension", 3, T0 + timedelta(minutes=2), "等配件")
 
 
@@ -116,6 +123,10 @@ def prepared(incident: Incident, action: str) -> Incident:
             return replace(incident, supervision=DEMAND)
         case "raise_supervision":
             return replace(incident, supervision=replace(DEMAND, due_at=T0))
+        case "take_assist" | "answer_assist" | "release_assist":
+            return replace(incident, unit="U9", assists=(HELP,))
+        case "arrive_assist":
+            return replace(incident, unit="U9", assists=(replace(HELP, taken_at=T0),))
         case "appeal":
             return replace(incident, overdue=True)
         case "restore":
@@ -149,6 +160,9 @@ GOOD = {
     "supervise": Step("supervise", "desk", reason="加快", supervision=DEMAND),
     "answer_supervision": Step("answer_supervision", "desk", reason="今晚完成"),
     "raise_supervision": Step("raise_supervision", "timer", reason="超时未回复"),
+    "ask_assist": Step("ask_assist", "desk", unit="U7", reason="交通疏导"),
+    "answer_assist": Step("answer_assist", "phone", reason="已疏导"),
+    "release_assist": Step("release_assist", "desk", unit="U1", reason="不再需要"),
     "appeal": Step("appeal", "desk", reason="等审批", against="overdue"),
     "grant_appeal": Step("grant_appeal", "desk", reason="属实"),
     "refuse_appeal": Step("refuse_appeal", "desk", reason="不属实"),
@@ -311,6 +325,13 @@ def check_one_step(
         assert actor.id != old.handled_by, "nobody checks his own work"
     if step.action == "handle" and old.policy and old.policy.needs_photo:
         assert step.evidence, "this class asks for a photo"
+    if step.action == "handle":
+        assert not waiting(old.assists), "the result waits for every unit that assists"
+    if new.stage not in FINAL:
+        assert len(new.assists) >= len(old.assists) or step.action == "restore", "help asked for stays told"
+    else:
+        assert not waiting(new.assists), "nobody waits for an incident that has ended"
+    assert new.unit == "" or new.unit not in waiting(new.assists), "who leads does not assist"
     if step.action == "return":
         assert step.wrong_field in WRONG_FIELDS and new.unit == "" and new.returns == old.returns + 1
     if step.action not in ("accept", "correct"):
@@ -378,6 +399,9 @@ def check_the_clock(old: Incident, new: Incident, step: Step) -> None:
         ("supervise", Stage.TAKEN, {"supervision": None}, "supervision"),
         ("appeal", Stage.CLOSED, {"against": "weather"}, "against"),
         ("appeal", Stage.CLOSED, {"reason": ""}, "reason"),
+        ("ask_assist", Stage.TAKEN, {"unit": ""}, "unit"),
+        ("answer_assist", Stage.TAKEN, {"reason": ""}, "reason"),
+        ("release_assist", Stage.TAKEN, {"reason": ""}, "reason"),
         ("call_back", Stage.CLOSED, {"satisfaction": None}, "satisfaction"),
         ("call_back", Stage.CLOSED, {"satisfaction": 6}, "satisfaction"),
         ("reopen", Stage.CLOSED, {"reason": ""}, "reason"),

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from incidents.near_texts import KnownTexts, groups, in_order
-from incidents.text_features import BLOCKS, Recipe, amounts, occurrences, told_words
+from incidents.text_features import BLOCKS, Recipe, amounts, counting_words, occurrences, told_words
 from incidents.text_model import TextModel
 from incidents.text_model_file import BadModel, from_bytes, to_bytes
 from incidents.text_training import (
@@ -198,6 +198,34 @@ def test_terms_stand_on_the_words_they_are_made_of() -> None:
 def test_stop_words_that_training_never_saw_are_passed_over() -> None:
     told = told_words("我们的K3工厂排放污水", {"工厂", "污水"})
     assert [word.text for word in told] == ["工厂", "排放", "污水"]
+
+
+def test_a_stop_word_that_cleaning_missed_does_not_count() -> None:
+    """了 is 1 of 70 words of the language: 4 of 50,000 are slips of whoever cleaned the texts, 500 are nobody's cleaning."""
+    others = {"工厂": 30_000, "污水": 20_000}
+    assert counting_words({"了": 4, **others}) == frozenset(others)
+    assert counting_words({"了": 500, **others}) == {"了", *others}
+    # Rare in the language too: seldom is all it can be.
+    assert "水葫芦" in counting_words({"水葫芦": 1, **others})
+    assert counting_words({}) == frozenset()
+
+
+def test_stop_words_left_in_by_a_slip_change_no_judgement() -> None:
+    cleaned = [
+        Labelled(f"{place} {words}", label)
+        for label, words in (
+            ("交通", "公交车 晚点 乘客 等 公交车 站台"),
+            ("环境", "工厂 排放 污水 河里 臭气 垃圾"),
+        )
+        for place in PLACES * 40
+    ]
+    # Two slips, both in texts of one class: enough to make a term of it.
+    slips = [Labelled(f"{place} 公交车 了 晚点 在 站台", "交通") for place in PLACES[:2]]
+    model, _ = train([*cleaned, *slips], SOURCE, NOW, np.arange(len(cleaned) + 2) % 5)
+    assert {"了", "在"}.isdisjoint(model.seen) and "公交车" in model.seen
+    said = model.judge("工厂在河里排放了污水", most=None)
+    assert said.ranked == model.judge("工厂河里排放污水").ranked
+    assert {reason.word for reason in said.reasons}.isdisjoint({"了", "在"})
 
 
 # -- its file -------------------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 // Evaluation: presets of the period; a number that is pressed opens the incidents behind it.
 
 import {live} from '../live.mjs';
+import {download} from './export.mjs';
 import {ready, setProps, tell} from './dom.mjs';
 import {startShell} from './shell.mjs';
 
@@ -24,9 +25,14 @@ function choose(span) {
   setProps('evaluation-end', {date: end});
 }
 
+/** The month in which the period shown ends. */
+const month = () => window.dash_component_api.getLayout('evaluation-end').props.date.slice(0, 7);
+
 document.addEventListener('click', ({target}) => {
-  const hit = target.closest('[data-span],[data-behind]');
-  if (hit?.dataset.span) choose(hit.dataset.span);
+  const hit = target.closest('[data-span],[data-behind],[data-report],[data-look]');
+  if (hit?.dataset.report) download(`/api/v1/export/evaluation.${hit.dataset.report}?month=${month()}`, hit);
+  else if (hit?.dataset.look) tell('evaluation-look', {look: hit.dataset.look});
+  else if (hit?.dataset.span) choose(hit.dataset.span);
   else if (hit) tell('evaluation-behind', JSON.parse(hit.dataset.behind));
 });
 choose('this_month');

@@ -14,9 +14,9 @@ CREATE TABLE addresses (
     UNIQUE (kind, name, number, other, area_path),
     CHECK (kind <> 'number' OR number ~ '^[0-9]{1,5}(-[0-9]{1,3})?$')
 );
--- Bumped by every import: who has read the book reads it again.
 CREATE INDEX addresses_name ON addresses (name);
 CREATE INDEX addresses_other ON addresses (other) WHERE other <> '';
+-- Bumped by every import: who has read the book reads it again.
 CREATE TABLE address_book (version bigint NOT NULL);
 INSERT INTO address_book VALUES (1);
 
