@@ -36,6 +36,7 @@ TABLES: Final = (
     "inbox", "outbox", "positions", "photos", "incident_photos", "dead_letters", "held", "indicator_history",
     "rollup_minute", "rollup_hour", "rollup_day", "rollup_dirty", "rollup_state",
     "storage_samples", "device_credentials", "device_limits", "device_access_version", "device_links", "gateway_refusals", "gateway_drops",
+    "working_years", "working_days", "merge_suggestions", "catalogues", "standards",
     "special_periods", "responsibility_tables", "responsibility_rows", "router_models", "routing_advice", "withdrawn_rules",
 )  # fmt: skip
 """In an order that keeps foreign keys; a test holds that no table of the schema is forgotten."""
