@@ -108,6 +108,7 @@ class PgUnitOfWork:
         self.changed = False
         self.stepped: set[int] = set()
         """Incidents whose timelines grew: what evaluation counts of them is written with them."""
+        self._trust: Trust | None = None
 
     def working(self) -> WorkingTime:
         """See UnitOfWork."""
@@ -127,7 +128,9 @@ class PgUnitOfWork:
 
     def trust(self) -> Trust:
         """See UnitOfWork."""
-        return routing_store.trust(self._cursor)
+        if self._trust is None:  # triage asks for every incident it opens
+            self._trust = routing_store.trust(self._cursor)
+        return self._trust
 
     def keep_advice(self, incident: Incident, moment: str, decision: Decision, now: datetime) -> None:
         """See UnitOfWork."""
@@ -141,6 +144,7 @@ class PgUnitOfWork:
         self, blamed: Blamed, incident_id: int, wrong_field: str, why: str, actor: Actor, now: datetime
     ) -> None:
         """See UnitOfWork."""
+        self._trust = None
         routing_store.withdraw_rule(self._cursor, blamed, incident_id, wrong_field, why, actor, now)
 
     def _one(self, where: str, params: Sequence[Any]) -> Incident | None:

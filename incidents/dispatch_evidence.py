@@ -146,7 +146,8 @@ class HistorySeen:
         """The most special context that has seen this unit."""
         for context in reversed(self._chain):
             if self._counts.seen(context, unit, self._day)[1] > 0:
-                return f"{self.evidence}:{context}:{unit}"
+                parts = context if isinstance(context, tuple) else (context,)
+                return f"{self.evidence}:{'/'.join(map(str, parts))}:{unit}"
         return ""
 
 

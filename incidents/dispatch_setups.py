@@ -45,7 +45,7 @@ def by_class_and_place(scene: Scene) -> list[Level]:
             here = _side(side)
             found.append(
                 (
-                    f"{name}类在此地{here[0]}见方内|{name_en} within {here[1]} here",
+                    f"{name}类在此地 {here[0]}见方内|{name_en} within {here[1]} here",
                     ("class", asked.class_code, *where),
                 )
             )
@@ -59,7 +59,7 @@ def by_place(scene: Scene) -> list[Level]:
         where = square(scene.asked.lon, scene.asked.lat, side)
         if where is not None:
             here = _side(side)
-            found.append((f"此地{here[0]}见方内|within {here[1]} here", where))
+            found.append((f"此地 {here[0]}见方内|within {here[1]} here", where))
     return found
 
 

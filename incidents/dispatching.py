@@ -30,6 +30,9 @@ RIGHT, WRONG = "right", "wrong"
 
 ALWAYS: Final = Duty()
 
+FIELD_WORDS: Final = {"class": "类别不符", "place": "位置不符", "owner": "权属不符", "scope": "超出职责"}
+"""`lifecycle.WRONG_FIELDS` in Chinese."""
+
 
 @dataclass(frozen=True, slots=True)
 class Looked:
@@ -206,8 +209,8 @@ class Router:
         if not trust.automatic(rule):
             field = trust.withdrawn[rule]
             return (
-                f"规则 {rule} 曾被退回（{field}），未经重新批准不自动派遣",
-                f"rule {rule} came back ({field}) and is not approved again",
+                f"指向{first.unit_name}的规则曾被退回（{FIELD_WORDS.get(field, field)}），未经重新批准不自动派遣",
+                f"the rule that names {first.unit_name} came back ({field}) and is not approved again",
             )
         on_duty = duty.get(first.unit, ALWAYS)
         if not on_duty.on_duty:

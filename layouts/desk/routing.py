@@ -13,6 +13,9 @@ from layouts.shell.view import View
 
 Row = Mapping[str, Any]
 
+SLIGHT: Final = 0.001
+"""A unit less probable than this is not worth a look unless it is the runner-up."""
+
 WORKERS: Final = 6
 """Workers that are offered; the others are sent by their unit."""
 
@@ -26,7 +29,7 @@ def panel(view: View, route: Row) -> list[Component]:
         _head(view, decision),
         *([] if ranked else [html.Div(view.t("desk.no_route"), className="lamp lamp--warn")]),
         _verdict(view, decision),
-        *[_unit(view, one, place, press=True) for place, one in enumerate(ranked)],
+        *_units(view, ranked, press=True),
         *_sides(view, decision),
     ]
     workers = route.get("workers") or []
@@ -56,7 +59,7 @@ def explained(view: View, answer: Row) -> list[Component]:
         html.Div(_moment(view, newest), className="cy-faint"),
         _verdict(view, decision, told=True),
         *[_withdrawn(view, row) for row in answer.get("withdrawn") or []],
-        *[_unit(view, one, place) for place, one in enumerate(decision["ranked"])],
+        *_units(view, decision["ranked"]),
         *_sides(view, decision),
         *_folded(view.t("routing.earlier", n=len(earlier)), [_earlier(view, row) for row in earlier]),
     ]
@@ -83,8 +86,16 @@ def _verdict(view: View, decision: Row, *, told: bool = False) -> Component:
 
 
 def percent(share: float) -> str:
-    """99.9 % at most: nobody is certain."""
-    return f"{min(share, 0.999) * 100:.1f}%"
+    """99.9 % at most: nobody is certain; nor is anybody ruled out."""
+    return "<0.1%" if share < SLIGHT else f"{min(share, 0.999) * 100:.1f}%"
+
+
+def _units(view: View, ranked: Sequence[Row], *, press: bool = False) -> list[Component]:
+    """The first, the runner-up and whoever else is worth a look; the rest folded."""
+    shown = [n for n, one in enumerate(ranked) if n < 2 or float(one["confidence"]) >= SLIGHT]
+    made = [_unit(view, one, place, press=press) for place, one in enumerate(ranked)]
+    rest = made[len(shown) :]
+    return [*made[: len(shown)], *_folded(view.t("routing.slight", n=len(rest)), rest)]
 
 
 def _unit(view: View, one: Row, place: int, *, press: bool = False) -> Component:
@@ -105,7 +116,8 @@ def _unit(view: View, one: Row, place: int, *, press: bool = False) -> Component
                 className="cy-row routing__name",
             ),
             html.Div(
-                html.Div(className="routing__bar", style={"width": percent(share)}), className="routing__rail"
+                html.Div(className="routing__bar", style={"width": f"{share * 100:.1f}%"}),
+                className="routing__rail",
             ),
             html.Div(" · ".join(x for x in facts if x), className="cy-faint"),
             html.Ul([_reason(view, reason) for reason in one.get("reasons") or []], className="route__why"),

@@ -20,7 +20,7 @@ from incidents.boosted_judge import fit_judge
 from incidents.dispatch_learning import Policy, learn, take
 from incidents.dispatch_model import Asked, Duty, Outcome, TextClass, Trust, approved, returned
 from incidents.dispatch_setups import own_text, square, with_table, without_table
-from incidents.dispatching import Router
+from incidents.dispatching import FIELD_WORDS, Router
 from incidents.final_units import FinalUnits
 from incidents.published_threshold import NEVER, published, thresholds, wilson_lower
 from incidents.responsibility import Area, Period, Row, Rules, Unit
@@ -185,7 +185,7 @@ def test_a_rule_that_came_back_waits_for_approval(router: Router, asked: Asked, 
     trust = returned(Trust(), before.rule, wrong)
     after = router.decide(asked, trust=trust)
     assert not after.automatic
-    assert wrong in after.why
+    assert wrong in after.why_en and FIELD_WORDS[wrong] in after.why
     assert after.ranked == before.ranked
     assert router.decide(asked, trust=approved(trust, [before.rule])) == before
 
