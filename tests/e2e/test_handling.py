@@ -77,7 +77,7 @@ def at_desk(running: Running, seat: Seat, name: str, login: str, home: str) -> O
     if home != "desk":
         with terminal.leaving():
             terminal.page.goto(f"{running.url}/desk")
-            expect(terminal.page.locator("#desk-grid .ag-root")).to_be_visible()
+            expect(terminal.page.locator("html[data-ready='desk']")).to_be_attached()
         terminal.stay()
     return Office(terminal)
 
