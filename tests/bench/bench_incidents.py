@@ -26,6 +26,7 @@ from data.administration import Administration
 from data.audit import Audit
 from data.city_facts import CellFinder, load_facts
 from data.database import Busy, Database, StoreUnavailable
+from data.incident_facts import FIRST_STEP, recount
 from data.incident_totals import total_items
 from data.indicators import incident_values
 from data.questions.answers import StoreQuestions
@@ -125,6 +126,7 @@ def measure(bench: Bench, dsn: str, made: Made) -> Figures:
         figures |= timers(bench, database, store, path, now)
         figures |= steps(bench, door, store, dispatcher, rng, 10 if bench.quick else 60)
         figures |= peer_steps(bench, dsn, store, rng, 5 if bench.quick else 20)
+        figures |= facts(bench, database, store, now)
         figures |= ranking(bench, dsn, path, _actor(store, "evaluator"), now, 1 if bench.quick else 5)
         figures["disk_gb"] = round(store.one("SELECT pg_database_size(current_database())") / 2**30, 2)
         figures["load_average"] = round(os.getloadavg()[0], 1)
@@ -289,6 +291,20 @@ def search_unit(
             )
     figures = {**found.figures("search_unit"), "search_unit_by_hand_ms": round(percentile(hand.taken, 0.5), 1),
                "search_unit_wrong": wrong}  # fmt: skip
+    bench.say(str(figures))
+    return figures
+
+
+def facts(bench: Bench, database: Database, store: Store, now: datetime) -> Figures:
+    """What evaluation keeps of every incident, filled from the timelines as it is for a store older than that table."""
+    store.rows("UPDATE incident_facts_check SET first_to = (SELECT max(id) FROM incidents)")
+    begun = time.perf_counter()
+    filled = 0
+    while done := recount(database, now):
+        filled += done
+        if done < FIRST_STEP:
+            break
+    figures = {"facts_filled": filled, "facts_per_s": round(filled / (time.perf_counter() - begun))}
     bench.say(str(figures))
     return figures
 

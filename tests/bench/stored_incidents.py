@@ -195,6 +195,10 @@ def _cell(value: Any) -> str:
         return "t" if value else "f"
     if isinstance(value, psycopg2.extras.Json):
         value = orjson.dumps(value.adapted).decode()
+    elif isinstance(value, list | tuple):
+        value = (
+            "{" + ",".join('"' + str(v).replace("\\", "\\\\").replace('"', '\\"') + '"' for v in value) + "}"
+        )
     elif isinstance(value, datetime):
         return value.isoformat()
     return str(value).replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
