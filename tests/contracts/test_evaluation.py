@@ -19,7 +19,19 @@ from incidents.evaluation import BY, Count, Placed
 from incidents.evaluation import rates_by as pure_rates
 from incidents.formulas import ANCHORS, FACTS, SHIPPED, Case, Formula, Period
 from tests.conftest import STORES
-from tests.contracts.test_handling import CALL, DESK, HOUR, JUDGE, LEADER, MORNING, OFFICE, WORKER, City1, at
+from tests.contracts.test_handling import (
+    ADMIN,
+    CALL,
+    DESK,
+    HOUR,
+    JUDGE,
+    LEADER,
+    MORNING,
+    OFFICE,
+    WORKER,
+    City1,
+    at,
+)
 from tests.small_city import CELL, CITY, DISTRICT, TOWN
 
 pytestmark = pytest.mark.timeout(120, func_only=True)
@@ -228,3 +240,13 @@ def _any_facts(rng: random.Random, days: list[datetime], number: int) -> dict[st
         **{name: rng.choice(["", "operator", "dispatcher"]) for name in POSTS},
     }  # fmt: skip
     return row
+
+
+def test_days_that_are_published_anew_are_no_disagreement(db: Database) -> None:
+    """A deadline by other days is unknown until it is computed by these, for the incident and for what is counted of it."""
+    city = City1(db)
+    db.query("UPDATE incidents SET clock = jsonb_set(clock, '{kind}', '\"work_day\"')")
+    both = "SELECT i.handle_due_at, f.handle_due_at FROM incidents i JOIN incident_facts f ON f.incident_id = i.id"
+    assert None not in db.query(both)[0]
+    city.do(ADMIN, h.SaveWorkingYear(2026, ["2026-01-01"], [], "国务院办公厅通知"))
+    assert db.query(both) == [(None, None)]

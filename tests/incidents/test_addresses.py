@@ -167,3 +167,18 @@ def test_a_number_between_two_lies_between_them() -> None:
     assert found is not None
     ends = [distance_m(found.lon, found.lat, 113.9 + n * STEP, 21.9) for n in (1, 9)]
     assert sum(ends) == pytest.approx(distance_m(113.9 + STEP, 21.9, 113.9 + 9 * STEP, 21.9), rel=1e-6)
+
+
+def test_a_long_text_is_read_in_bounded_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name misspelt again and again must not be looked for anew in what is left each time."""
+    looked: list[str] = []
+    real = BOOK.names.like
+
+    def like(word: str) -> list[str]:
+        looked.append(word)
+        return real(word)
+
+    monkeypatch.setattr(BOOK.names, "like", like)
+    text = "安航露旁边有人倒垃圾" * 60
+    resolve(text, BOOK)
+    assert len(text) < len(looked) < 4 * 14 * len(text)

@@ -75,6 +75,18 @@ def test_groups_of_an_area_are_those_right_below_it() -> None:
     assert list(below) == ["c/d1/t1/", "c/d1/t2/"]
 
 
+def test_what_has_no_place_yet_is_the_whole_citys() -> None:
+    found = [placed(1, ""), placed(2, "c/d1/")]
+
+    def counted(by: str, area: str) -> dict[str, tuple[int, ...]]:
+        made = rates_by(by, area, found, FORMULAS, NOVEMBER)
+        return {group: rates["handle_on_time_rate"].denominator for group, rates in made.items()}
+
+    assert counted("total", "c/") == {"": (1, 2)}
+    assert counted("area", "c/") == {"c/": (1,), "c/d1/": (2,)}
+    assert counted("total", "c/d1/") == {"": (2,)}
+
+
 @given(
     st.lists(
         st.tuples(st.sampled_from(["c/a/", "c/b/x/", "c/"]), st.sampled_from(["U1", "U2"]), st.booleans())
