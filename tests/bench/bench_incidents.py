@@ -26,7 +26,7 @@ from data.administration import Administration
 from data.audit import Audit
 from data.city_facts import CellFinder, load_facts
 from data.database import Busy, Database, StoreUnavailable
-from data.incident_facts import FIRST_STEP, recount
+from data.incident_facts import FIRST_STEP, recount, recounted
 from data.incident_totals import total_items
 from data.indicators import incident_values
 from data.questions.answers import StoreQuestions
@@ -55,6 +55,7 @@ GOALS: Final = {
     "advance_p99_ms": 100,
     "advance_lost": 0,
     "advance_refused": 0,
+    "facts_differed": 0,
 }
 
 TOTAL: Final = 1_000_000
@@ -125,8 +126,8 @@ def measure(bench: Bench, dsn: str, made: Made) -> Figures:
         figures["wrong_answers"] = sum(value for name, value in figures.items() if name.endswith("_wrong"))
         figures |= timers(bench, database, store, path, now)
         figures |= steps(bench, door, store, dispatcher, rng, 10 if bench.quick else 60)
-        figures |= peer_steps(bench, dsn, store, rng, 5 if bench.quick else 20)
         figures |= facts(bench, database, store, now)
+        figures |= peer_steps(bench, dsn, store, rng, 5 if bench.quick else 20)
         figures |= ranking(bench, dsn, path, _actor(store, "evaluator"), now, 1 if bench.quick else 5)
         figures["disk_gb"] = round(store.one("SELECT pg_database_size(current_database())") / 2**30, 2)
         figures["load_average"] = round(os.getloadavg()[0], 1)
@@ -304,7 +305,8 @@ def facts(bench: Bench, database: Database, store: Store, now: datetime) -> Figu
         filled += done
         if done < FIRST_STEP:
             break
-    figures = {"facts_filled": filled, "facts_per_s": round(filled / (time.perf_counter() - begun))}
+    per_s = round(filled / (time.perf_counter() - begun))
+    figures = {"facts_filled": filled, "facts_per_s": per_s, "facts_differed": recounted(database).differed}
     bench.say(str(figures))
     return figures
 
