@@ -141,7 +141,11 @@ def incident(ask: Ask, query: c.IncidentDetail) -> dict[str, Any]:
         detail["unit_phone"] = phone[0] if phone else ""
         detail["assists"] = _assists(cursor, found)
         waits = found.stage is Stage.REPORTED
-        detail["standards"] = len(standards_of(cursor, found.class_code)) if waits else 0
+        standards = standards_of(cursor, found.class_code) if waits else []
+        # Asked for where it decides the limit; elsewhere one press files it.
+        detail["standards"] = (
+            len(standards) if len({(s.limit_min, s.clock_kind) for s in standards}) > 1 else 0
+        )
         detail["suggested"], detail["merged_from"] = _pairs(cursor, found, ask.actor)
     detail["place_from"] = _place_from(found, detail["source_list"])
     policy = found.policy
