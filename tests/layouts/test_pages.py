@@ -237,11 +237,19 @@ def links(page: Any) -> list[str]:
 
 
 def test_navigation_shows_only_what_the_role_may_open() -> None:
-    assert links(PAGES["desk"](view(role="operator"))) == ["/desk", "/places", "/wall", "/ops", "/devices"]
+    assert links(PAGES["desk"](view(role="operator"))) == [
+        "/desk",
+        "/places",
+        "/catalogue",
+        "/wall",
+        "/ops",
+        "/devices",
+    ]
     assert "/leader" in links(PAGES["leader"](view(role="duty_leader")))
     assert links(PAGES["admin"](view(role="administrator"))) == [
-        "/backtest",
         "/formulas",
+        "/catalogue",
+        "/backtest",
         "/wall",
         "/ops",
         "/devices",
