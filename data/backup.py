@@ -28,18 +28,18 @@ from incidents.ports import TopicPartition
 FORMAT: Final = 1
 
 TABLES: Final = (
-    "city", "areas", "units", "accounts", "audit", "feeds", "feed_states", "device_types", "metrics", "devices", "cameras",
-    "components", "places", "map_features", "event_classes", "responsibilities", "camera_alarm_kinds",
+    "city", "areas", "units", "accounts", "audit", "feeds", "feed_states", "device_types", "metrics", "devices",
+    "cameras", "components", "places", "map_features", "event_classes", "responsibilities", "camera_alarm_kinds",
     "device_health", "composites", "composite_members", "warning_rules", "registry_version", "workers", "ledger",
     "ledger_reasons", "partition_positions", "ledger_mismatches", "readings", "rule_states", "warnings", "incidents",
-    "camera_alarm_maps", "camera_channels", "alarm_windows", "camera_shelves", "view_requests", "intake", "timeline", "orders",
-    "incident_facts", "incident_facts_check", "inbox", "outbox", "positions", "photos", "photo_likeness", "incident_photos", "dead_letters", "held", "indicator_history",
-    "rollup_minute", "rollup_hour", "rollup_day", "rollup_dirty", "rollup_state",
-    "working_years", "working_days", "catalogues", "standards", "merge_suggestions",
-    "storage_samples", "device_credentials", "device_limits", "device_access_version", "device_links", "gateway_refusals", "gateway_drops",
-    "working_years", "working_days", "merge_suggestions", "catalogues", "standards",
-    "special_periods", "responsibility_tables", "responsibility_rows", "router_models", "routing_advice", "withdrawn_rules",
-    "formula_versions", "score_versions", "addresses", "address_book",
+    "camera_alarm_maps", "camera_channels", "alarm_windows", "camera_shelves", "view_requests", "intake", "timeline",
+    "orders", "incident_facts", "incident_facts_check", "inbox", "outbox", "positions", "photos", "photo_likeness",
+    "incident_photos", "dead_letters", "held", "indicator_history", "rollup_minute", "rollup_hour", "rollup_day",
+    "rollup_dirty", "rollup_state", "working_years", "working_days", "catalogues", "standards", "merge_suggestions",
+    "storage_samples", "device_credentials", "device_limits", "device_access_version", "device_links",
+    "gateway_refusals", "gateway_drops", "special_periods", "responsibility_tables", "responsibility_rows",
+    "router_models", "routing_advice", "withdrawn_rules", "formula_versions", "score_versions", "addresses",
+    "address_book",
 )  # fmt: skip
 """In an order that keeps foreign keys; a test holds that no table of the schema is forgotten."""
 

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from gis.borders import Borders
 from incidents.backtest import OF, Answer, Replayed, loads, picked, score
+from incidents.boosted_judge import DEPTH
 from incidents.dispatch_learning import Policy
 from incidents.dispatch_model import Asked, Outcome
 from incidents.responsibility import CELL, Area, Period, Row, Rules, Unit
@@ -134,7 +135,7 @@ def _file(head: dict[str, Any], arrays: dict[str, Any]) -> bytes:
         ({"counts": {}}, "must be that of a router"),
         ({"record": [["x", {"right": 1}]]}, "counts by label"),
         ({"record": [[["all"], {"right": -1}]]}, "counts by label"),
-        ({"judge": {"begin": 0, "trees": [[[0], [1.0], [0.0]]]}}, "trees of 7 questions"),
+        ({"judge": {"begin": 0, "trees": [[[0], [1.0], [0.0]]]}}, f"trees of {2**DEPTH - 1} questions"),
         ({"words": {"text": [["a"], ["b"]]}}, "float32 of"),
     ],
 )  # fmt: skip
