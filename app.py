@@ -1,6 +1,6 @@
 """Chengyun 城运: the composition root and the command line. Who meets whom is said here and nowhere else.
 
-python app.py web | ingest | relay | gateway | feed | demo | migrate | init | import | device | pole | deadletter |
+python app.py web | ingest | relay | gateway | feed | demo | migrate | init | import | device | pole | router | deadletter |
               reconcile | newbus | backup | restore | bench
 """
 
@@ -13,7 +13,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -78,6 +78,7 @@ class Parts:
     def __init__(self, s: Settings, name: str) -> None:
         from data.accounts import Accounts
         from data.audit import Audit
+        from data.city_router import CityRouter
         from data.database import Busy, Database, StoreUnavailable
         from data.live import LiveAway, LiveState
         from streams.bus import open_bus
@@ -95,6 +96,7 @@ class Parts:
         self.live = LiveState(s.live_url)
         self.audit = Audit(self.database)
         self.accounts = Accounts(self.database, attempts=s.login_attempts, lock_min=s.login_lock_min)
+        self.router = CityRouter(self.database, s.models)
         self.store_away = (StoreUnavailable, Busy)
         self.away = (StoreUnavailable, Busy, LiveAway)
 
@@ -109,10 +111,12 @@ class Parts:
         """The factory of units of work."""
         from data.administration import Administration
         from data.uow import UnitsOfWork
+        from data.working_days import WorkingDays
         from streams.feeds.checking import topics_of_feed
 
         administration = Administration(self.accounts, topics_of_feed)
-        return UnitsOfWork(self.database, self.audit, administration, finder.place_of)
+        working = WorkingDays(self.database, self.settings.timezone)
+        return UnitsOfWork(self.database, self.audit, administration, finder.place_of, working, self.router)
 
     def feed_world(self) -> Any:
         """What adapters of feeds are given."""
@@ -165,10 +169,15 @@ class Parts:
 
     def service(self, facts: Any, finder: Any, extra: Callable[[], dict[str, Any]]) -> Any:
         """The one door of the domain."""
+        from data.backtests import Backtests
         from data.questions.answers import StoreQuestions
         from incidents.service import City, CityService
 
-        questions = StoreQuestions(self.database, finder.place_of, extra, lambda: facts.path, self.try_feed())
+        zone = self.settings.timezone
+        questions = StoreQuestions(
+            self.database, finder.place_of, extra, lambda: facts.path, self.try_feed(), zone,
+            Backtests(self.database, self.router, self.settings.models, zone),
+        )  # fmt: skip
         city = City(facts.number_pattern, self.settings.timezone, facts.path)
         return CityService(self.units_of_work(finder), questions, clock, city)
 
@@ -466,7 +475,7 @@ def ingest(s: Settings, args: argparse.Namespace) -> int:
             try:
                 while not stop.is_set():
                     with units() as uow:
-                        taken = triage(uow, clock(), facts.number_pattern, s.timezone)
+                        taken = triage(uow, clock(), facts.number_pattern, s.timezone, city_path=facts.path)
                     if not taken:
                         break
                     for one in taken:
@@ -627,13 +636,16 @@ def relay(s: Settings, args: argparse.Namespace) -> int:
     """Outbox → bus and live state; escalations, indicators, checks."""
     from data.backlog import backlog
     from data.clockwork import TIMERS, Clockwork
+    from data.map_layers import roads_of
     from data.outbox import Outbox
     from data.reconcile import READING_TOPICS, Reconciler
     from data.storage import broker_usage, bus_usage, files_usage, store_usage
+    from incidents.deadlines import announce_unpublished, recount_deadlines
     from incidents.outages import file_outages
     from incidents.ports import BusUnavailable
     from incidents.selfcheck import file_mismatches
-    from incidents.triage import escalate_due
+    from incidents.shifted_sources import file_shifted
+    from incidents.triage import escalate_due, raise_supervisions
     from streams.relay import Relay, Timer
 
     stop = stop_on_signals()
@@ -645,7 +657,7 @@ def relay(s: Settings, args: argparse.Namespace) -> int:
 
     def escalate(now: datetime) -> int:
         with units() as uow:
-            return escalate_due(uow, now)
+            return escalate_due(uow, now) + raise_supervisions(uow, now)
 
     def file_standing(now: datetime) -> int:
         with units() as uow:
@@ -654,6 +666,19 @@ def relay(s: Settings, args: argparse.Namespace) -> int:
     def file_stopped(now: datetime, watching_since: datetime) -> int:
         with units() as uow:
             return file_outages(uow, facts.path, now, watching_since)
+
+    def file_moved(now: datetime) -> int:
+        with units() as uow:
+            return file_shifted(uow, facts.path, now, partial(roads_of, parts.database))
+
+    looked = 0
+
+    def tend_deadlines(now: datetime) -> int:
+        nonlocal looked
+        with units() as uow:
+            announced = announce_unpublished(uow, facts.path, now)
+            done, looked = recount_deadlines(uow, now, looked)
+        return announced + done
 
     clockwork = Clockwork(
         parts.database,
@@ -664,6 +689,8 @@ def relay(s: Settings, args: argparse.Namespace) -> int:
         escalate,
         file_standing,
         file_stopped,
+        file_moved,
+        tend_deadlines,
         {
             "store": lambda: store_usage(parts.database, s.store_disk, s.store_capacity_gb),
             "bus": lambda: bus_usage(inspector.usage, s.bus_capacity_gb),
@@ -848,12 +875,51 @@ def pole(s: Settings, args: argparse.Namespace) -> int:
     return 0
 
 
+def workdays(s: Settings, args: argparse.Namespace) -> int:
+    """Enter the working days of a year as the State Council published them."""
+    from incidents.handling_commands import SaveWorkingYear
+    from incidents.model import Rejected
+
+    service, actor = at_the_server(s, "workdays")
+    try:
+        off, work = (_days(told) for told in (args.off, args.work))
+        done = service.handle(SaveWorkingYear(args.year, off, work, args.source), actor, "cli")
+    except (Rejected, ValueError) as error:
+        print(f"workdays: {error}", file=sys.stderr)
+        return 1
+    print(f"{done['year']}\t{done['off']} weekdays off\t{done['work']} weekend days worked")
+    return 0
+
+
+def _days(told: Sequence[str]) -> list[str]:
+    """Dates and ranges BEGIN..END (of weekdays, where a range holds other days too) as dates. Raises ValueError."""
+    from datetime import date, timedelta
+
+    found: list[str] = []
+    for one in told:
+        begin, _, end = one.partition("..")
+        day, last = date.fromisoformat(begin), date.fromisoformat(end or begin)
+        while day <= last:
+            if not end or day.weekday() < 5:
+                found.append(day.isoformat())
+            day += timedelta(days=1)
+    return found
+
+
 def import_table(s: Settings, args: argparse.Namespace) -> int:
-    """Look at a table of devices or cameras (CSV, XLSX), or with --confirm store all of it or nothing."""
+    """Look at a table of devices or cameras (CSV, XLSX) or at boundaries (GeoJSON, a Shapefile in a ZIP), or with
+    --confirm store all of it or nothing."""
     import base64
 
-    from incidents.commands import ImportCameras, ImportDevices
+    from incidents.address_commands import ImportAddresses
+    from incidents.catalogue_commands import ImportCatalogue
+    from incidents.commands import ImportBoundaries, ImportCameras, ImportDevices
     from incidents.model import Rejected
+
+    boundaries = args.what == "boundaries"
+    if boundaries and not (args.level and args.crs):
+        print("import boundaries: --level and --crs must be given", file=sys.stderr)
+        return 2
 
     try:
         content = Path(args.file).read_bytes()
@@ -861,8 +927,17 @@ def import_table(s: Settings, args: argparse.Namespace) -> int:
         print(f"import: {args.file}: {error.strerror}", file=sys.stderr)
         return 1
     service, actor = at_the_server(s, "import")
-    make = ImportCameras if args.what == "cameras" else ImportDevices
-    command = make(base64.b64encode(content).decode(), Path(args.file).name, args.confirm)
+    encoded, name = base64.b64encode(content).decode(), Path(args.file).name
+    command: object = ImportBoundaries(
+        encoded, args.level, args.crs, name, args.code_field, args.name_field, args.parent_field, args.confirm
+    )
+    if args.what == "catalogue":
+        command = ImportCatalogue(encoded, name, args.name, confirm=args.confirm)
+    elif args.what == "addresses":
+        command = ImportAddresses(encoded, name, args.crs or "wgs84", args.confirm)
+    elif not boundaries:
+        make = ImportCameras if args.what == "cameras" else ImportDevices
+        command = make(encoded, name, args.confirm)
     try:
         answer: dict[str, Any] = service.handle(command, actor, "rest")
     except Rejected as refused:
@@ -870,12 +945,95 @@ def import_table(s: Settings, args: argparse.Namespace) -> int:
         print(f"import: {refused}", file=sys.stderr)
     for fault in answer.get("faults", ()):
         print(f"row {fault['row']}: {fault['column']}={fault['value']!r} must be {fault['rule']}")
+    for row in answer.get("odd", ()):
+        print(f"row {row['row']}: {row['code']}: limit {row['limit']!r} is for a person: {row['why']}")
     for row in answer.get("notes", ()):
         print(f"row {row['row']}: unusual: {', '.join(row['notes'])}")
-    if "rows" in answer:
+    for kind in ("overlaps", "gaps", "outside"):
+        for spot in answer.get(kind, ())[: args.show]:
+            whose = ", ".join(spot["codes"]) or "nobody beside it"
+            print(f"{kind}: {spot['area_m2']:,} m² at {spot['lon']}, {spot['lat']}: {whose}")
+        if answer.get(f"{kind}_count"):
+            print(f"{kind}: {answer[f'{kind}_count']} in all, {answer[f'{kind}_m2']:,} m²")
+    for table, moved in answer.get("moved", {}).items():
+        print(f"{table}: {moved} lie in another cell now")
+    if "standards" in answer:
+        parts = ("standards", "classes", "assumed", "several_units")
+        print(
+            ", ".join(f"{answer[part]} {part.replace('_', ' ')}" for part in parts),
+            f"{len(answer['odd'])} odd",
+            sep=", ",
+        )
+        print(f"stored as catalogue {answer['catalogue']}" if answer.get("stored") else "nothing stored")
+    elif "rows" in answer:
         told = ", ".join(f"{answer[how]} {how}" for how in ("new", "changed", "same", "faulty"))
         print(f"{answer['rows']} rows: {told}; {'stored' if answer.get('stored') else 'nothing stored'}")
     return 0 if answer.get("faulty") == 0 else 1
+
+
+def router(s: Settings, args: argparse.Namespace) -> int:
+    """Train a router from past tickets, publish one, switch it off, or list them."""
+    from incidents.model import Rejected
+    from incidents.routing_commands import PublishRouter, SwitchOffRouter
+    from incidents.routing_queries import RoutingState
+
+    if args.what == "train":
+        return train_router(s, args)
+    service, actor = at_the_server(s, "router")
+    try:
+        if args.what == "publish":
+            done = service.handle(PublishRouter(args.version, args.reason), actor, "cli")
+            acts = f"automatic from {done['threshold']:.4f}" if done["automatic"] else "never automatic"
+            print(f"{done['router']}\tpublished\t{acts}")
+        elif args.what == "off":
+            print(f"{service.handle(SwitchOffRouter(args.reason), actor, 'cli')['off']}\toff")
+        else:
+            state = service.ask(RoutingState(), actor)
+            print(f"in force\t{state['version']}\tthreshold {state['threshold']:.4f}")
+            for model in state["models"]:
+                print(f"{model['version']}\t{model['state']}\t{told_of(model['figures'])}")
+    except Rejected as error:
+        print(f"router: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def told_of(figures: dict[str, Any]) -> str:
+    """What was measured of a router, in a line."""
+    right = "–" if figures["right_share"] is None else f"{figures['right_share']:.4f}"
+    return (
+        f"{figures['measured_on']} held-out tickets: {figures['automatic_share']:.4f} automatic, {right} of them right;"
+        f" first unit right {figures['first_dispatch_accuracy']:.4f}, among two {figures['top2_accuracy']:.4f}"
+    )
+
+
+def train_router(s: Settings, args: argparse.Namespace) -> int:
+    """A router from a file of tickets or from the city's own closed incidents: a candidate of the registry."""
+    from data.router_training import NoTickets, train
+    from incidents.dispatch_learning import Policy
+    from incidents.router_training import TooFew
+
+    parts = Parts(s, "router")
+    parts.city()
+    if bool(args.file) == args.from_store:
+        print("router train: a file, or --from-store", file=sys.stderr)
+        return 2
+    policy = Policy(goal=args.goal, records_err=args.records_err)
+    try:
+        done = train(
+            parts.database, parts.audit, s.models, Path(args.file) if args.file else None, policy,
+            clock, text=not args.no_text, say=print,
+        )  # fmt: skip
+    except (NoTickets, TooFew, OSError) as error:
+        print(f"router train: {error}", file=sys.stderr)
+        return 1
+    print(f"{done.version}\tcandidate\t{told_of(done.figures)}")
+    print(
+        f"threshold {done.threshold:.5f}"
+        if done.threshold <= 1
+        else "no threshold meets the goal: never automatic"
+    )
+    return 0
 
 
 def backup(s: Settings, args: argparse.Namespace) -> int:
@@ -1055,11 +1213,44 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("--name", default="")
     sub.add_argument("--remove", metavar="REASON", default="", help="take it apart; its devices stay")
     sub = add("import", import_table)
-    sub.add_argument("what", choices=("devices", "cameras"))
+    sub.add_argument("what", choices=("devices", "cameras", "boundaries", "catalogue", "addresses"))
     sub.add_argument("file")
     sub.add_argument("--confirm", action="store_true", help="store it, unless anything is wrong")
+    from incidents.areas import LEVELS
+
+    sub.add_argument("--level", choices=LEVELS[1:], help="boundaries: what they are")
+    sub.add_argument(
+        "--crs", choices=("wgs84", "cgcs2000", "gcj02"), help="boundaries, addresses: of their coordinates"
+    )
+    sub.add_argument("--name", default="", help="catalogue: what it is called")
+    sub.add_argument("--code-field", default="", help="boundaries: column of the code")
+    sub.add_argument("--name-field", default="", help="boundaries: column of the name")
+    sub.add_argument("--parent-field", default="", help="boundaries: column of the code of the area above")
+    sub.add_argument("--show", type=int, default=20, help="boundaries: gaps and overlaps to list, each")
+    sub = add("workdays", workdays)
+    sub.add_argument("year", type=int)
+    sub.add_argument("--off", nargs="+", default=[], metavar="DAY", help="free weekdays, also as BEGIN..END")
+    sub.add_argument(
+        "--work", nargs="*", default=[], metavar="DAY", help="weekend days that are worked (调休)"
+    )
+    sub.add_argument("--source", required=True, help="where it was published, for the audit log")
     sub = add("newbus", newbus)
     sub.add_argument("--confirm", metavar="REASON", default="", help="do it; why goes into the audit log")
+    sub = add("router", router)
+    acts = sub.add_subparsers(dest="what", required=True)
+    train = acts.add_parser("train", help="from past tickets; measured on the last 30 %% of them")
+    train.add_argument("file", nargs="?", default="", help="CSV: text, class, lat, lon, created, unit")
+    train.add_argument("--from-store", action="store_true", help="from the city's own closed incidents")
+    train.add_argument("--goal", type=float, default=0.996, help="share of the automatic that must be right")
+    train.add_argument("--records-err", action="store_true", help="recorded units may be wrong themselves")
+    train.add_argument("--no-text", action="store_true", help="without a text model")
+    publish = acts.add_parser("publish", help="a trained router comes into force")
+    publish.add_argument("version")
+    publish.add_argument("--reason", default="")
+    acts.add_parser("off", help="the responsibility table alone advises").add_argument(
+        "--reason", required=True
+    )
+    acts.add_parser("list", help="which one is in force, and all that were trained")
     add("backup", backup).add_argument("file")
     sub = add("restore", restore)
     sub.add_argument("file")

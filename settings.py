@@ -104,6 +104,11 @@ SETTINGS: tuple[Setting, ...] = (
         "Folder below which feeds find dropped files and recordings (default: VAR/drop).",
     ),
     Setting(
+        "CHENGYUN_MODELS",
+        "",
+        "Folder of trained routers, the same for every process (default: VAR/models); copy it along with a backup.",
+    ),
+    Setting(
         "CHENGYUN_FEED_ADDRESSES",
         "public,private",
         "Addresses that feeds may be fetched from: of public, private, loopback, link-local.",
@@ -148,6 +153,7 @@ class Settings:
     metrics_token: str
     log: str
     drop_dir: Path
+    models: Path
     feed_addresses: str
     timezone: str
 
@@ -223,6 +229,7 @@ def read(environ: Mapping[str, str] | None = None) -> Settings:
         metrics_token=v["CHENGYUN_METRICS_TOKEN"],
         log=v["CHENGYUN_LOG"],
         drop_dir=Path(v["CHENGYUN_DROP_DIR"] or Path(v["CHENGYUN_VAR"]) / "drop"),
+        models=Path(v["CHENGYUN_MODELS"] or Path(v["CHENGYUN_VAR"]) / "models"),
         feed_addresses=v["CHENGYUN_FEED_ADDRESSES"],
         timezone=v["CHENGYUN_TIMEZONE"],
     )

@@ -10,16 +10,34 @@ from dash import Dash, Input, Output, dcc, html
 from dash.development.base_component import Component
 from flask import request
 
-from callbacks import admin, desk, devices, leader, ops, ops_feeds, wall
+from callbacks import (
+    admin,
+    catalogue,
+    desk,
+    devices,
+    evaluation,
+    formulas,
+    leader,
+    ops,
+    ops_feeds,
+    places,
+    routing,
+    wall,
+)
 from callbacks.dash_errors import telling
 from callbacks.dash_view import DashDeps, language, view_of
 from incidents.model import Actor
 from layouts import ids
 from layouts.admin import admin as admin_page
+from layouts.catalogue import catalogue as catalogue_page
 from layouts.desk.page import desk as desk_page
 from layouts.devices import devices as devices_page
+from layouts.evaluation import evaluation as evaluation_page
+from layouts.formulas import formulas as formulas_page
 from layouts.leader import leader as leader_page
 from layouts.ops import ops as ops_page
+from layouts.places import places as places_page
+from layouts.routing import routing as routing_page
 from layouts.shell import frame, pieces
 from layouts.shell.view import View
 from layouts.text import t
@@ -28,6 +46,11 @@ from layouts.wall import wall as wall_page
 PAGES: Final = {
     "desk": desk_page,
     "leader": leader_page,
+    "places": places_page,
+    "evaluation": evaluation_page,
+    "catalogue": catalogue_page,
+    "routing": routing_page,
+    "formulas": formulas_page,
     "wall": wall_page,
     "ops": ops_page,
     "devices": devices_page,
@@ -121,7 +144,20 @@ def make_dash(deps: DashDeps) -> Dash:
     everything: Any = html.Div([app.layout, *(page(_nobody()) for page in PAGES.values())])
     app.validation_layout = everything
     register(app, deps)
-    for page in (desk, leader, wall, ops, ops_feeds, devices, admin):
+    for page in (
+        desk,
+        leader,
+        places,
+        evaluation,
+        formulas,
+        catalogue,
+        routing,
+        wall,
+        ops,
+        ops_feeds,
+        devices,
+        admin,
+    ):
         page.register(app, deps)
     return app
 

@@ -7,14 +7,16 @@ from typing import Any, Final
 from dash import ClientsideFunction, Dash, Input, Output, State
 from dash.exceptions import PreventUpdate
 
+from callbacks import desk_assisting, desk_batch, desk_compare, desk_persons, desk_standards
 from callbacks.dash_errors import emptying
 from callbacks.dash_view import DashDeps, view_of
 from callbacks.desk_camera import camera_of
 from callbacks.desk_press import command_of, report_of
 from callbacks.desk_records import readings_of, records_of
 from incidents import commands as c
+from incidents.routing_queries import RoutingAdvice
 from layouts import ids
-from layouts.desk import detail, intake, lists
+from layouts.desk import detail, intake, lists, routing
 from layouts.shell import pieces
 
 Data = dict[str, Any]
@@ -36,6 +38,11 @@ def register(app: Dash, deps: DashDeps) -> None:
     _press(app, deps)
     _look_up(app, deps)
     _intake(app, deps)
+    desk_standards.register(app, deps)
+    desk_assisting.register(app, deps)
+    desk_batch.register(app, deps)
+    desk_compare.register(app, deps)
+    desk_persons.register(app, deps)
 
 
 def _show(app: Dash, deps: DashDeps) -> None:
@@ -59,18 +66,19 @@ def _show(app: Dash, deps: DashDeps) -> None:
         if not selected or not selected.get("id"):
             return None, *([None] * len(parts))
         view = view_of(deps)
-        question = c.IncidentDetail(int(selected["id"]), bool(selected.get("unmask")))
-        incident = deps.service.ask(question, view.actor)
+        incident = deps.service.ask(c.IncidentDetail(int(selected["id"])), view.actor)
         return detail.shown(incident), *detail.parts(view, incident)
 
     @app.callback(
         Output(ids.DESK_DISPATCH, "children"), Input(ids.DESK_SHOWN, "data"), prevent_initial_call=True
     )
     def show_dispatch(shown: Data | None) -> Any:
-        if not shown or "dispatch" not in shown["actions"]:
+        if not shown:
             return []
         view = view_of(deps)
-        return detail.dispatch(view, deps.service.ask(c.RouteIncident(shown["id"]), view.actor))
+        if "dispatch" in shown["actions"]:
+            return routing.panel(view, deps.service.ask(c.RouteIncident(shown["id"]), view.actor))
+        return routing.explained(view, deps.service.ask(RoutingAdvice(shown["id"]), view.actor))
 
     @app.callback(
         Output(ids.DESK_CHART, "children"), Input(ids.DESK_SHOWN, "data"), prevent_initial_call=True
@@ -93,20 +101,20 @@ def _show(app: Dash, deps: DashDeps) -> None:
 
 def _press(app: Dash, deps: DashDeps) -> None:
     @app.callback(
-        Output(ids.TOASTS, "children"),
-        Output(ids.DESK_FOLLOW, "data"),
-        Output(ids.DESK_ACT_REASON, "value"),
-        Input(ids.DESK_PRESS, "data"),
-        State(ids.DESK_ACT_REASON, "value"),
-        State(ids.DESK_ACT_CLASS, "value"),
-        State(ids.DESK_ACT_LEVEL, "value"),
+        output=(
+            Output(ids.TOASTS, "children"),
+            Output(ids.DESK_FOLLOW, "data"),
+            Output(ids.DESK_ACT_REASON, "value"),
+        ),
+        inputs={"pressed": Input(ids.DESK_PRESS, "data")},
+        state={"form": {name: State(*part) for name, part in ids.DESK_FORM.items()}},
         prevent_initial_call=True,
     )
-    def press(pressed: Data | None, reason: str | None, class_code: str | None, level: int | None) -> Any:
+    def press(pressed: Data | None, form: Data) -> Any:
         if not pressed:
             raise PreventUpdate
         view = view_of(deps)
-        command = command_of(pressed, reason or "", class_code or "", level)
+        command = command_of(pressed, form, view.timezone)
         deps.handle(command, view.actor, "desk")
         done = view.t("desk.done", action=view.word("action", pressed["action"]))
         return [pieces.toast(done)], {"id": pressed["id"], "done": pressed["action"]}, ""
@@ -214,7 +222,9 @@ def _file(app: Dash, deps: DashDeps) -> None:
     def file_report(_n: int, *values: Any) -> Any:
         view = view_of(deps)
         answer = deps.handle(report_of(*values), view.actor, "desk")
-        told = pieces.toast(view.t("intake.filed", number=answer["number"]))
+        told = pieces.toast(
+            view.t("intake.joined" if answer["joined"] else "intake.filed", number=answer["number"])
+        )
         return {"id": answer["id"], "number": answer["number"]}, [told]
 
     react: Any = app.clientside_callback  # Dash does not type it

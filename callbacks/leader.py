@@ -43,7 +43,7 @@ def register(app: Dash, deps: DashDeps) -> None:
         view = view_of(deps)
         if pressed["action"] == "route":
             pressed = routed(pressed, deps.service.ask(c.RouteIncident(int(pressed["id"])), view.actor))
-        deps.handle(command_of(pressed), view.actor, "leader")
+        deps.handle(command_of(pressed, {}, view.timezone), view.actor, "leader")
         done = view.t("desk.done", action=view.word("action", pressed["action"]))
         return [pieces.toast(done)], {"after": pressed["id"]}
 

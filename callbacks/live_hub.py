@@ -28,7 +28,7 @@ DelRow = tuple[str, str, str]
 """kind, key, scope it had."""
 Delta = tuple[int, list[SetRow], list[DelRow]]
 StateRow = tuple[str, str, str, bytes]
-"""kind, key, scope, item as JSON. A scope is area, unit and worker joined by tabs."""
+"""kind, key, scope, item as JSON. A scope is area, unit, worker and assisting units joined by tabs."""
 
 RIGHT_OF_KIND: Final = {
     "incident": "incident.see",
@@ -82,8 +82,8 @@ def sees(actor: Actor, kind: str, scope: str) -> bool:
     right = RIGHT_OF_KIND.get(kind)
     if right is None:
         return False
-    area, unit, worker = scope.split("\t")
-    thing = Thing(area, unit, worker)
+    area, unit, worker, *assisting = scope.split("\t")
+    thing = Thing(area, unit, worker, tuple(assisting))
     return bool(may(actor, "live.see", thing)) and bool(may(actor, right, thing))
 
 

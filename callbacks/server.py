@@ -24,6 +24,7 @@ from callbacks.http.live import live_router
 from callbacks.http.login import login_router
 from callbacks.http.measures import Measures
 from callbacks.http.messages import messages_router
+from callbacks.http.month_report import month_report_router
 from callbacks.http.photos import photos_router
 from callbacks.http.shell import Shell
 from callbacks.live_hub import LiveHub
@@ -71,6 +72,7 @@ def make_server(deps: Deps) -> FastAPI:
         devices_router(deps, measures),
         photos_router(deps),
         export_router(deps),
+        month_report_router(deps),
         health_router(deps, hub, measures),
         *deps.routers,
     ):

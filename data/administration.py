@@ -9,8 +9,10 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from data import device_credentials, poles
+from data import device_credentials, poles, routing_admin
 from data.accounts import Accounts, require_area
+from data.boundary_import import import_boundaries
+from data.catalogue_editing import HANDLERS as CATALOGUE_HANDLERS
 from data.database import Cursor, json
 from data.device_import import import_devices
 from data.device_registry import HANDLERS as REGISTRY_HANDLERS
@@ -18,8 +20,11 @@ from data.device_registry import Handler, PlaceOf
 from data.feed_commands import CheckFeed, save_feed, switch_feed
 from data.registry import bump
 from data.replay import REPLAY_TOPIC, replay_payload
+from data.working_days import save_working_year
 from incidents import commands as c
 from incidents.access import Thing, may
+from incidents.areas import LEVELS
+from incidents.handling_commands import SaveWorkingYear
 from incidents.model import Actor, Rejected
 
 TOO_LARGE: Final = "too_large"
@@ -29,9 +34,8 @@ DEVICE_HANDLERS: Final[Mapping[type, Handler]] = {
     **REGISTRY_HANDLERS,
     **poles.HANDLERS,
     c.ImportDevices: import_devices,
+    c.ImportBoundaries: import_boundaries,
 }
-
-LEVELS: Final = ("city", "district", "town", "village", "duty_grid", "cell")
 
 
 def _require(actor: Actor, action: str, area_path: str) -> None:
@@ -52,6 +56,9 @@ class Administration:
             c.ResetPassword: self._reset_password,
             c.SaveUnit: _save_unit,
             c.SaveArea: _save_area,
+            SaveWorkingYear: save_working_year,
+            **CATALOGUE_HANDLERS,
+            **routing_admin.HANDLERS,
             c.ReplayDeadLetter: _replay_dead_letter,
             c.DropDeadLetter: _drop_dead_letter,
             **device_credentials.HANDLERS,

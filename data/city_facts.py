@@ -69,7 +69,7 @@ class CellFinder:
                 return
             stamp = str(
                 self._database.query(
-                    "SELECT count(*), coalesce(sum(hashtext(path))::text, '') FROM areas a WHERE level = 'cell'"
+                    "SELECT count(*), coalesce(sum(hashtext(path || md5(geometry)))::text, '') FROM areas a WHERE level = 'cell'"
                     " AND NOT EXISTS (SELECT 1 FROM areas up WHERE up.disabled AND starts_with(a.path, up.path))"
                 )[0]
             )

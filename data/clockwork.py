@@ -16,6 +16,7 @@ from data.audit import Audit
 from data.cameras import SHELF_ENDED_BY_TIMER, end_due
 from data.database import Database
 from data.health import hear, look_around
+from data.incident_facts import recount
 from data.incident_totals import total_items
 from data.indicators import (
     Values,
@@ -29,6 +30,7 @@ from data.indicators import (
 )
 from data.live import LiveState
 from data.outbox import Outbox
+from data.photo_likeness import look_at_photos
 from data.quarantine import tend
 from data.questions.incidents import INDICATOR_RECORDS
 from data.reconcile import Reconciler
@@ -47,7 +49,11 @@ TIMERS: Final = (
     ("reconcile", 30.0),
     ("mismatches", 5.0),
     ("outages", 5.0),
+    ("shifted", 1800.0),
+    ("deadlines", 60.0),
     ("quarantine", 5.0),
+    ("recount", 5.0),
+    ("likeness", 10.0),
     ("storage", 60.0),
     ("device_health", 15.0),
     ("tidy", 600.0),
@@ -56,8 +62,8 @@ TIMERS: Final = (
 
 
 class Clockwork:
-    """The clock's work of one city. `escalate_due`, `file_mismatches` and `file_outages` (now, watching
-    since) run in units of work of their own.
+    """The clock's work of one city. `escalate_due`, `file_mismatches`, `file_outages` (now, watching
+    since) `file_shifted` and `tend_deadlines` run in units of work of their own.
 
     `zone`: the city's, by which a day begins.
     """
@@ -72,6 +78,8 @@ class Clockwork:
         escalate_due: Callable[[datetime], int],
         file_mismatches: Callable[[datetime], int],
         file_outages: Callable[[datetime, datetime], int],
+        file_shifted: Callable[[datetime], int],
+        tend_deadlines: Callable[[datetime], int],
         rooms: Mapping[str, Callable[[], Usage | None]],
         zone: tzinfo,
         audit: Audit,
@@ -84,6 +92,8 @@ class Clockwork:
         self._escalate_due = escalate_due
         self._file_mismatches = file_mismatches
         self._file_outages = file_outages
+        self._file_shifted = file_shifted
+        self._tend_deadlines = tend_deadlines
         self._watching_since: datetime | None = None
         self._rooms = rooms
         self._zone = zone
@@ -184,6 +194,14 @@ class Clockwork:
         self._watching_since = self._watching_since or now
         self._file_outages(now, self._watching_since)
 
+    def shifted(self, now: datetime) -> None:
+        """A feed whose points look shifted becomes an incident of those who run the platform."""
+        self._file_shifted(now)
+
+    def deadlines(self, now: datetime) -> None:
+        """Deadlines that were not known, and years that are not."""
+        self._tend_deadlines(now)
+
     def quarantine(self, now: datetime) -> None:
         """Held messages: of what they are, and back to the bus those of devices that are registered by now."""
         tend(self._database, now)
@@ -192,6 +210,14 @@ class Clockwork:
         """Who fell silent or speaks again is looked at first, then those that were not looked at for longest."""
         self._heard = hear(self._database, now, self._heard)
         look_around(self._database, now)
+
+    def recount(self, now: datetime) -> None:
+        """What evaluation counts of incidents, against their timelines."""
+        recount(self._database, now)
+
+    def likeness(self, now: datetime) -> None:
+        """What photos look like, of those that nobody has looked at."""
+        look_at_photos(self._database)
 
     def storage(self, now: datetime) -> None:
         """How much room everything takes."""

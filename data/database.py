@@ -46,6 +46,11 @@ _TRY_AGAIN = (
 """The server is there and has undone the transaction for reasons of the moment: another one, a full disk."""
 
 
+def passing(error: BaseException) -> bool:
+    """Whether an error is of the moment, or of the store: the whole transaction is to be tried again."""
+    return isinstance(error, (*_AWAY, *_TRY_AGAIN, psycopg2.errors.LockNotAvailable, StoreUnavailable, Busy))
+
+
 class Database:
     """A pool of at most `size` connections to `dsn`, made when needed and dropped when broken."""
 

@@ -10,12 +10,12 @@ from data.boards import OPEN_ITEMS
 from data.database import Database
 from data.incident_rows import ms
 from data.questions.incidents import OPEN, OVERDUE
+from data.shown_areas import SHOWN, SHOWN_AREAS
 from incidents.indicators import ancestors
 
 LEVELS: Final = (1, 2, 3, 4)
 _DEEPEST: Final = 4
 """City, district, town, village: as deep as `ancestors` goes."""
-_PATH: Final = "coalesce(nullif(i.area_path, ''), %(city)s)"
 
 
 def total_items(database: Database, city: str, now: datetime, zone: tzinfo) -> list[dict[str, Any]]:
@@ -33,7 +33,7 @@ def total_items(database: Database, city: str, now: datetime, zone: tzinfo) -> l
             totals[area][what] += number
 
     for path, level, stage, number, late in database.query(
-        f"SELECT {_PATH}, i.level, i.stage, count(*), count(*) FILTER (WHERE {OVERDUE}) FROM incidents i"
+        f"SELECT {SHOWN}, i.level, i.stage, count(*), count(*) FILTER (WHERE {OVERDUE}) FROM incidents i{SHOWN_AREAS}"
         f" WHERE {OPEN} GROUP BY 1, 2, 3",
         params,
     ):
@@ -44,7 +44,7 @@ def total_items(database: Database, city: str, now: datetime, zone: tzinfo) -> l
         ("today", "i.reported_at >= %(midnight)s"),
         ("closed", "i.stage = 'closed' AND i.closed_at >= %(midnight)s"),
     ):
-        counted = f"SELECT {_PATH}, count(*) FROM incidents i WHERE {condition} GROUP BY 1"
+        counted = f"SELECT {SHOWN}, count(*) FROM incidents i{SHOWN_AREAS} WHERE {condition} GROUP BY 1"
         for path, number in database.query(counted, params):
             add(path, what, number)
     # Every area, not only those with incidents: a figure that has become nought must be told, too.

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from data.database import Cursor, Database, many
+from data.shown_areas import SHOWN, SHOWN_AREAS
 from incidents.indicators import (
     BY_ID,
     INDICATORS,
@@ -98,8 +99,8 @@ def incident_values(
             out[name] = {area: share(*pair) for area, pair in _sum(rows).items()}
             out[name].setdefault(city, share(0, 0))
         cursor.execute(
-            "SELECT coalesce(nullif(area_path, ''), %(city)s),"
-            " extract(epoch FROM i.returned_result_at - i.dispatched_at) / 60 FROM incidents i"
+            f"SELECT {SHOWN}, extract(epoch FROM i.returned_result_at - i.dispatched_at)::float8 / 60"
+            f" FROM incidents i{SHOWN_AREAS}"
             f" WHERE i.dispatched_at IS NOT NULL AND {conditions[('median_handling', 'denominator')]}",
             {"now": now, "city": city},
         )
@@ -119,8 +120,8 @@ def _grouped(
     cursor: Cursor, denominator: str, numerator: str, city: str, now: datetime
 ) -> list[tuple[str, float, float]]:
     cursor.execute(
-        "SELECT coalesce(nullif(area_path, ''), %(city)s), count(*) FILTER (WHERE "
-        f"{numerator}), count(*) FROM incidents i WHERE {denominator} GROUP BY 1",
+        f"SELECT {SHOWN}, count(*) FILTER (WHERE {numerator}), count(*) FROM incidents i{SHOWN_AREAS}"
+        f" WHERE {denominator} GROUP BY 1",
         {"now": now, "city": city},
     )
     return [(path, float(a), float(b)) for path, a, b in cursor.fetchall()]

@@ -19,13 +19,16 @@ from typing import Any, Final
 import shapely
 
 from data.accounts import Accounts
-from data.administration import LEVELS
 from data.database import Cursor, Database, json, many
 from data.init_poles import load_poles
+from data.init_standards import load_standards
 from data.locks import Lock
 from data.registry import bump
 from data.sample_city import read_city
+from data.sample_city.house_numbers import Streets, addresses
 from data.sessions import token_hash
+from gis.cells import CellIndex
+from incidents.areas import LEVELS
 from incidents.numbering import DEFAULT_PATTERN, BadPattern, check_pattern
 from incidents.video import SAMPLE_URL
 
@@ -213,6 +216,7 @@ def init_sample(
         _entrust_devices(cursor, now)
         _load_map(cursor, files)
         _load_catalogue(cursor, files)
+        load_standards(cursor, now)
         _load_kinds(cursor)
         load_poles(cursor, now)
         made = _load_people(cursor, accounts, city.path, now, files)
@@ -266,14 +270,15 @@ def _entrust_devices(cursor: Cursor, now: datetime) -> None:
 def _load_map(cursor: Cursor, files: Path) -> None:
     _copy(
         cursor, "components",
-        ("code", "class", "subclass", "name", "lon", "lat", "cell", "area_path", "owner_unit"),
-        ((c.code, c.component_class, c.subclass, c.name, c.lon, c.lat, c.cell, c.area_path, c.owner_unit)
+        ("code", "class", "subclass", "name", "lon", "lat", "cell", "area_path", "owner_unit", "event_class"),
+        ((c.code, c.component_class, c.subclass, c.name, c.lon, c.lat, c.cell, c.area_path, c.owner_unit, c.event_class)
          for c in read_city.read_components(files)),
     )  # fmt: skip
     _copy(
         cursor, "places", ("name", "kind", "lon", "lat", "cell", "area_path", "road"),
         ((p.name, p.kind, p.lon, p.lat, p.cell, p.area_path, p.road) for p in read_city.read_places(files)),
     )  # fmt: skip
+    _load_addresses(cursor, files)
     features: list[tuple[str, str, str, dict[str, Any], Any]] = []
     for surface in read_city.read_land(files):
         features.append(("land", surface.name, surface.name_en, {"kind": surface.kind}, surface.geometry))
@@ -293,6 +298,19 @@ def _load_map(cursor: Cursor, files: Path) -> None:
             for layer, name, en, properties, g in features
         ],
     )
+
+
+def _load_addresses(cursor: Cursor, files: Path) -> None:
+    areas = list(read_city.read_areas(files))
+    cells = [area for area in areas if area.level == "cell"]
+    found = addresses(
+        Streets(read_city.read_road_edges(files)), read_city.read_places(files), areas,
+        CellIndex([cell.code for cell in cells], [cell.geometry for cell in cells]), {cell.code: cell.path for cell in cells},
+    )  # fmt: skip
+    _copy(
+        cursor, "addresses", ("kind", "name", "number", "other", "lon", "lat", "cell", "area_path"),
+        ((a.kind, a.name, a.number, a.other, a.lon, a.lat, cell, a.area) for a, cell in found),
+    )  # fmt: skip
 
 
 def _load_catalogue(cursor: Cursor, files: Path) -> None:

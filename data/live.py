@@ -47,8 +47,9 @@ class LiveAway(ConnectionError):
 
 
 def scope_of(item: Item) -> str:
-    """Who may see an item is decided by its area, unit and worker: the three, joined by tabs."""
-    return "\t".join(str(item.get(name) or "") for name in ("area", "unit", "worker"))
+    """Who may see an item is decided by its area, unit and worker, and the units that assist: joined by tabs."""
+    whose = [str(item.get(name) or "") for name in ("area", "unit", "worker")]
+    return "\t".join((*whose, *map(str, item.get("assisting") or ())))
 
 
 @contextmanager

@@ -11,6 +11,7 @@ import shapely
 from data.database import Database
 from data.registry import registry_version
 from gis.map_layers import AreaRow, PointRow, ShapeRow, area_layers, point_layer, shape_layer
+from gis.shifted import Roads
 from gis.tiles import TileLayer, UnknownLayer
 
 CHECK_S: Final = 5.0
@@ -40,6 +41,12 @@ def _without_nulls(rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
     return [
         (*row[:-1], {name: value for name, value in row[-1].items() if value is not None}) for row in rows
     ]
+
+
+def roads_of(database: Database) -> Roads | None:
+    """The city's roads as lines to be near to; None: the store holds none."""
+    rows = database.query("SELECT geometry FROM map_features WHERE layer = 'roads'")
+    return Roads(list(shapely.from_wkb([bytes(row[0]) for row in rows]))) if rows else None
 
 
 class StoreLayers:

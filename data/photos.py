@@ -64,10 +64,10 @@ class Photos:
         """Everything that carries the photo — incidents, and reports not yet triaged — as things to ask
         `may(actor, "photo.see", thing)` about."""
         rows = self._db.query(
-            "SELECT i.area_path, i.unit, i.worker FROM incident_photos p JOIN incidents i ON i.id = p.incident_id"
-            " WHERE p.sha256 = %(sha)s UNION SELECT i.area_path, i.unit, i.worker FROM intake k"
+            "SELECT i.area_path, i.unit, i.worker, i.assisting FROM incident_photos p JOIN incidents i ON i.id = p.incident_id"
+            " WHERE p.sha256 = %(sha)s UNION SELECT i.area_path, i.unit, i.worker, i.assisting FROM intake k"
             " JOIN incidents i ON i.id = k.incident_id WHERE k.photos @> ARRAY[%(sha)s]"
-            " UNION SELECT area_path, '', '' FROM intake WHERE incident_id IS NULL AND photos @> ARRAY[%(sha)s]",
+            " UNION SELECT area_path, '', '', '{}'::text[] FROM intake WHERE incident_id IS NULL AND photos @> ARRAY[%(sha)s]",
             {"sha": sha256},
         )
-        return [Thing(area, unit, worker) for area, unit, worker in rows]
+        return [Thing(area, unit, worker, tuple(helping)) for area, unit, worker, helping in rows]

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from incidents.model import Actor
 
 Sql = tuple[str, list[Any]]
+
+
+ASSISTS: Final = "({alias}.assisting <> '{{}}' AND {alias}.assisting @> ARRAY[%s]::text[])"
+"""Incidents that a unit (one parameter) assists with; the first half lets the partial index answer."""
 
 
 def _like(path: str) -> str:
@@ -16,17 +20,19 @@ def _like(path: str) -> str:
 def area_scope(actor: Actor, column: str = "area_path") -> Sql:
     """Rows whose area the actor covers. `column` is a constant of the caller, never a user's text."""
     prefixes = [_like(area) for area in actor.areas]
-    sql = f"{column} LIKE ANY(%s)"
+    # One LIKE each, not LIKE ANY of them: only so an index of paths is of use.
+    parts = [f"{column} LIKE %s"] * len(prefixes)
     if any(area.count("/") == 1 for area in actor.areas):
-        sql = f"({sql} OR {column} = '')"
-    return sql, [prefixes]
+        parts.append(f"{column} = ''")
+    return (f"({' OR '.join(parts)})" if parts else "false"), [*prefixes]
 
 
 def incident_scope(actor: Actor, alias: str = "i") -> Sql:
     """Incidents the actor may see: by area, and for field staff also what is assigned to them."""
     sql, params = area_scope(actor, f"{alias}.area_path")
     if actor.role == "unit_handler" and actor.unit:
-        return f"({sql} OR {alias}.unit = %s)", [*params, actor.unit]
+        helps = ASSISTS.format(alias=alias)
+        return f"({sql} OR {alias}.unit = %s OR {helps})", [*params, actor.unit, actor.unit]
     if actor.role == "grid_worker" and actor.unit:
         return (
             f"({sql} OR ({alias}.unit = %s AND {alias}.worker = %s))",

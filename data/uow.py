@@ -7,22 +7,49 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
-from data import cameras
+from data import cameras, formula_versions, incident_facts, routing_store
+from data.address_store import StoredBook, import_addresses
 from data.administration import Administration
 from data.audit import Audit
 from data.camera_import import import_cameras
-from data.database import Cursor, Database, dicts, json, many
+from data.catalogue_editing import HANDLERS as CATALOGUE_HANDLERS
+from data.catalogue_import import standards_of
+from data.city_router import CityRouter, Routers
+from data.city_wide import require_city
+from data.database import Cursor, Database, dicts, json, many, passing
 from data.feed_states import feed_facts
 from data.incident_rows import COLUMNS, live_item, to_incident, to_row
 from data.locks import Lock
+from data.occurrences import StoredOccurrences, report_of
+from incidents import address_commands as a
 from incidents import commands as c
+from incidents.address_reading import Resolution, resolve
+from incidents.dispatch_model import Asked, Decision, Duty, Trust
+from incidents.dispatching import Router
 from incidents.lifecycle import DEFAULT_STAGE_LIMITS_MIN
 from incidents.model import Actor, ClockKind, Incident, Place, Policy, Rejected, TimelineEntry
-from incidents.storeports import EventClass, Intake, StandingMismatch, WatchedFeed
+from incidents.occurrence import Report
+from incidents.routing_advice import Blamed
+from incidents.storeports import (
+    EventClass,
+    FilingStandard,
+    Intake,
+    SentPoints,
+    StandingMismatch,
+    T,
+    Undone,
+    WatchedFeed,
+)
+from incidents.working_time import WorkingTime
 
 PlaceOf = Callable[[float, float], Place]
-CAMERA_HANDLERS: Final[dict[type, cameras.Handler]] = {**cameras.HANDLERS, c.ImportCameras: import_cameras}
+CAMERA_HANDLERS: Final[dict[type, cameras.Handler]] = {
+    **cameras.HANDLERS,
+    c.ImportCameras: import_cameras,
+    a.ImportAddresses: import_addresses,
+}
 
 _INSERT = (
     f"INSERT INTO incidents ({', '.join(COLUMNS)}) VALUES ({', '.join(['%s'] * len(COLUMNS))}) RETURNING id"
@@ -32,24 +59,93 @@ _UPDATE = (
 )
 _SELECT = f"SELECT id, {', '.join(COLUMNS)} FROM incidents"
 
-_INTAKE = (
+# What `escalation_due` says of one, as two ranges of indexes that hold only what is still to be told.
+_STAGE_LATE = (
+    "SELECT id FROM incidents WHERE stage NOT IN ('closed', 'refused', 'void') AND stage_due_at < %(now)s"
+    " AND (escalated_at IS NULL OR escalated_at <= stage_due_at) ORDER BY stage_due_at LIMIT %(limit)s"
+)
+_RINGS = (
+    "SELECT id FROM incidents WHERE stage NOT IN ('closed', 'refused', 'void') AND level <= 2 AND acknowledged_by IS NULL"
+    " AND (escalated_at IS NULL OR escalated_at < coalesce(rings_since, reported_at))"
+    " AND coalesce(rings_since, reported_at) < %(now)s - interval '60 seconds'"
+    " ORDER BY coalesce(rings_since, reported_at) LIMIT %(limit)s"
+)
+
+_INTAKE_ROW = (
     "SELECT id, kind, channel, class_code, level, device, camera, title, text, lon, lat, address, cell, area_path,"
     " time, received_at, correlation_id, source, message_id, photos, history, alarm_kind FROM intake"
-    " WHERE incident_id IS NULL AND aside = '' ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED"
 )
+_INTAKE = (
+    f"{_INTAKE_ROW} WHERE incident_id IS NULL AND aside = '' ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED"
+)
+
+
+def _intake(row: dict[str, Any]) -> Intake:
+    place = Place(*(row.pop(name) for name in ("lon", "lat", "address", "cell", "area_path")))
+    return Intake(place=place, photos=tuple(row.pop("photos")), **row)
 
 
 class PgUnitOfWork:
     """`UnitOfWork` on an open transaction. The audit row is written last (its chain has one end)."""
 
     def __init__(
-        self, cursor: Cursor, audit: Audit, administration: Administration, place_of: PlaceOf
+        self,
+        cursor: Cursor,
+        audit: Audit,
+        administration: Administration,
+        place_of: PlaceOf,
+        working: WorkingTime,
+        router: Router,
+        book: StoredBook,
     ) -> None:
         self._cursor = cursor
+        self._book = book
+        self._working = working
+        self._router = router
         self._audit = audit
         self._administration = administration
         self._place_of = place_of
         self.changed = False
+        self.stepped: set[int] = set()
+        """Incidents whose timelines grew: what evaluation counts of them is written with them."""
+        self._trust: Trust | None = None
+
+    def working(self) -> WorkingTime:
+        """See UnitOfWork."""
+        return self._working
+
+    def router(self) -> Router:
+        """See UnitOfWork."""
+        return self._router
+
+    def asked(self, incident: Incident) -> Asked:
+        """See UnitOfWork."""
+        return routing_store.asked_of(self._cursor, incident, self._router.scenes.rules)
+
+    def duties(self, units: Sequence[str]) -> Mapping[str, Duty]:
+        """See UnitOfWork."""
+        return routing_store.duties(self._cursor, units)
+
+    def trust(self) -> Trust:
+        """See UnitOfWork."""
+        if self._trust is None:  # triage asks for every incident it opens
+            self._trust = routing_store.trust(self._cursor)
+        return self._trust
+
+    def keep_advice(self, incident: Incident, moment: str, decision: Decision, now: datetime) -> None:
+        """See UnitOfWork."""
+        routing_store.keep_advice(self._cursor, incident, moment, decision, now)
+
+    def advice_behind(self, incident_id: int) -> Decision | None:
+        """See UnitOfWork."""
+        return routing_store.advice_behind(self._cursor, incident_id)
+
+    def withdraw_rule(
+        self, blamed: Blamed, incident_id: int, wrong_field: str, why: str, actor: Actor, now: datetime
+    ) -> None:
+        """See UnitOfWork."""
+        self._trust = None
+        routing_store.withdraw_rule(self._cursor, blamed, incident_id, wrong_field, why, actor, now)
 
     def _one(self, where: str, params: Sequence[Any]) -> Incident | None:
         self._cursor.execute(f"{_SELECT} {where}", params)
@@ -78,6 +174,7 @@ class PgUnitOfWork:
 
     def append(self, incident_id: int, entry: TimelineEntry) -> None:
         """See UnitOfWork."""
+        self.stepped.add(incident_id)
         self._cursor.execute(
             "INSERT INTO timeline (incident_id, seq, at, action, from_stage, to_stage, actor_id, actor_name,"
             " role, channel, reason, detail, cause_id) SELECT %s, coalesce(max(seq), 0) + 1,"
@@ -99,11 +196,7 @@ class PgUnitOfWork:
     def pending_intake(self, limit: int) -> list[Intake]:
         """See UnitOfWork."""
         self._cursor.execute(_INTAKE, (limit,))
-        found = []
-        for row in dicts(self._cursor):
-            place = Place(*(row.pop(name) for name in ("lon", "lat", "address", "cell", "area_path")))
-            found.append(Intake(place=place, photos=tuple(row.pop("photos")), **row))
-        return found
+        return [_intake(row) for row in dicts(self._cursor)]
 
     def shelf_of(self, camera: str, at: datetime) -> int | None:
         """See UnitOfWork."""
@@ -114,6 +207,117 @@ class PgUnitOfWork:
         )
         row = self._cursor.fetchone()
         return None if row is None else int(row[0])
+
+    def filing(self, class_code: str) -> None:
+        """See UnitOfWork."""
+        self._cursor.execute(
+            "SELECT pg_advisory_xact_lock(%s, hashtext(%s))", (Lock.MERGE, f"report:{class_code}")
+        )
+
+    def intake(self, intake_id: int, incident_id: int) -> Intake:
+        """See UnitOfWork."""
+        self._cursor.execute(f"{_INTAKE_ROW} WHERE id = %s AND incident_id = %s", (intake_id, incident_id))
+        rows = dicts(self._cursor)
+        if not rows:
+            raise Rejected("field", f"sources={intake_id}: is no source of this incident", field="sources")
+        return _intake(rows[0])
+
+    def report(self, intake_id: int) -> Report:
+        """See UnitOfWork."""
+        self._cursor.execute(
+            "SELECT id, time, lon, lat, class_code, text, title, address, reporter, channel, level, device, camera,"
+            " NULL AS class_level FROM intake WHERE id = %s",
+            (intake_id,),
+        )
+        return report_of(dicts(self._cursor)[0])
+
+    def occurrences(self) -> StoredOccurrences:
+        """See UnitOfWork."""
+        return StoredOccurrences(self._cursor)
+
+    def move_source(self, intake_id: int, incident_id: int, homes: Sequence[int]) -> None:
+        """See UnitOfWork."""
+        self._cursor.execute(
+            "UPDATE intake SET incident_id = %s, homes = %s WHERE id = %s",
+            (incident_id, list(homes), intake_id),
+        )
+
+    def move_photos(self, sources: Sequence[int], incident_id: int, target: int) -> None:
+        """See UnitOfWork."""
+        values = {"sources": list(sources), "here": incident_id, "there": target}
+        self._cursor.execute(
+            "INSERT INTO incident_photos (incident_id, sha256, purpose, at, by_login)"
+            " SELECT %(there)s, sha256, purpose, at, by_login FROM incident_photos WHERE incident_id = %(here)s"
+            " AND purpose = 'report' AND sha256 IN (SELECT unnest(photos) FROM intake WHERE id = ANY(%(sources)s))"
+            " ON CONFLICT DO NOTHING",
+            values,
+        )
+        self._cursor.execute(
+            "DELETE FROM incident_photos WHERE incident_id = %(here)s AND purpose = 'report'"
+            " AND sha256 IN (SELECT unnest(photos) FROM intake WHERE id = ANY(%(sources)s))"
+            " AND sha256 NOT IN (SELECT unnest(photos) FROM intake WHERE incident_id = %(here)s)",
+            values,
+        )
+
+    def alone(self, work: Callable[[], T]) -> T:
+        """See UnitOfWork."""
+        self._cursor.execute("SAVEPOINT alone")
+        changed = self.changed
+        try:
+            done = work()
+        except Exception as error:
+            if passing(error):
+                raise
+            self._cursor.execute("ROLLBACK TO SAVEPOINT alone")
+            self._cursor.execute("RELEASE SAVEPOINT alone")
+            self.changed = changed
+            raise Undone(f"{type(error).__name__}: {error}".strip()) from error
+        self._cursor.execute("RELEASE SAVEPOINT alone")
+        return done
+
+    def set_failed(self, intake_id: int, why: str) -> None:
+        """See UnitOfWork."""
+        self._cursor.execute(
+            "UPDATE intake SET aside = 'failed', aside_why = %s WHERE id = %s", (why[:2000], intake_id)
+        )
+
+    def people_of(self, incident_id: int) -> list[dict[str, str]]:
+        """See UnitOfWork."""
+        self._cursor.execute(
+            "SELECT coalesce(reporter ->> 'name', '') AS name, coalesce(reporter ->> 'phone', '') AS phone, channel,"
+            " text FROM intake WHERE incident_id = %s AND kind = 'report' ORDER BY id LIMIT 200",
+            (incident_id,),
+        )
+        return dicts(self._cursor)
+
+    def names_of(self, intake_id: int) -> tuple[str, ...]:
+        """See UnitOfWork."""
+        self._cursor.execute("SELECT reporter ->> 'name' FROM intake WHERE id = %s", (intake_id,))
+        row = self._cursor.fetchone()
+        return (row[0],) if row and row[0] else ()
+
+    def keep_apart(self, incident_id: int, sources: frozenset[int]) -> None:
+        """See UnitOfWork."""
+        self._cursor.execute("UPDATE incidents SET apart = %s WHERE id = %s", (sorted(sources), incident_id))
+
+    def suggest_merge(
+        self, incident_id: int, other: int, score: float, reasons: Sequence[Mapping[str, Any]], now: datetime
+    ) -> None:
+        """See UnitOfWork."""
+        self._cursor.execute(
+            "INSERT INTO merge_suggestions (incident_id, other_id, score, reasons, at) VALUES (%s, %s, %s, %s, %s)"
+            " ON CONFLICT (incident_id, other_id) DO UPDATE SET score = EXCLUDED.score, reasons = EXCLUDED.reasons,"
+            " at = EXCLUDED.at WHERE merge_suggestions.answer = ''",
+            (incident_id, other, score, json(list(reasons)), now),
+        )
+
+    def answer_suggestion(self, incident_id: int, other: int, answer: str, login: str, now: datetime) -> None:
+        """See UnitOfWork."""
+        self._cursor.execute(
+            "UPDATE merge_suggestions SET answer = %s, answered_at = %s, answered_by = %s"
+            " WHERE (incident_id, other_id) IN ((%s, %s), (%s, %s))",
+            (answer, now, login, incident_id, other, other, incident_id),
+        )
 
     def set_aside(self, intake_id: int, shelf: int) -> None:
         """See UnitOfWork."""
@@ -195,6 +399,24 @@ class PgUnitOfWork:
         """See UnitOfWork."""
         self._cursor.execute("UPDATE feeds SET outage_intake = %s WHERE id = %s", (intake_id, feed))
 
+    def sent_points(self, since: datetime) -> list[SentPoints]:
+        """See UnitOfWork."""
+        self._cursor.execute(
+            "SELECT f.id, f.name, f.owner, p.lon, p.lat FROM (SELECT feed, array_agg(lon ORDER BY id) AS lon,"
+            " array_agg(lat ORDER BY id) AS lat FROM (SELECT id, feed, lon, lat, row_number() OVER"
+            " (PARTITION BY feed ORDER BY id DESC) AS age FROM intake WHERE received_at >= %s AND lon IS NOT NULL"
+            " AND feed <> '') sent WHERE age <= 10000 GROUP BY feed) p JOIN feeds f ON f.id = p.feed ORDER BY f.id",
+            (since,),
+        )
+        return [SentPoints(*row) for row in self._cursor.fetchall()]
+
+    def filed(self, source: str, message_id: str) -> bool:
+        """See UnitOfWork."""
+        self._cursor.execute(
+            "SELECT 1 FROM intake WHERE source = %s AND message_id = %s", (source, message_id)
+        )
+        return self._cursor.fetchone() is not None
+
     def incident_of(self, intake_id: int) -> int | None:
         """See UnitOfWork."""
         self._cursor.execute("SELECT incident_id FROM intake WHERE id = %s", (intake_id,))
@@ -235,6 +457,10 @@ class PgUnitOfWork:
         policy = Policy(code, version, limit, ClockKind(clock), photo, DEFAULT_STAGE_LIMITS_MIN)
         return EventClass(code, name, level, policy)
 
+    def standards(self, class_code: str) -> list[FilingStandard]:
+        """See UnitOfWork."""
+        return standards_of(self._cursor, class_code)
+
     def next_serial(self) -> int:
         """See UnitOfWork."""
         self._cursor.execute("SELECT nextval('incident_numbers')")
@@ -245,6 +471,17 @@ class PgUnitOfWork:
     def place_of(self, lon: float, lat: float) -> Place:
         """See UnitOfWork."""
         return self._place_of(lon, lat)
+
+    def read_address(self, text: str) -> Resolution:
+        """See UnitOfWork."""
+        return resolve(text, self._book.book(self._cursor))
+
+    def keep_reading(self, intake_id: int, place: Place, read: Mapping[str, Any]) -> None:
+        """See UnitOfWork."""
+        self._cursor.execute(
+            "UPDATE intake SET lon = %s, lat = %s, cell = %s, area_path = %s, place_read = %s WHERE id = %s",
+            (place.lon, place.lat, place.cell, place.area_path, json(dict(read)), intake_id),
+        )
 
     def unit_exists(self, code: str) -> bool:
         """See UnitOfWork."""
@@ -348,13 +585,28 @@ class PgUnitOfWork:
     def due_for_escalation(self, now: datetime, limit: int) -> list[Incident]:
         """See UnitOfWork."""
         self._cursor.execute(
-            f"{_SELECT} WHERE stage NOT IN ('closed', 'refused', 'void') AND ("
-            " (stage_due_at < %s AND (escalated_at IS NULL OR escalated_at <= stage_due_at))"
-            " OR (level <= 2 AND acknowledged_by IS NULL AND (escalated_at IS NULL"
-            " OR escalated_at < coalesce(rings_since, reported_at))"
-            " AND coalesce(rings_since, reported_at) < %s - interval '60 seconds'))"
+            f"{_SELECT} WHERE id IN (({_STAGE_LATE}) UNION ({_RINGS}))"
+            " ORDER BY id LIMIT %(limit)s FOR UPDATE SKIP LOCKED",
+            {"now": now, "limit": limit},
+        )
+        return [to_incident(row) for row in self._cursor.fetchall()]
+
+    def without_deadline(self, after: int, limit: int) -> list[Incident]:
+        """See UnitOfWork."""
+        self._cursor.execute(
+            f"{_SELECT} WHERE id > %s AND handle_due_at IS NULL AND stage IN ('dispatched', 'taken', 'on_site')"
+            " AND (clock ->> 'since' IS NOT NULL OR clock ->> 'parked_until' IS NOT NULL)"
             " ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED",
-            (now, now, limit),
+            (after, limit),
+        )
+        return [to_incident(row) for row in self._cursor.fetchall()]
+
+    def late_supervisions(self, now: datetime, limit: int) -> list[Incident]:
+        """See UnitOfWork."""
+        self._cursor.execute(
+            f"{_SELECT} WHERE supervision_due_at < %s AND stage NOT IN ('closed', 'refused', 'void')"
+            " ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED",
+            (now, limit),
         )
         return [to_incident(row) for row in self._cursor.fetchall()]
 
@@ -362,6 +614,7 @@ class PgUnitOfWork:
         self, actor: Actor, action: str, thing: str, allowed: bool, detail: Mapping[str, Any], now: datetime
     ) -> None:
         """See UnitOfWork."""
+        self.keep_facts()  # before the chain's lock, which every command waits for
         self._audit.append(
             actor=actor.login,
             role=actor.role,
@@ -373,12 +626,23 @@ class PgUnitOfWork:
             cursor=self._cursor,
         )
 
+    def keep_facts(self) -> None:
+        """What evaluation counts of the incidents whose timelines grew, written with them."""
+        if self.stepped:
+            incident_facts.keep(self._cursor, sorted(self.stepped))
+            self.stepped.clear()
+
     def administer(self, command: object, actor: Actor, now: datetime) -> dict[str, Any]:
         """See UnitOfWork."""
         if type(command) in CAMERA_HANDLERS:
             done = CAMERA_HANDLERS[type(command)](self._cursor, command, actor, now, self._place_of)
             self.changed = True  # what was held for an adopted camera goes out at once
             return done
+        if type(command) in formula_versions.HANDLERS or type(command) in CATALOGUE_HANDLERS:
+            require_city(self._cursor, command, actor)
+        if type(command) in formula_versions.HANDLERS:
+            today = now.astimezone(ZoneInfo(self._working.zone)).date()
+            return formula_versions.HANDLERS[type(command)](self._cursor, command, actor, now, today)
         return self._administration.carry_out(self._cursor, command, actor, now, self._place_of)
 
 
@@ -386,9 +650,18 @@ class UnitsOfWork:
     """Makes units of work; tells the relay (NOTIFY) when one has put something into the outbox."""
 
     def __init__(
-        self, database: Database, audit: Audit, administration: Administration, place_of: PlaceOf
+        self,
+        database: Database,
+        audit: Audit,
+        administration: Administration,
+        place_of: PlaceOf,
+        working: Callable[[], WorkingTime],
+        router: Routers | None = None,
     ) -> None:
         self._database = database
+        self._book = StoredBook()
+        self._working = working
+        self._router = router or CityRouter(database)
         self._audit = audit
         self._administration = administration
         self._place_of = place_of
@@ -396,8 +669,13 @@ class UnitsOfWork:
     @contextmanager
     def __call__(self) -> Iterator[PgUnitOfWork]:
         """One unit of work."""
+        # Before the transaction: each may need a connection of its own.
+        working, router = self._working(), self._router()
         with self._database.transaction() as cursor:
-            uow = PgUnitOfWork(cursor, self._audit, self._administration, self._place_of)
+            uow = PgUnitOfWork(
+                cursor, self._audit, self._administration, self._place_of, working, router, self._book
+            )
             yield uow
+            uow.keep_facts()
             if uow.changed:
                 cursor.execute("NOTIFY outbox")

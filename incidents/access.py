@@ -39,11 +39,22 @@ _SEE: Final = frozenset(
     }
 )
 _DESK: Final = frozenset(
-    {"incident.export", "incident.similar", "incident.search", "worker.see", "feed.see", "ledger.see"}
+    {
+        "incident.merge",
+        "incident.export",
+        "incident.similar",
+        "incident.search",
+        "worker.see",
+        "feed.see",
+        "ledger.see",
+    }
 )
 _FIELD: Final = frozenset(
     {"incident.take", "incident.arrive", "incident.handle", "incident.return", "incident.note", "photo.add"}
 )
+_ASSIST: Final = "incident.assist"
+_UNIT: Final = frozenset({"incident.ask", "incident.answer", "incident.appeal"})
+"""What a unit's office does for its incidents, and nobody in the field."""
 
 RIGHTS: Final[dict[str, frozenset[str]]] = {
     "operator": _SEE
@@ -61,6 +72,8 @@ RIGHTS: Final[dict[str, frozenset[str]]] = {
         "person.unmask",
         "camera.shelve",
         "camera.ask",
+        "incident.call_back",
+        "incident.reopen",
     },
     "dispatcher": _SEE
     | _DESK
@@ -75,6 +88,8 @@ RIGHTS: Final[dict[str, frozenset[str]]] = {
         "incident.acknowledge",
         "incident.note",
         "incident.rank_workers",
+        "incident.grant",
+        "routing.see",
         "photo.add",
         "person.unmask",
         "camera.shelve",
@@ -90,16 +105,38 @@ RIGHTS: Final[dict[str, frozenset[str]]] = {
         "incident.note",
         "incident.escalate",
         "incident.rank_workers",
+        "incident.grant",
+        "incident.supervise",
+        "evaluation.see",
+        "routing.see",
+        "routing.approve",
+        "routing.publish",
+        "formula.see",
+        "incident.reopen",
         "deadletter.see",
         "person.unmask",
         "camera.shelve",
         "camera.ask",
         "camera.answer",
     },
-    "unit_handler": _SEE | _FIELD | {"incident.rank_workers", "incident.search", "worker.see", "camera.ask"},
+    "unit_handler": _SEE
+    | _FIELD
+    | _UNIT
+    | {_ASSIST, "incident.rank_workers", "incident.search", "worker.see", "camera.ask"},
     "grid_worker": (_SEE | _FIELD | {"incident.report", "position.report"}) - {"indicator.see"},
-    "evaluator": _SEE | {"incident.export", "incident.search", "ledger.see"},
-    "theme_owner": _SEE | {"incident.search", "feed.see", "ledger.see"},
+    "evaluator": _SEE
+    | {
+        "incident.export",
+        "incident.search",
+        "ledger.see",
+        "incident.decide_appeal",
+        "evaluation.see",
+        "routing.see",
+        "routing.approve",
+        "formula.see",
+        "formula.save",
+    },
+    "theme_owner": _SEE | {"incident.search", "feed.see", "ledger.see", "evaluation.see", "formula.see"},
     "administrator": frozenset(
         {
             "status.see",
@@ -114,6 +151,12 @@ RIGHTS: Final[dict[str, frozenset[str]]] = {
             "account.manage",
             "unit.manage",
             "area.manage",
+            "calendar.manage",
+            "catalogue.manage",
+            "routing.see",
+            "routing.publish",
+            "formula.see",
+            "formula.save",
             "device.manage",
             "device_type.manage",
             "feed.manage",
@@ -137,13 +180,13 @@ RIGHTS: Final[dict[str, frozenset[str]]] = {
         }
     ),
     "wall": (_SEE | {"worker.see"}) - {"photo.see"},
-    "system": frozenset({"incident.report", "incident.join", "incident.escalate"}),
+    "system": frozenset({"incident.report", "incident.join", "incident.escalate", "incident.dispatch"}),
 }
 
 ACTIONS: Final = frozenset().union(*RIGHTS.values())
 """Every action some role may do; a command or query whose action is not here is refused for all."""
 
-_BY_UNIT: Final = frozenset(_FIELD - {"photo.add"})
+_BY_UNIT: Final = frozenset(_FIELD - {"photo.add"}) | _UNIT
 """Actions on an incident that only the unit holding it may do."""
 
 _OF_WHOM: Final = frozenset({"unit_handler", "grid_worker"})
@@ -156,6 +199,7 @@ class Thing:
     area_path: str = ""
     unit: str = ""
     worker: str = ""
+    assisting: tuple[str, ...] = ()
     anywhere: bool = False
 
 
@@ -194,8 +238,13 @@ def may(actor: Actor, action: str, thing: Thing) -> Decision:
         if actor.role == "grid_worker" and thing.worker not in ("", actor.login):
             return Decision(False, f"assigned to {thing.worker}")
         return Decision(True, "assigned")
+    helps = actor.role == "unit_handler" and actor.unit != "" and actor.unit in thing.assisting
+    if action == _ASSIST:
+        return Decision(helps, "assists" if helps else f"unit {actor.unit or '-'} does not assist here")
     if covers(actor.areas, thing.area_path):
         return Decision(True, "area")
+    if helps and action in _SEE:
+        return Decision(True, "assists")
     assigned = thing.unit == actor.unit and (actor.role == "unit_handler" or thing.worker == actor.login)
     if actor.role in _OF_WHOM and thing.unit and assigned and action in _SEE:
         return Decision(True, "assigned")

@@ -34,6 +34,7 @@ COLUMNS: Final[Mapping[str, Sequence[str]]] = {
     "condition": ("filing_condition", "condition", "立案条件", "立案标准"),
     "limit": ("time_limit", "limit", "处置时限", "处理时限", "时限"),
     "closing": ("close_condition", "closing", "结案条件", "结案标准"),
+    "evidence": ("evidence", "取证要求", "举证要求", "佐证材料"),
 }
 """Column → what sheets call it."""
 NEEDED: Final = ("big_class", "small_class", "units", "condition", "limit")
@@ -56,6 +57,9 @@ class Standard:
     departments: tuple[str, ...]
     limit: Limit | Odd
     closing: str
+    text_of_limit: str = ""
+    """As the sheet has it."""
+    evidence: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +152,8 @@ def read_catalogue(
             Standard(
                 number, f"{subclass}-{numbers[subclass]}", kind, above["big_class"], above["small_class"],
                 row["condition"], names_in(row["units"]), names_in(row.get("departments", "")),
-                parse_limit(row["limit"], profile), row.get("closing", ""),
+                parse_limit(row["limit"], profile), row.get("closing", ""), row["limit"],
+                row.get("evidence", ""),
             )
         )  # fmt: skip
     return Catalogue(tuple(standards), tuple(faults))

@@ -123,6 +123,14 @@ def returned_early(clock: Clock, now: datetime) -> Clock:
     return replace(clock, since=now, parked_until=None)
 
 
+def stopped(clock: Clock, now: datetime, working: WorkingTime) -> Clock:
+    """It stands, whatever it did before; a parking ends with it."""
+    clock = as_of(clock, now)
+    if clock.parked_until is not None:
+        return replace(clock, parked_until=None)
+    return clock if clock.since is None else paused(clock, now, working)
+
+
 def left_s(clock: Clock, now: datetime, working: WorkingTime) -> float:
     """Seconds of its own time that are left at `now`; negative: so long overdue. Raises NotPublished."""
     clock = as_of(clock, now)

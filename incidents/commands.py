@@ -12,6 +12,16 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
+from incidents import (
+    address_commands,
+    catalogue_commands,
+    evaluation_commands,
+    evaluation_queries,
+    handling_commands,
+    routing_commands,
+    routing_queries,
+)
+
 
 @dataclass(frozen=True, slots=True)
 class ReportIncident:
@@ -33,13 +43,15 @@ class ReportIncident:
 
 @dataclass(frozen=True, slots=True)
 class AcceptIncident:
-    """受理/立案: take it on, under a class (its own one when empty); freezes the policy."""
+    """受理/立案: take it on, under a class (its own one when empty); freezes the policy. `standard`: the filing condition
+    that holds, asked for where the city's catalogue has several with different limits for the class."""
 
     id: int
     class_code: str = ""
     level: int | None = None
     version: int | None = None
     key: str = ""
+    standard: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +76,8 @@ class VoidIncident:
 
 @dataclass(frozen=True, slots=True)
 class DispatchIncident:
-    """派遣 to a unit and perhaps a worker; from a unit that already has it: reassign, with a reason."""
+    """派遣 to a unit and perhaps a worker; from a unit that already has it: reassign, with a reason. `assisting`: units
+    asked to help it (协办), see AskAssist."""
 
     id: int
     unit: str
@@ -72,6 +85,7 @@ class DispatchIncident:
     reason: str = ""
     version: int | None = None
     key: str = ""
+    assisting: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -368,6 +382,22 @@ class ImportCameras:
 
 
 @dataclass(frozen=True, slots=True)
+class ImportBoundaries:
+    """Areas of one level with their outlines, out of GeoJSON or a zipped Shapefile (as base64). `crs`: wgs84, cgcs2000 or
+    gcj02; the `…_field`s name the file's columns ('': the usual names). Without `confirm` nothing is stored: the answer
+    says what would be, every fault, and the gaps and overlaps between the areas. With it, all are stored or none."""
+
+    content: str = field(metadata={"longest": 90_000_000})
+    level: str
+    crs: str
+    filename: str = ""
+    code_field: str = ""
+    name_field: str = ""
+    parent_field: str = ""
+    confirm: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class AdoptDevice:
     """Register an unknown device and put its held messages back on the bus, in one step.
 
@@ -587,6 +617,7 @@ COMMANDS: Final[dict[str, type]] = {
     "save_metric": SaveMetric,
     "import_devices": ImportDevices,
     "import_cameras": ImportCameras,
+    "import_boundaries": ImportBoundaries,
     "adopt_device": AdoptDevice,
     "release_held": ReleaseHeld,
     "reject_held": RejectHeld,
@@ -602,27 +633,31 @@ COMMANDS: Final[dict[str, type]] = {
     "request_view": RequestView,
     "answer_view": AnswerView,
     "open_view": OpenView,
+    **handling_commands.COMMANDS,
+    **catalogue_commands.COMMANDS,
+    **routing_commands.COMMANDS,
+    **evaluation_commands.COMMANDS,
+    **address_commands.COMMANDS,
 }
 
 
 @dataclass(frozen=True, slots=True)
 class IncidentDetail:
-    """One incident: fields, policy, timeline, sources, photos, orders, what this actor may press now.
-
-    `unmask`: show the reporter's name and phone in full (needs the right; written to the audit log).
-    """
+    """One incident: fields, policy, timeline, sources, photos, orders, what this actor may press now. People are masked
+    in it: see UnmaskIncident."""
 
     id: int
-    unmask: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class IncidentList:
-    """Incidents of the actor's areas, newest first. Filters are joined by AND; '' and None do not filter.
+    """Incidents of the actor's areas. Filters are joined by AND; '' and None do not filter.
 
     `stages` and `levels`: comma-separated; `scope`: open | closed | all; `of`: an indicator id whose records
     are wanted (part = numerator | denominator). `text`: words, each of which must occur in number, title, class,
     address, unit or worker. `bbox`: "west,south,east,north" in degrees; who has no point is in no box.
+    `order`: newest | due (the least time left first). `after`: the `next` of the page before; `total` is counted up
+    to `most`, and of words that are common no further than was read: `capped` says that there may be more.
     """
 
     scope: str = "open"
@@ -638,11 +673,14 @@ class IncidentList:
     part: str = "denominator"
     limit: int = 200
     offset: int = 0
+    order: str = "newest"
+    after: str = ""
+    most: int = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class MyTasks:
-    """Open incidents held by the asking worker (or, for a unit handler, by the unit)."""
+    """Open incidents held by the asking worker (or, for a unit handler, by the unit, and those it assists with)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -1027,6 +1065,10 @@ QUERIES: Final[dict[str, type]] = {
     "audit_log": AuditLog,
     "status": Status,
     "device_credentials": DeviceCredentials,
+    **evaluation_queries.QUERIES,
+    **catalogue_commands.QUERIES,
+    **routing_queries.QUERIES,
+    **address_commands.QUERIES,
 }
 
 ACTION_OF: Final[dict[str, str]] = {
@@ -1063,6 +1105,7 @@ ACTION_OF: Final[dict[str, str]] = {
     "save_metric": "device_type.manage",
     "import_devices": "device.manage",
     "import_cameras": "camera.manage",
+    "import_boundaries": "area.manage",
     "adopt_device": "device.manage",
     "release_held": "deadletter.replay",
     "reject_held": "deadletter.replay",
@@ -1120,5 +1163,12 @@ ACTION_OF: Final[dict[str, str]] = {
     "audit_log": "audit.see",
     "status": "status.see",
     "device_credentials": "device.credential",
+    **handling_commands.ACTION_OF,
+    **catalogue_commands.ACTION_OF,
+    **evaluation_commands.ACTION_OF,
+    **evaluation_queries.ACTION_OF,
+    **routing_commands.ACTION_OF,
+    **routing_queries.ACTION_OF,
+    **address_commands.ACTION_OF,
 }
 """Command or query → the right it asks for (incidents/access.py). A name missing here is refused for all."""

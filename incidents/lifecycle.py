@@ -8,7 +8,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from incidents.model import Actor, DomainEvent, Incident, Policy, Rejected, Stage, TimelineEntry
+from incidents import assisting
+from incidents.appeals import appealed, decided
+from incidents.clocks import Clock, as_of, begun, due_at, left_s, resumed, stopped
+from incidents.concessions import Request, granted, unparked
+from incidents.limits import limit_of
+from incidents.model import Actor, DomainEvent, Incident, Place, Policy, Rejected, Stage, TimelineEntry
+from incidents.supervision import Supervision, answered, ended, is_late, raised, signed
+from incidents.working_time import NotPublished, WorkingTime
 
 S = Stage
 
@@ -50,11 +57,36 @@ TRANSITIONS: tuple[Transition, ...] = (
     _t("join", _OPEN, None, "cause_id"),
     _t("note", _OPEN, None, "reason"),
     _t("correct", (S.REPORTED, S.ACCEPTED), None, "reason"),
+    _t("ask_extension", _WITH_UNIT, None, "reason"),
+    _t("ask_parking", _WITH_UNIT, None, "reason", "until"),
+    _t("grant_request", _WITH_UNIT, None),
+    _t("refuse_request", _WITH_UNIT, None, "reason"),
+    _t("unpark", _WITH_UNIT, None, "reason"),
+    _t("recount", _WITH_UNIT, None, "reason"),
+    _t("supervise", _HELD, None, "supervision"),
+    _t("sign_supervision", _OPEN, None),
+    _t("answer_supervision", _OPEN, None, "reason"),
+    _t("end_supervision", _OPEN, None),
+    _t("raise_supervision", _OPEN, None, "reason"),
+    _t("ask_assist", _WITH_UNIT, None, "unit"),
+    _t("take_assist", (S.ACCEPTED, *_WITH_UNIT), None),
+    _t("arrive_assist", (S.ACCEPTED, *_WITH_UNIT), None),
+    _t("answer_assist", (S.ACCEPTED, *_WITH_UNIT), None, "reason"),
+    _t("release_assist", (S.ACCEPTED, *_WITH_UNIT), None, "unit", "reason"),
+    _t("appeal", (S.CLOSED,), None, "reason"),
+    _t("grant_appeal", (S.CLOSED,), None, "reason"),
+    _t("refuse_appeal", (S.CLOSED,), None, "reason"),
+    _t("call_back", (S.CLOSED,), None, "satisfaction"),
+    _t("reopen", (S.CLOSED,), S.ACCEPTED, "reason"),
+    _t("merge", (S.REPORTED, S.ACCEPTED, *_WITH_UNIT), S.VOID, "reason", "into"),
+    _t("absorb", _OPEN, None, "reason", "count"),
+    _t("release", tuple(Stage), None, "reason", "count"),
+    _t("restore", (S.VOID,), S.REPORTED, "reason"),
 )
 
 _BY_ACTION = {t.action: t for t in TRANSITIONS}
 
-ORDER_OUTCOMES = {"feed_back": "handled", "return": "returned", "void": "void"}
+ORDER_OUTCOMES = {"feed_back": "handled", "return": "returned", "void": "void", "merge": "void"}
 """How an order ends by a step that takes the incident from its unit; another order supersedes it."""
 
 WRONG_FIELDS = ("class", "place", "owner", "scope")
@@ -85,6 +117,13 @@ class Step:
     class_name: str = ""
     level: int | None = None
     cause_id: str = ""
+    until: datetime | None = None
+    supervision: Supervision | None = None
+    against: str = ""
+    into: int | None = None
+    count: int = 0
+    satisfaction: int | None = None
+    place: Place | None = None
     detail: tuple[tuple[str, object], ...] = ()
 
 
@@ -94,10 +133,11 @@ def allowed_actions(stage: Stage) -> tuple[str, ...]:
 
 
 def advance(
-    incident: Incident, step: Step, actor: Actor, now: datetime
+    incident: Incident, step: Step, actor: Actor, now: datetime, working: WorkingTime
 ) -> tuple[Incident, TimelineEntry, tuple[DomainEvent, ...]]:
     """Apply `step` to `incident` at `now` (aware UTC) and return the new incident, its entry, the events.
 
+    `working`: the city's working time, by which handling clocks run.
     Raises Rejected: code 'stage' (not from here; says who was first), 'field' (something is missing or wrong),
     'rule' (a rule of the house forbids it).
     """
@@ -117,7 +157,7 @@ def advance(
     for name in transition.needs:
         if not getattr(step, name):
             raise Rejected("field", f"{name}='': {step.action!r} needs it", field=name)
-    _guard(incident, step, actor)
+    _guard(incident, step, actor, now, working)
     target = transition.target or incident.stage
     changed = replace(
         incident,
@@ -126,9 +166,12 @@ def advance(
         last_action=step.action,
         last_actor=actor.name,
     )
-    changed = _effects(changed, incident, step, actor, now)
+    changed = _effects(changed, incident, step, actor, now, working)
+    changed = replace(changed, handle_due_at=_handle_due(changed, now, working))
     if transition.target is not None:
         changed = _start_stage_clock(changed, now)
+    elif incident.stage in _HELD:
+        changed = replace(changed, stage_due_at=changed.handle_due_at)
     entry = TimelineEntry(
         at=now,
         action=step.action,
@@ -139,7 +182,7 @@ def advance(
         role=actor.role,
         channel=step.channel,
         reason=step.reason,
-        detail=_detail(step),
+        detail=_detail(incident, step, transition, actor),
         cause_id=step.cause_id,
     )
     events: tuple[DomainEvent, ...] = (
@@ -161,7 +204,7 @@ def _orders(old: Incident, new: Incident, action: str) -> tuple[DomainEvent, ...
     return ()
 
 
-def _guard(incident: Incident, step: Step, actor: Actor) -> None:
+def _guard(incident: Incident, step: Step, actor: Actor, now: datetime, working: WorkingTime) -> None:
     if step.action in ("return",) and step.wrong_field not in WRONG_FIELDS:
         raise Rejected(
             "field",
@@ -170,6 +213,10 @@ def _guard(incident: Incident, step: Step, actor: Actor) -> None:
         )
     if step.action == "handle" and incident.policy and incident.policy.needs_photo and not step.evidence:
         raise Rejected("rule", "evidence=[]: this class asks for a photo of the result", field="evidence")
+    if step.action == "handle" and (missing := assisting.waiting(incident.assists)):
+        rule = "have not answered: wait for them, or have the dispatcher let them go"
+        text = f"assisting={', '.join(missing)}: {rule}"
+        raise Rejected("rule", text, field="assisting", units=list(missing))
     if step.action in ("pass_check", "fail_check") and actor.id == incident.handled_by:
         raise Rejected("rule", f"actor={actor.login!r}: who handled it may not check it", field="actor")
     if step.action == "acknowledge" and incident.acknowledged_by is not None:
@@ -178,9 +225,45 @@ def _guard(incident: Incident, step: Step, actor: Actor) -> None:
         )
     if step.level is not None and step.level not in (1, 2, 3, 4):
         raise Rejected("field", f"level={step.level!r}: must be 1, 2, 3 or 4", field="level")
+    if step.action in ("ask_extension", "ask_parking"):
+        _guard_request(incident, step, actor, now, working)
+    if step.action in ("grant_request", "refuse_request"):
+        if incident.asked is None:
+            raise Rejected("rule", "request: nothing was asked, or it is answered already", field="asked")
+        if incident.asked.by == actor.id:
+            raise Rejected("rule", f"actor={actor.login!r}: who asked may not answer", field="actor")
+    if step.action == "restore" and incident.merged_into is None:
+        raise Rejected("rule", "merged_into: it was not merged into another", field="merged_into")
+    if step.action == "release" and step.count >= incident.sources:
+        raise Rejected("rule", f"count={step.count}: one source at least must stay", field="sources")
+    if step.satisfaction is not None and not 1 <= step.satisfaction <= 5:
+        raise Rejected("field", f"satisfaction={step.satisfaction}: must be 1 to 5", field="satisfaction")
+    if step.action == "supervise" and incident.supervision is not None and incident.supervision.open:
+        raise Rejected("rule", "supervision: one is open already", field="supervision")
 
 
-def _effects(new: Incident, old: Incident, step: Step, actor: Actor, now: datetime) -> Incident:
+def _guard_request(incident: Incident, step: Step, actor: Actor, now: datetime, working: WorkingTime) -> None:
+    """What could not be granted is not asked for."""
+    if incident.asked is not None:
+        raise Rejected("rule", f"request: {incident.asked.kind} waits for an answer already", field="asked")
+    if incident.clock is None:
+        raise Rejected("rule", "clock: no limit runs on this incident", field="clock")
+    try:
+        granted(incident.clock, _request(incident, step, actor, now), working)
+    except NotPublished as unknown:
+        raise Rejected(
+            "rule", f"deadline: {unknown}, so nothing can be added to it", field="working_days"
+        ) from None
+
+
+def _request(incident: Incident, step: Step, actor: Actor, now: datetime) -> Request:
+    kind = step.action.removeprefix("ask_")
+    return Request(kind, actor.id, now, step.reason, step.until, incident.overdue)
+
+
+def _effects(
+    new: Incident, old: Incident, step: Step, actor: Actor, now: datetime, working: WorkingTime
+) -> Incident:
     """What an action changes besides the stage."""
     match step.action:
         case "accept" | "correct" if step.policy is not None:
@@ -190,6 +273,8 @@ def _effects(new: Incident, old: Incident, step: Step, actor: Actor, now: dateti
                 class_code=step.policy.class_code,
                 class_name=step.class_name or old.class_name,
             )
+        case "correct" if step.place is not None:
+            new = replace(new, place=step.place)
         case "dispatch" | "reassign":
             new = replace(
                 new,
@@ -197,34 +282,27 @@ def _effects(new: Incident, old: Incident, step: Step, actor: Actor, now: dateti
                 worker=step.worker,
                 first_unit=old.first_unit or step.unit,
                 dispatched_at=now,
-                handle_due_at=_handle_due(old, step.unit, now),
-                handle_rest_s=None,
-                former_unit="",
+                clock=_sent(old, step.unit, now, working),
+                asked=old.asked if step.unit == old.unit else None,
+                assists=assisting.led_by(old.assists, step.unit, now),
             )
         case "take" if not old.worker and actor.role == "grid_worker":
             new = replace(new, worker=actor.login)
         case "handle":
             new = replace(new, handled_by=actor.id)
         case "feed_back":
-            new = replace(new, returned_result_at=now, overdue=old.overdue or _late(old, now))
+            new = replace(_standing(new, old, now, working), returned_result_at=now)
         case "return":
-            rest = None if old.handle_due_at is None else (old.handle_due_at - now).total_seconds()
-            new = replace(
-                new,
-                unit="",
-                worker="",
-                returns=old.returns + 1,
-                former_unit=old.unit,
-                handle_rest_s=rest,
-                handle_due_at=None,
-                overdue=old.overdue or _late(old, now),
-            )
+            new = replace(_standing(new, old, now, working), unit="", worker="", returns=old.returns + 1)
         case "pass_check":
-            new = replace(new, checked_by=actor.id)
+            new = replace(new, checked_by=actor.id, said_again_at=None)
         case "fail_check":
-            new = replace(new, checked_by=actor.id, reworks=old.reworks + 1, returned_result_at=None)
+            new = replace(
+                new, checked_by=actor.id, reworks=old.reworks + 1, returned_result_at=None, said_again_at=None,
+                clock=old.clock and resumed(old.clock, old.unit, now),
+            )  # fmt: skip
         case "close":
-            new = replace(new, closed_at=now)
+            new = replace(new, closed_at=now, said_again_at=None)
         case "acknowledge":
             new = replace(new, acknowledged_by=actor.id, acknowledged_at=now)
         case "escalate":
@@ -232,44 +310,158 @@ def _effects(new: Incident, old: Incident, step: Step, actor: Actor, now: dateti
                 new,
                 escalated_stage=str(old.stage),
                 escalated_at=now,
-                overdue=old.overdue or _late(old, now),
+                overdue=old.overdue or _late(old, now, working),
             )
         case "join":
-            new = replace(new, sources=old.sources + 1)
-    if step.action in ("refuse", "void"):
-        new = replace(new, closed_at=now)
+            new = replace(new, sources=old.sources + 1, said_again_at=_said_again(old, now))
+        case "absorb":
+            new = replace(new, sources=old.sources + step.count, said_again_at=_said_again(old, now))
+        case "release":
+            new = replace(new, sources=old.sources - step.count)
+        case "merge":
+            new = replace(new, merged_into=step.into, sources=0, unit="", worker="")
+        case "restore":
+            new = replace(
+                new, merged_into=None, closed_at=None, sources=step.count, clock=None, supervision=None,
+                merge_key="", assists=(),
+            )  # fmt: skip
+        case "ask_extension" | "ask_parking":
+            new = replace(new, asked=_request(old, step, actor, now))
+        case "grant_request" if old.asked is not None and old.clock is not None:
+            # Asked in time and answered late: what became late in between was not the unit's doing.
+            new = replace(
+                new, clock=granted(old.clock, old.asked, working), asked=None, overdue=old.asked.overdue
+            )
+        case "refuse_request":
+            new = replace(new, asked=None)
+        case "unpark" if old.clock is not None:
+            new = replace(new, clock=unparked(old.clock, now))
+        case (
+            "supervise" | "sign_supervision" | "answer_supervision" | "end_supervision" | "raise_supervision"
+        ):
+            new = replace(new, supervision=_supervised(old, step, now))
+        case "ask_assist" | "take_assist" | "arrive_assist" | "answer_assist" | "release_assist":
+            new = replace(new, assists=_assisted(old, step, actor, now))
+        case "appeal":
+            new = replace(new, appeal=appealed(old, step.against, step.reason, actor.id, now))
+        case "grant_appeal" | "refuse_appeal":
+            new = replace(
+                new, appeal=decided(old.appeal, step.action == "grant_appeal", step.reason, actor.id, now)
+            )
+        case "call_back":
+            new = replace(new, satisfaction=step.satisfaction)
+        case "reopen":
+            new = replace(
+                new, closed_at=None, returned_result_at=None, reworks=old.reworks + 1, unit="", worker="",
+                clock=None, appeal=None, satisfaction=None, merge_key="",
+            )  # fmt: skip
+    if (
+        step.action in ("refuse", "void", "merge", "close")
+        and old.supervision is not None
+        and old.supervision.open
+    ):
+        new = replace(new, supervision=ended(old.supervision, now))
+    if step.action in ("refuse", "void", "merge"):
+        new = replace(_standing(new, old, now, working), closed_at=now)
+        new = replace(new, assists=assisting.all_released(old.assists, step.action, now))
     if step.level is not None:
         new = replace(new, level=step.level)
-    elif step.action == "join" and step.detail:
+    elif step.action in ("join", "absorb") and step.detail:
         worst = min(old.level, int(str(dict(step.detail).get("level", old.level))))
         new = replace(new, level=worst)
         if worst < old.level and worst <= RINGING_LEVEL:
             # Who acknowledged the milder one has not seen this: it rings again, and its 60 seconds begin anew.
             new = replace(new, acknowledged_by=None, acknowledged_at=None, rings_since=now)
-    if new.acknowledged_by is None and step.action in ("accept", "refuse", "dispatch", "void"):
+    elif step.action == "release" and step.detail:
+        # What went had raised it: without that it is what the others say.
+        new = replace(new, level=max(old.level, int(str(dict(step.detail).get("level", old.level)))))
+    if new.acknowledged_by is None and step.action in ("accept", "refuse", "dispatch", "void", "merge"):
         # Working on it is an acknowledgement: the bell must stop for every screen at once.
         new = replace(new, acknowledged_by=actor.id, acknowledged_at=now)
     return new
 
 
-def _late(incident: Incident, now: datetime) -> bool:
-    """Handling is past its limit; the unit's result stops that clock, however long the check takes."""
-    running = incident.returned_result_at is None
-    return running and incident.handle_due_at is not None and now > incident.handle_due_at
+def _said_again(old: Incident, now: datetime) -> datetime | None:
+    """A further source while the result waits for the check, or to be closed: whoever checks must see it."""
+    return now if old.stage in (S.RETURNED_RESULT, S.CHECKED) else old.said_again_at
 
 
-def _handle_due(incident: Incident, unit: str, now: datetime) -> datetime | None:
-    """Handling clock: from dispatch; re-sent to the same unit it runs on, to another it starts anew.
+def _assisted(old: Incident, step: Step, actor: Actor, now: datetime) -> assisting.Assists:
+    match step.action:
+        case "ask_assist":
+            return assisting.asked(old.assists, step.unit, old.unit, step.reason, actor.id, now)
+        case "take_assist":
+            return assisting.taken(old.assists, actor.unit, now)
+        case "arrive_assist":
+            return assisting.arrived(old.assists, actor.unit, now)
+        case "answer_assist":
+            return assisting.answered(old.assists, actor.unit, step.reason, now)
+    return assisting.released(old.assists, step.unit, step.reason, now)
 
-    It stands while a returned incident waits at the dispatcher (FIELD E2).
-    """
-    if incident.policy is None:
+
+def _sent(old: Incident, unit: str, now: datetime, working: WorkingTime) -> Clock | None:
+    """The handling clock of what goes to `unit`: it begins, runs on at the same one, begins anew at another (FIELD E2)."""
+    if old.policy is None:
         return None
-    if incident.handle_rest_s is not None and unit == incident.former_unit:
-        return now + timedelta(seconds=incident.handle_rest_s)
-    if incident.handle_due_at is not None and unit == incident.unit:
-        return incident.handle_due_at
-    return now + timedelta(minutes=incident.policy.limit_min)
+    if old.clock is None:
+        return begun(limit_of(old.policy.limit_min, old.policy.clock_kind), unit, now, working)
+    clock = as_of(old.clock, now)
+    if unit == clock.unit and (clock.since is not None or clock.parked_until is not None):
+        return clock  # somebody else of the same unit: nothing begins, and what is parked stays parked
+    return resumed(_stopped(clock, now, working), unit, now)
+
+
+def _standing(new: Incident, old: Incident, now: datetime, working: WorkingTime) -> Incident:
+    """The unit has given it back: its clock stands, what it asked for lapses, and it is told for good if it was late."""
+    return replace(
+        new,
+        clock=old.clock and _stopped(old.clock, now, working),
+        asked=None,
+        overdue=old.overdue or _late(old, now, working),
+    )
+
+
+def _stopped(clock: Clock, now: datetime, working: WorkingTime) -> Clock:
+    try:
+        return stopped(clock, now, working)
+    except NotPublished:
+        # Whoever works on a day that nobody has declared yet: what it has used cannot be told, so none is counted.
+        return replace(clock, since=None, parked_until=None)
+
+
+def _supervised(old: Incident, step: Step, now: datetime) -> Supervision | None:
+    match step.action:
+        case "supervise":
+            return step.supervision
+        case "sign_supervision":
+            return signed(old.supervision, now)
+        case "answer_supervision":
+            return answered(old.supervision, step.reason, now)
+        case "end_supervision":
+            return ended(old.supervision, now)
+    if old.supervision is None or not is_late(old.supervision, now) or old.supervision.level == 1:
+        raise Rejected("rule", "supervision: it is not late, or at the highest level", field="supervision")
+    return raised(old.supervision, now)
+
+
+def _late(incident: Incident, now: datetime, working: WorkingTime) -> bool:
+    """Handling is past its limit; the unit's result stops that clock, however long the check takes."""
+    if incident.clock is None or incident.returned_result_at is not None:
+        return False
+    try:
+        return left_s(incident.clock, now, working) < 0
+    except NotPublished:
+        return False
+
+
+def _handle_due(incident: Incident, now: datetime, working: WorkingTime) -> datetime | None:
+    """When the handling clock is over; None while it stands, and where nobody knows yet which days will be worked."""
+    if incident.clock is None or incident.stage not in _HELD:
+        return None
+    try:
+        return due_at(incident.clock, now, working)
+    except NotPublished:
+        return None
 
 
 def _start_stage_clock(incident: Incident, now: datetime) -> Incident:
@@ -322,16 +514,30 @@ def escalation_due(incident: Incident, now: datetime) -> str:
     return ""
 
 
-def _detail(step: Step) -> dict[str, object]:
+def _detail(incident: Incident, step: Step, transition: Transition, actor: Actor) -> dict[str, object]:
     detail: dict[str, object] = dict(step.detail)
-    for name in ("unit", "worker", "wrong_field"):
+    for name in ("unit", "worker", "wrong_field", "against"):
         value = getattr(step, name)
         if value:
             detail[name] = value
+    if step.action in ("take_assist", "arrive_assist", "answer_assist"):
+        detail["unit"] = actor.unit
     if step.evidence:
         detail["evidence"] = list(step.evidence)
     if step.policy is not None:
         detail["class"] = step.policy.class_code
     if step.level is not None:
         detail["level"] = step.level
+    if step.until is not None:
+        detail["until"] = step.until.isoformat()
+    if step.satisfaction is not None:
+        detail["satisfaction"] = step.satisfaction
+    if step.supervision is not None:
+        found = step.supervision
+        detail |= {"supervision": found.level, "demand": found.demand, "due": found.due_at.isoformat()}
+    if step.action in ("grant_request", "refuse_request") and incident.asked is not None:
+        detail["asked"] = incident.asked.kind
+    if transition.target is not None and incident.stage_due_at is not None:
+        # Of the stage that ends here: evaluation asks whether it ended in time, long after the clock is gone.
+        detail["due"] = incident.stage_due_at.isoformat()
     return detail

@@ -59,10 +59,19 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class Odd:
-    """A limit for a person to read: what stands there, and why it was not understood."""
+    """A limit for a person to read: what stands there, and why it was not understood, in words and as one of
+    form, unit, range."""
 
     text: str
     why: str
+    rule: str = "form"
+
+
+def limit_of(minutes: int, kind: ClockKind) -> Limit:
+    """A catalogue's limit in minutes as one of its clock: hours have 60, days 1440 of them, whatever a day's office hours."""
+    return Limit(
+        Decimal(minutes) / (60 if kind in (ClockKind.URGENT_HOUR, ClockKind.WORK_HOUR) else 1440), kind
+    )
 
 
 def parse_limit(text: str, profile: Mapping[str, ClockKind]) -> Limit | Odd:
@@ -74,7 +83,7 @@ def parse_limit(text: str, profile: Mapping[str, ClockKind]) -> Limit | Odd:
     kind = KINDS.get(unit) or (profile.get(unit) if unit in BARE else None)
     if kind is None:
         known = ", ".join((*KINDS, *(bare for bare in BARE if bare in profile)))
-        return Odd(text, f"{unit!r} is no unit of time here; known are {known}")
+        return Odd(text, f"{unit!r} is no unit of time here; known are {known}", "unit")
     if not 0 < amount <= MOST[kind]:
-        return Odd(text, f"{amount} must be more than 0 and at most {MOST[kind]}")
+        return Odd(text, f"{amount} must be more than 0 and at most {MOST[kind]}", "range")
     return Limit(amount, kind, assumed=unit in BARE)

@@ -6,7 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from incidents.appeals import Appeal
+    from incidents.assisting import Assists
+    from incidents.clocks import Clock
+    from incidents.concessions import Request
+    from incidents.supervision import Supervision
 
 
 class Stage(StrEnum):
@@ -29,7 +36,7 @@ FINAL_STAGES = frozenset({Stage.CLOSED, Stage.REFUSED, Stage.VOID})
 
 
 class ClockKind(StrEnum):
-    """How a limit runs (FIELD E2). This first cut counts continuous minutes for all; the kind is stored."""
+    """How a limit runs (FIELD E2): 紧急工作时 and 自然日 day and night, 工作时 and 工作日 while the city works."""
 
     URGENT_HOUR = "urgent_hour"
     WORK_HOUR = "work_hour"
@@ -70,7 +77,8 @@ class Place:
 class Policy:
     """The rules an incident was filed under, frozen into it (a later catalogue never changes it).
 
-    `limit_min`: continuous minutes from dispatch to the unit's result; `stage_limits_min`: stage → minutes.
+    `limit_min`: from dispatch to the unit's result, as `limits.limit_of` reads it; `stage_limits_min`: stage → minutes,
+    day and night.
     """
 
     class_code: str
@@ -79,6 +87,12 @@ class Policy:
     clock_kind: ClockKind
     needs_photo: bool
     stage_limits_min: Mapping[str, int]
+    standard: str = ""
+    """Filing standard of the catalogue; '' = the class's own limit."""
+    condition: str = ""
+    """立案条件 of that standard, as it stood when this was filed."""
+    closing: str = ""
+    """结案条件 of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +112,9 @@ class Actor:
 class Incident:
     """事件: one occurrence and all that is known of it. `version` rises by one with every change.
 
-    While a returned incident waits at the dispatcher its handling clock stands: `handle_rest_s` seconds are left (fewer
-    than none when it was late) should it go back to `former_unit`. `overdue`: handling was late, told for good; whether
-    the incident is overdue now says `lifecycle.is_overdue`.
+    `clock` is the handling clock, which stands while a returned incident waits at the dispatcher or a result is checked;
+    `handle_due_at` is when it is over, None while it stands and where the working days it reaches into are not published.
+    `overdue`: handling was late, told for good; whether the incident is overdue now says `lifecycle.is_overdue`.
     """
 
     id: int
@@ -122,8 +136,19 @@ class Incident:
     stage_since: datetime | None = None
     stage_due_at: datetime | None = None
     handle_due_at: datetime | None = None
-    handle_rest_s: float | None = None
-    former_unit: str = ""
+    clock: Clock | None = None
+    asked: Request | None = None
+    """What the unit asked for and nobody has answered yet."""
+    supervision: Supervision | None = None
+    appeal: Appeal | None = None
+    assists: Assists = ()
+    """协办: units asked to help, in order, those that have answered or were let go too."""
+    merged_into: int | None = None
+    """The incident that has its sources now; it is void until they come back."""
+    said_again_at: datetime | None = None
+    """When a source came to it after its result was handed in: somebody says that it is not done. None: nobody has since."""
+    satisfaction: int | None = None
+    """1 … 5, as the reporter said when called back; None: nobody has asked."""
     dispatched_at: datetime | None = None
     returned_result_at: datetime | None = None
     closed_at: datetime | None = None

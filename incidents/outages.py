@@ -106,7 +106,9 @@ def _note_recovery(uow: UnitOfWork, feed: WatchedFeed, intake_id: int, now: date
     incident = uow.incident(number)
     reason = f"数据源已恢复 feed is back: {feed.name}，{_moment(now)}"
     try:
-        changed, entry, _ = advance(incident, Step("note", "timer", reason=reason), SYSTEM, now)
+        changed, entry, _ = advance(
+            incident, Step("note", "timer", reason=reason), SYSTEM, now, uow.working()
+        )
     except Rejected:
         pass  # closed meanwhile: nobody waits for the news
     else:

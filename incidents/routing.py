@@ -1,4 +1,4 @@
-"""Who must act: class × grid → responsible unit with the reason; workers ranked with reasons. Pure."""
+"""Who of a unit goes: its workers ranked with reasons. Which unit it is says `incidents/dispatching.py`. Pure."""
 
 from __future__ import annotations
 
@@ -11,46 +11,6 @@ from incidents.model import Place
 
 STALE_POSITION = timedelta(minutes=30)
 """A position older than this is not used to rank by distance (Resgrid: MaxLocationAge 1800 s)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Responsibility:
-    """One row of the responsibility table: in `area_path`, `unit` answers for `class_code`."""
-
-    class_code: str
-    area_path: str
-    unit: str
-    unit_name: str
-    area_name: str
-    reason: str = ""
-    disabled: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """The answer of routing: a unit with its reason, the runner-up; unit '' = the manual pool, with why."""
-
-    unit: str
-    unit_name: str
-    reason: str
-    reason_en: str
-    candidates: tuple[Responsibility, ...] = ()
-
-
-def route(class_code: str, class_name: str, place: Place, table: Sequence[Responsibility]) -> Route:
-    """The unit answering for `class_code` at `place`: the row with the smallest area that holds the place."""
-    rows = [r for r in table if r.class_code == class_code and place.area_path.startswith(r.area_path)]
-    able = sorted((r for r in rows if not r.disabled), key=lambda r: -len(r.area_path))
-    if not class_code:
-        return Route("", "", "还没有类别，须人工立案", "No class yet: file it by hand")
-    if not able:
-        why = "地点未确定" if not place.area_path else f"责任表中没有“{class_name}”在此地的责任单位"
-        why_en = "place unresolved" if not place.area_path else "no unit in the responsibility table here"
-        return Route("", "", f"{why}，转人工派遣", f"{why_en}: dispatch by hand", tuple(rows))
-    best = able[0]
-    reason = best.reason or f"{best.area_name}的“{class_name}”由{best.unit_name}负责"
-    reason_en = f"responsibility table: {best.class_code} in {best.area_name} belongs to {best.unit_name}"
-    return Route(best.unit, best.unit_name, reason, reason_en, tuple(able))
 
 
 @dataclass(frozen=True, slots=True)

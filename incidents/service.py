@@ -12,21 +12,34 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
+from incidents import (
+    address_commands,
+    assisting,
+    catalogue_commands,
+    evaluation_commands,
+    handling,
+    routing_advice,
+    routing_commands,
+)
 from incidents import commands as c
 from incidents.access import ANYWHERE, Thing, may
+from incidents.handling import attach_photos
+from incidents.handling_commands import SaveWorkingYear, UnmaskIncident
 from incidents.lifecycle import Step, advance
+from incidents.locating import located
 from incidents.model import (
     REPORT_CHANNELS,
     Actor,
     Incident,
     Place,
+    Policy,
     Rejected,
     SourceKind,
     Stage,
     TimelineEntry,
 )
-from incidents.storeports import Intake, Questions, UnitOfWork, UnitOfWorkFactory
-from incidents.triage import open_incident
+from incidents.storeports import FilingStandard, Intake, Questions, UnitOfWork, UnitOfWorkFactory
+from incidents.triage import SYSTEM, filed_or_joined
 
 NAME_OF: Final = {kind: name for table in (c.COMMANDS, c.QUERIES) for name, kind in table.items()}
 
@@ -42,7 +55,9 @@ class City:
 
 def thing_of(incident: Incident) -> Thing:
     """What `may` asks about an incident."""
-    return Thing(incident.place.area_path, incident.unit, incident.worker)
+    return Thing(
+        incident.place.area_path, incident.unit, incident.worker, assisting.concerned(incident.assists)
+    )
 
 
 def require(actor: Actor, action: str, thing: Thing) -> None:
@@ -66,6 +81,10 @@ class _Call:
 
     def step(self, number: int, step: Step, action: str, version: int | None) -> Incident:
         """Ask, advance, save, write the timeline, publish."""
+        return self.apply(self.incident(number, action, version), step)
+
+    def incident(self, number: int, action: str, version: int | None) -> Incident:
+        """An incident that this actor may act on so, in the version that was seen. Raises Rejected."""
         incident = self.uow.incident(number)
         require(self.actor, action, thing_of(incident))
         if version is not None and version != incident.version:
@@ -79,12 +98,12 @@ class _Call:
                 stage=str(incident.stage),
                 version=incident.version,
             )
-        return self.apply(incident, step)
+        return incident
 
     def apply(self, incident: Incident, step: Step) -> Incident:
         """Advance and write, without asking again (a second step of the same command)."""
         step = replace(step, cause_id=step.cause_id or self.cause)
-        changed, entry, events = advance(incident, step, self.actor, self.now)
+        changed, entry, events = advance(incident, step, self.actor, self.now, self.uow.working())
         self.uow.save(changed, incident.version)
         self.uow.append(changed.id, entry)
         for event in events:
@@ -108,38 +127,11 @@ def _answer(incident: Incident) -> dict[str, Any]:
     }
 
 
-def _photos(call: _Call, number: int, photos: Sequence[str], purpose: str) -> None:
-    unknown = call.uow.attach_photos(number, photos, purpose, call.now, call.actor.login)
-    if unknown:
-        raise Rejected("field", f"photos={unknown[0]!r}: is not stored; upload it first", field="photos")
-
-
-def _report(call: _Call, command: c.ReportIncident) -> dict[str, Any]:
-    place = Place(address=command.address)
-    if (command.lon is None) != (command.lat is None):
-        raise Rejected("field", "lon, lat: both or neither", field="lon")
-    if command.lon is not None and command.lat is not None:
-        found = call.uow.place_of(command.lon, command.lat)
-        place = Place(found.lon, found.lat, command.address, found.cell, found.area_path)
-    area = place.area_path
-    if not area and call.actor.areas:
-        # A report without a resolved place belongs to the area of whoever reports it, so that it is seen.
-        area = call.actor.areas[0]
-        place = Place(place.lon, place.lat, place.address, "", area)
-    own_area = Thing(area if call.actor.role != "grid_worker" else (call.actor.areas or ("",))[0])
-    require(call.actor, "incident.report", own_area)
-    if not command.text.strip():
-        raise Rejected("field", "text='': say what happened", field="text")
-    if len(command.text) > 4000:
-        raise Rejected("field", f"text: {len(command.text)} characters, at most 4000", field="text")
-    if command.channel not in REPORT_CHANNELS:
-        rule = f"one of {', '.join(REPORT_CHANNELS)}"
-        raise Rejected("field", f"channel={command.channel!r}: must be {rule}", field="channel")
-    if command.level is not None and command.level not in (1, 2, 3, 4):
-        raise Rejected("field", f"level={command.level}: must be 1, 2, 3 or 4", field="level")
+def _told(call: _Call, command: c.ReportIncident, place: Place) -> Intake:
+    """The source that a report at a desk or phone is."""
     identity = command.key or hashlib.sha256(f"{call.now.isoformat()}{command.text}".encode()).hexdigest()
     source = f"urn:chengyun:{command.channel}:{call.actor.login}"
-    intake = Intake(
+    return Intake(
         id=0,
         kind=str(SourceKind.REPORT),
         channel=command.channel,
@@ -157,15 +149,47 @@ def _report(call: _Call, command: c.ReportIncident) -> dict[str, Any]:
         message_id=identity,
         photos=tuple(command.photos),
     )
+
+
+def _report(call: _Call, command: c.ReportIncident) -> dict[str, Any]:
+    place = Place(address=command.address)
+    if (command.lon is None) != (command.lat is None):
+        raise Rejected("field", "lon, lat: both or neither", field="lon")
+    if command.lon is not None and command.lat is not None:
+        found = call.uow.place_of(command.lon, command.lat)
+        place = Place(found.lon, found.lat, command.address, found.cell, found.area_path)
+    own = (call.actor.areas or ("",))[0]
+    # The right is asked for the point that was given, else for the reporter's own area: what an address says is a reading.
+    require(
+        call.actor,
+        "incident.report",
+        Thing(own if call.actor.role == "grid_worker" else place.area_path or own),
+    )
+    if not command.text.strip():
+        raise Rejected("field", "text='': say what happened", field="text")
+    if len(command.text) > 4000:
+        raise Rejected("field", f"text: {len(command.text)} characters, at most 4000", field="text")
+    if command.channel not in REPORT_CHANNELS:
+        rule = f"one of {', '.join(REPORT_CHANNELS)}"
+        raise Rejected("field", f"channel={command.channel!r}: must be {rule}", field="channel")
+    if command.level is not None and command.level not in (1, 2, 3, 4):
+        raise Rejected("field", f"level={command.level}: must be 1, 2, 3 or 4", field="level")
+    intake, read = located(call.uow, _told(call, command, place))
+    place = intake.place
+    if not (intake.roughly or place).area_path:
+        # A report without a resolved place belongs to the area of whoever reports it, so that it is seen.
+        place = Place(place.lon, place.lat, place.address, "", own)
+    intake = replace(intake, place=place)
     reporter = {"name": command.reporter_name, "phone": command.reporter_phone, "account": call.actor.login}
     number = call.uow.add_intake(intake, reporter, hashlib.sha256(repr(command).encode()).digest())
-    incident = open_incident(
-        call.uow, intake, call.actor, call.now, call.city.number_pattern, call.city.timezone
+    if read is not None:
+        call.uow.keep_reading(number, intake.place, read)
+    incident, joined = filed_or_joined(
+        call.uow, intake, number, call.actor, call.now, call.city.number_pattern, call.city.timezone
     )
-    call.uow.attach(number, incident.id)
-    _photos(call, incident.id, command.photos, "report")
+    attach_photos(call, incident.id, command.photos, "report")
     call.uow.incident_changed(incident, call.now)
-    return _answer(incident)
+    return {**_answer(incident), "joined": joined}
 
 
 def _accept(call: _Call, command: c.AcceptIncident) -> dict[str, Any]:
@@ -177,11 +201,39 @@ def _accept(call: _Call, command: c.AcceptIncident) -> dict[str, Any]:
     step = Step(
         "accept",
         call.channel,
-        policy=found.policy,
+        policy=_by_standard(found.policy, call.uow.standards(code), command.standard),
         class_name=found.name,
         level=command.level or incident.level,
     )
-    return _answer(call.step(command.id, step, "incident.accept", command.version))
+    filed = call.step(command.id, step, "incident.accept", command.version)
+    return _answer(_routed(call, filed))
+
+
+def _routed(call: _Call, filed: Incident) -> Incident:
+    """What is filed goes to its unit by itself where the router is sure enough, else it waits for a dispatcher."""
+    decision = routing_advice.advise(call.uow, filed, routing_advice.FILED, call.now)
+    if not decision.automatic:
+        return filed
+    require(SYSTEM, "incident.dispatch", thing_of(filed))
+    return replace(call, actor=SYSTEM).apply(filed, routing_advice.step_of(decision, "routing"))
+
+
+def _by_standard(policy: Policy, standards: Sequence[FilingStandard], wanted: str) -> Policy:
+    """The policy with the limit of the standard that holds. Raises Rejected(field) where one must be chosen."""
+    known = {standard.code: standard for standard in standards}
+    if wanted and wanted not in known:
+        rule = f"must be one of {', '.join(known)}" if known else "the class has no standards"
+        raise Rejected("field", f"standard={wanted!r}: {rule}", field="standard")
+    if not wanted and len({(s.limit_min, s.clock_kind) for s in standards}) > 1:
+        text = f"standard='': must be one of {', '.join(known)}, their limits differ"
+        raise Rejected("field", text, field="standard", standards=[asdict(s) for s in standards])
+    one = known.get(wanted) or (standards[0] if standards else None)
+    if one is None:
+        return policy
+    limited = replace(policy, limit_min=one.limit_min, clock_kind=one.clock_kind)
+    if not wanted and len(standards) > 1:
+        return limited  # their limits are the same, and nobody said which of them holds
+    return replace(limited, standard=one.code, condition=one.condition, closing=one.closing)
 
 
 def _refuse(call: _Call, command: c.RefuseIncident) -> dict[str, Any]:
@@ -205,7 +257,8 @@ def _dispatch(call: _Call, command: c.DispatchIncident) -> dict[str, Any]:
     held = incident.stage in (Stage.DISPATCHED, Stage.TAKEN, Stage.ON_SITE)
     action = "reassign" if held else "dispatch"
     step = Step(action, call.channel, unit=command.unit, worker=command.worker, reason=command.reason.strip())
-    return _answer(call.step(command.id, step, f"incident.{action}", command.version))
+    sent = call.step(command.id, step, f"incident.{action}", command.version)
+    return _answer(handling.ask_units(call, sent, command.assisting, command.reason.strip()))
 
 
 def _take(call: _Call, command: c.TakeIncident) -> dict[str, Any]:
@@ -232,13 +285,17 @@ def _finish(call: _Call, command: c.FinishIncident) -> dict[str, Any]:
         "incident.handle",
         command.version,
     )
-    _photos(call, command.id, photos, "handle")
+    attach_photos(call, command.id, photos, "handle")
     return _answer(call.apply(done, Step("feed_back", call.channel, reason=text)))
 
 
 def _return(call: _Call, command: c.ReturnIncident) -> dict[str, Any]:
-    step = Step("return", call.channel, reason=command.reason.strip(), wrong_field=command.wrong_field)
-    return _answer(call.step(command.id, step, "incident.return", command.version))
+    reason = command.reason.strip()
+    held_by = call.uow.incident(command.id).unit
+    step = Step("return", call.channel, reason=reason, wrong_field=command.wrong_field)
+    back = call.step(command.id, step, "incident.return", command.version)
+    routing_advice.returned(call.uow, back, held_by, command.wrong_field, reason, call.actor, call.now)
+    return _answer(back)
 
 
 def _check(call: _Call, command: c.CheckIncident) -> dict[str, Any]:
@@ -259,6 +316,31 @@ def _note(call: _Call, command: c.NoteIncident) -> dict[str, Any]:
     return _answer(call.step(command.id, step, "incident.note", None))
 
 
+def _unmask(call: _Call, command: UnmaskIncident) -> dict[str, Any]:
+    incident = call.incident(command.id, "person.unmask", None)
+    if not command.reason.strip():
+        raise Rejected("field", "reason='': say why you must know", field="reason")
+    return {**_answer(incident), "text": incident.text, "people": call.uow.people_of(incident.id)}
+
+
+def _place(call: _Call, command: address_commands.PlaceIncident) -> dict[str, Any]:
+    incident = call.incident(command.id, "incident.correct", command.version)
+    found = call.uow.place_of(command.lon, command.lat)
+    address = command.address.strip() or incident.place.address
+    require(call.actor, "incident.correct", Thing(found.area_path))
+    step = Step(
+        "correct", call.channel, reason=command.reason.strip(),
+        place=Place(found.lon, found.lat, address, found.cell, found.area_path),
+        detail=(("lon", command.lon), ("lat", command.lat), ("was", incident.place.address)),
+    )  # fmt: skip
+    return _answer(call.apply(incident, step))
+
+
+def _beside_the_way(call: _Call, command: Any) -> dict[str, Any]:
+    """延期, 挂账, 督办, 申诉, 回访, 重开: see `incidents/handling.py`."""
+    return _answer(handling.HANDLERS[type(command)](call, command))
+
+
 def _administer(call: _Call, command: Any) -> dict[str, Any]:
     return call.uow.administer(command, call.actor, call.now)
 
@@ -277,6 +359,8 @@ HANDLERS: Final[dict[type, Callable[[_Call, Any], dict[str, Any]]]] = {
     c.CloseIncident: _close,
     c.AcknowledgeIncident: _acknowledge,
     c.NoteIncident: _note,
+    address_commands.PlaceIncident: _place,
+    address_commands.ImportAddresses: _administer,
     c.CreateAccount: _administer,
     c.ChangeAccount: _administer,
     c.ResetPassword: _administer,
@@ -284,6 +368,12 @@ HANDLERS: Final[dict[type, Callable[[_Call, Any], dict[str, Any]]]] = {
     c.SaveArea: _administer,
     c.ReplayDeadLetter: _administer,
     c.DropDeadLetter: _administer,
+    **dict.fromkeys(handling.HANDLERS, _beside_the_way),
+    UnmaskIncident: _unmask,
+    SaveWorkingYear: _administer,
+    **dict.fromkeys(catalogue_commands.COMMANDS.values(), _administer),
+    **dict.fromkeys(routing_commands.COMMANDS.values(), _administer),
+    **dict.fromkeys(evaluation_commands.COMMANDS.values(), _administer),
     c.IssueDeviceCredential: _administer,
     c.RotateDeviceCredential: _administer,
     c.RevokeDeviceCredential: _administer,
@@ -297,6 +387,7 @@ HANDLERS: Final[dict[type, Callable[[_Call, Any], dict[str, Any]]]] = {
     c.SaveMetric: _administer,
     c.ImportDevices: _administer,
     c.ImportCameras: _administer,
+    c.ImportBoundaries: _administer,
     c.AdoptDevice: _administer,
     c.ReleaseHeld: _administer,
     c.RejectHeld: _administer,
@@ -319,7 +410,7 @@ _OWN_CHECK: Final = frozenset({c.ReportIncident})
 do so in `_Call.step`, on registries here."""
 
 
-_SUBJECTS: Final = ("id", "login", "device", "thing", "camera", "request", "code")
+_SUBJECTS: Final = ("id", "login", "device", "thing", "camera", "request", "code", "rule", "router", "table")
 """Fields of a command that say what it is about, for the audit log."""
 
 
@@ -374,10 +465,6 @@ class CityService:
         thing = self._questions.thing(query)
         if thing is not None:
             require(actor, action, thing)
-        if isinstance(query, c.IncidentDetail) and query.unmask:
-            require(actor, "person.unmask", thing or ANYWHERE)
-            with self._units() as uow:
-                uow.audit(actor, "person.unmask", f"incident:{query.id}", True, {}, now)
         return self._questions.answer(query, actor, now)
 
 

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from incidents.access import Thing
+from incidents.address_reading import Resolution
+from incidents.dispatch_model import Asked, Decision, Duty, Trust
+from incidents.dispatching import Router
 from incidents.feeds import FeedFacts
-from incidents.model import Actor, Incident, Place, Policy, TimelineEntry
+from incidents.model import Actor, ClockKind, Incident, Place, Policy, TimelineEntry
+from incidents.occurrence import Occurrence, Report
+from incidents.occurrence_index import Occurrences
+from incidents.working_time import WorkingTime
+
+if TYPE_CHECKING:
+    from incidents.routing_advice import Blamed
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +55,8 @@ class Intake:
     photos: tuple[str, ...] = ()
     history: bool = False
     alarm_kind: str = ""
+    roughly: Place | None = None
+    """Where its address says it is, not well enough for merging to measure from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +89,74 @@ class WatchedFeed:
     outage: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class FilingStandard:
+    """A row of the published catalogue: under which condition a class is filed, who may handle it, within which limit."""
+
+    code: str
+    condition: str
+    units: tuple[str, ...]
+    limit_min: int
+    clock_kind: ClockKind
+    assumed: bool
+    closing: str
+    evidence: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SentPoints:
+    """Where the reports of a feed say that things are: degrees EPSG:4326 as stored, that is after what the feed tells as
+    its system."""
+
+    feed: str
+    name: str
+    owner: str
+    lon: Sequence[float]
+    lat: Sequence[float]
+
+
+T = TypeVar("T")
+
+
+class Undone(RuntimeError):
+    """A part of a transaction failed and was undone by itself; the text says why."""
+
+
+class StoredOccurrences(Occurrences, Protocol):
+    """`Occurrences` of a store: also by id."""
+
+    def whole(self, ids: Iterable[int]) -> Mapping[int, Occurrence]:
+        """Id → occurrence, whatever its stage; without sources it is not there."""
+
+
 class UnitOfWork(Protocol):
     """One transaction. Leaving the `with` block normally commits; an exception undoes everything."""
+
+    def working(self) -> WorkingTime:
+        """The city's working time, as it is known now."""
+
+    def router(self) -> Router:
+        """The router in force: the published one, or the responsibility table alone."""
+
+    def asked(self, incident: Incident) -> Asked:
+        """An incident as routing sees it, with what the component at its place tells."""
+
+    def duties(self, units: Sequence[str]) -> Mapping[str, Duty]:
+        """Whether each of these units takes work now, and how much it has; one that takes no orders is off duty."""
+
+    def trust(self) -> Trust:
+        """The rules that came back and nobody has approved again."""
+
+    def keep_advice(self, incident: Incident, moment: str, decision: Decision, now: datetime) -> None:
+        """What routing said of this version of an incident."""
+
+    def advice_behind(self, incident_id: int) -> Decision | None:
+        """The newest advice on an incident; None: routing was never asked."""
+
+    def withdraw_rule(
+        self, blamed: Blamed, incident_id: int, wrong_field: str, why: str, actor: Actor, now: datetime
+    ) -> None:
+        """This rule is not automatic until somebody approves it again."""
 
     def incident(self, number: int) -> Incident:
         """The incident, locked until the end. Raises Rejected(not_found)."""
@@ -101,6 +178,49 @@ class UnitOfWork(Protocol):
 
     def shelf_of(self, camera: str, at: datetime) -> int | None:
         """The shelf a camera lay on when it sensed something; None: it was in use."""
+
+    def filing(self, class_code: str) -> None:
+        """Whoever files a report of this class as well waits until the end: two at once must see one another."""
+
+    def intake(self, intake_id: int, incident_id: int) -> Intake:
+        """A source of an incident. Raises Rejected(field) when it is none of it."""
+
+    def report(self, intake_id: int) -> Report:
+        """A source as merging sees it."""
+
+    def occurrences(self) -> StoredOccurrences:
+        """The open incidents as merging sees them."""
+
+    def move_source(self, intake_id: int, incident_id: int, homes: Sequence[int]) -> None:
+        """A source belongs to another incident now; `homes`: where it was before."""
+
+    def move_photos(self, sources: Sequence[int], incident_id: int, target: int) -> None:
+        """The photos of these reports go with them, but for those that a report still there carries too. Called after
+        the sources have moved."""
+
+    def alone(self, work: Callable[[], T]) -> T:
+        """Do `work` so that its failure undoes nothing else. Raises Undone with the reason; when the store itself is
+        away or gave up, that goes through, and undoes everything."""
+
+    def set_failed(self, intake_id: int, why: str) -> None:
+        """This source cannot be triaged: kept with the reason, and not tried again."""
+
+    def people_of(self, incident_id: int) -> list[dict[str, str]]:
+        """Who reported, unmasked: {name, phone, channel, text} of every source, in order."""
+
+    def names_of(self, intake_id: int) -> tuple[str, ...]:
+        """What the reporter of a source is called, if anything."""
+
+    def keep_apart(self, incident_id: int, sources: frozenset[int]) -> None:
+        """Sources that a person has separated from an incident."""
+
+    def suggest_merge(
+        self, incident_id: int, other: int, score: float, reasons: Sequence[Mapping[str, Any]], now: datetime
+    ) -> None:
+        """The two may be one; a pair that was answered stays answered."""
+
+    def answer_suggestion(self, incident_id: int, other: int, answer: str, login: str, now: datetime) -> None:
+        """What a person said of the two, whichever of them it was suggested for."""
 
     def set_aside(self, intake_id: int, shelf: int) -> None:
         """This source was sensed by a shelved camera: kept and counted, never triaged."""
@@ -126,6 +246,12 @@ class UnitOfWork(Protocol):
     def outage_filed(self, feed: str, intake_id: int | None) -> None:
         """The feed's outage was filed as this source; None: it is over."""
 
+    def sent_points(self, since: datetime) -> list[SentPoints]:
+        """The points of every feed's reports that came in since then, of each feed the newest ten thousand."""
+
+    def filed(self, source: str, message_id: str) -> bool:
+        """Was a source of this name and message filed before?"""
+
     def incident_of(self, intake_id: int) -> int | None:
         """The incident a source belongs to; None: triage has not come to it yet."""
 
@@ -140,11 +266,20 @@ class UnitOfWork(Protocol):
     def event_class(self, code: str) -> EventClass:
         """Newest version of a class. Raises Rejected(field)."""
 
+    def standards(self, class_code: str) -> list[FilingStandard]:
+        """The filing standards of a class in the published catalogue, in its order; none where it has no catalogue."""
+
     def next_serial(self) -> int:
         """Serial of the next incident number."""
 
     def place_of(self, lon: float, lat: float) -> Place:
         """Cell and area of a point. Raises Rejected(field) outside of the city's reach."""
+
+    def read_address(self, text: str) -> Resolution:
+        """What a free text says of a place, by the city's address book."""
+
+    def keep_reading(self, intake_id: int, place: Place, read: Mapping[str, Any]) -> None:
+        """Keep what was read of where a source is, and the place (without a point where none is sure)."""
 
     def unit_exists(self, code: str) -> bool:
         """True for a unit that takes orders."""
@@ -175,6 +310,13 @@ class UnitOfWork(Protocol):
 
     def due_for_escalation(self, now: datetime, limit: int) -> list[Incident]:
         """Open incidents that may be due, locked; `lifecycle.escalation_due` decides."""
+
+    def without_deadline(self, after: int, limit: int) -> list[Incident]:
+        """Incidents whose handling clock runs and that have no deadline, with ids beyond `after`, locked, by id; those
+        that another process holds are left out."""
+
+    def late_supervisions(self, now: datetime, limit: int) -> list[Incident]:
+        """Open incidents whose 督办 was not answered in time, locked; those that another process holds are left out."""
 
     def audit(
         self, actor: Actor, action: str, thing: str, allowed: bool, detail: Mapping[str, Any], now: datetime

@@ -113,17 +113,19 @@ def _account_form(view: View) -> Component:
             _text(view, ids.ADMIN_NAME, view.t("word.name"), required=True, maxLength=60),
             pieces.field(
                 view.t("admin.role"),
-                dcc.Dropdown(id=ids.ADMIN_ROLE, options=roles, clearable=False),
+                dcc.Dropdown(
+                    labels=pieces.dropdown_words(view), id=ids.ADMIN_ROLE, options=roles, clearable=False
+                ),
                 required=True,
             ),
             pieces.field(
                 view.t("word.unit"),
-                dcc.Dropdown(id=ids.ADMIN_UNIT, options=[]),
+                dcc.Dropdown(labels=pieces.dropdown_words(view), id=ids.ADMIN_UNIT, options=[]),
                 hint=view.t("admin.unit.hint"),
             ),
             pieces.field(
                 view.t("admin.areas"),
-                dcc.Dropdown(id=ids.ADMIN_AREAS, options=[], multi=True),
+                dcc.Dropdown(labels=pieces.dropdown_words(view), id=ids.ADMIN_AREAS, options=[], multi=True),
                 required=True,
                 hint=view.t("admin.areas.hint"),
             ),
@@ -161,7 +163,11 @@ def _unit_form(view: View) -> Component:
             _text(view, f"{ids.ADMIN_NAME}-unit", view.t("word.name"), required=True, maxLength=60),
             _text(view, ids.ADMIN_KIND, view.t("word.type"), maxLength=40),
             _text(view, ids.ADMIN_PHONE, view.t("word.phone"), maxLength=30),
-            pieces.field(view.t("word.area"), dcc.Dropdown(id=ids.ADMIN_AREA, options=[]), required=True),
+            pieces.field(
+                view.t("word.area"),
+                dcc.Dropdown(labels=pieces.dropdown_words(view), id=ids.ADMIN_AREA, options=[]),
+                required=True,
+            ),
             html.Div(
                 [
                     pieces.button(view.t("ui.save"), kind="primary", **attrs({"data-save": "unit"})),
@@ -195,7 +201,9 @@ def _area_form(view: View) -> Component:
             _text(view, ids.ADMIN_PARENT, view.t("admin.parent"), maxLength=40),
             pieces.field(
                 view.t("admin.level"),
-                dcc.Dropdown(id=ids.ADMIN_LEVEL, options=levels, clearable=False),
+                dcc.Dropdown(
+                    labels=pieces.dropdown_words(view), id=ids.ADMIN_LEVEL, options=levels, clearable=False
+                ),
                 required=True,
             ),
             html.Div(

@@ -92,8 +92,8 @@ def _filters(view: View) -> Component:
                 id=ids.DEVICES_SEARCH, type="search", className="cy-input", autoComplete="off", debounce=True,
                 placeholder=view.t("devices.search"),
             ),
-            dcc.Dropdown(id=ids.DEVICES_TYPE, options=[], placeholder=view.t("devices.column.type")),
-            dcc.Dropdown(id=ids.DEVICES_STATUS, options=statuses, placeholder=view.t("word.status")),
+            dcc.Dropdown(labels=pieces.dropdown_words(view), id=ids.DEVICES_TYPE, options=[], placeholder=view.t("devices.column.type")),
+            dcc.Dropdown(labels=pieces.dropdown_words(view), id=ids.DEVICES_STATUS, options=statuses, placeholder=view.t("word.status")),
         ],
         className="cy-stack devices__filters",
     )  # fmt: skip
@@ -115,9 +115,11 @@ def _text(view: View, name: str, **more: Any) -> Component:
 
 def _form(view: View) -> Component:
     statuses = [{"label": view.word("devices.status", s), "value": s} for s in STATUSES]
-    kinds = dcc.Dropdown(id="device-type", options=[], clearable=False)
-    units = dcc.Dropdown(id="device-unit", options=[])
-    status = dcc.Dropdown(id="device-status", options=statuses, clearable=False)
+    kinds = dcc.Dropdown(labels=pieces.dropdown_words(view), id="device-type", options=[], clearable=False)
+    units = dcc.Dropdown(labels=pieces.dropdown_words(view), id="device-unit", options=[])
+    status = dcc.Dropdown(
+        labels=pieces.dropdown_words(view), id="device-status", options=statuses, clearable=False
+    )
 
     def press(save: str, mark: str, only: str, kind: str = "") -> Component:
         label = [pieces.icon(mark), view.t(f"devices.{save}")]

@@ -51,7 +51,9 @@ def form(view: View) -> Component:
             _text(view.t("ops.feed.owner"), ids.FEED_OWNER, maxLength=100),
             pieces.field(
                 view.t("ops.feed.kind"),
-                dcc.Dropdown(id=ids.FEED_KIND, options=kinds, clearable=False),
+                dcc.Dropdown(
+                    labels=pieces.dropdown_words(view), id=ids.FEED_KIND, options=kinds, clearable=False
+                ),
                 required=True,
             ),
             pieces.field(

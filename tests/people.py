@@ -47,11 +47,11 @@ class Person:
         """The header that unsafe requests need."""
         return {"X-CSRF-Token": self.client.cookies.get("chengyun_csrf") or ""}
 
-    def command(self, name: str, **fields: Any) -> httpx.Response:
+    def command(self, name: str, /, **fields: Any) -> httpx.Response:
         """POST a command."""
         return self.client.post(f"/api/v1/commands/{name}", json=fields, headers=self.csrf)
 
-    def ask(self, name: str, **params: Any) -> httpx.Response:
+    def ask(self, name: str, /, **params: Any) -> httpx.Response:
         """GET a query."""
         return self.client.get(f"/api/v1/queries/{name}", params=params)
 

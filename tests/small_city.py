@@ -19,6 +19,7 @@ from gis.cells import CellIndex
 from incidents.access import ROLES
 from incidents.model import Actor, Place, Rejected
 from streams.validate import Limits
+from tests.working import WORKING
 
 CITY: Final = "990100/"
 DISTRICT: Final = CITY + "990101/"
@@ -106,7 +107,7 @@ def light_accounts(db: Database) -> Accounts:
 
 def units_of_work(db: Database) -> UnitsOfWork:
     """The factory of units of work over `db`."""
-    return UnitsOfWork(db, Audit(db), Administration(light_accounts(db)), place_of)
+    return UnitsOfWork(db, Audit(db), Administration(light_accounts(db)), place_of, lambda: WORKING)
 
 
 def actor(role: str, area: str = CITY, unit: str = "", login: str = "", id: int = 100) -> Actor:

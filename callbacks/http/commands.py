@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import MISSING, Field, fields
+from datetime import datetime
 from typing import Annotated, Any, Final, get_args, get_origin, get_type_hints
 
 import orjson
@@ -46,7 +47,9 @@ def _text(longest: int) -> Any:
 Text = _text(_LONGEST)
 Whole = Annotated[int, Rule(ge=-_INT64, le=_INT64)]
 Number = Annotated[float, Rule(allow_inf_nan=False)]
-_NARROWED: Final[dict[Any, Any]] = {str: Text, int: Whole, float: Number}
+Moment = Annotated[datetime, Rule(strict=False)]
+"""JSON has no moments: they come as text."""
+_NARROWED: Final[dict[Any, Any]] = {str: Text, int: Whole, float: Number, datetime: Moment}
 
 
 def model_of(kind: type, *, strict: bool) -> type[BaseModel]:

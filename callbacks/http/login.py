@@ -33,7 +33,7 @@ HOME_OF: Final = {
     "operator": "/desk",
     "dispatcher": "/desk",
     "unit_handler": "/phone",
-    "evaluator": "/desk",
+    "evaluator": "/evaluation",
     "theme_owner": "/desk",
     "duty_leader": "/leader",
     "grid_worker": "/phone",

@@ -6,21 +6,31 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Final
 
+from data.address_store import StoredBook
+from data.backtests import Backtests
+from data.city_router import CityRouter
 from data.database import Database
 from data.questions import (
+    addresses,
+    catalogue,
     device_registry,
     devices,
+    doubts,
+    evaluation,
     incidents,
     leader,
     operations,
     registries,
+    routing,
     series,
     video,
 )
 from data.questions.context import Answer, Ask, TryFeed
 from incidents import commands as c
 from incidents.access import Thing
+from incidents.evaluation_queries import Evaluation, EvaluationCases, EvaluationDoubts, FieldBurden
 from incidents.model import Actor, Place, Rejected
+from incidents.routing_queries import Backtest, BacktestCases, RoutingAdvice, RoutingState
 
 ANSWERS: Final[dict[type, Answer]] = {
     **incidents.ANSWERS,
@@ -31,11 +41,29 @@ ANSWERS: Final[dict[type, Answer]] = {
     **series.ANSWERS,
     **operations.ANSWERS,
     **video.ANSWERS,
+    **evaluation.ANSWERS,
+    **doubts.ANSWERS,
+    **catalogue.ANSWERS,
+    **routing.ANSWERS,
+    **addresses.ANSWERS,
 }
 
 _NAMED: Final[dict[type, tuple[str, str, str]]] = {
-    c.IncidentDetail: ("id", "SELECT area_path, unit, worker FROM incidents WHERE id = %s", "incident"),
-    c.RouteIncident: ("id", "SELECT area_path, unit, worker FROM incidents WHERE id = %s", "incident"),
+    c.IncidentDetail: (
+        "id",
+        "SELECT area_path, unit, worker, assisting FROM incidents WHERE id = %s",
+        "incident",
+    ),
+    c.RouteIncident: (
+        "id",
+        "SELECT area_path, unit, worker, assisting FROM incidents WHERE id = %s",
+        "incident",
+    ),
+    RoutingAdvice: (
+        "id",
+        "SELECT area_path, unit, worker, assisting FROM incidents WHERE id = %s",
+        "incident",
+    ),
     c.DeviceDetail: ("device", "SELECT area_path, '', '' FROM devices WHERE id = %s", "device"),
     c.DeviceSeries: ("device", "SELECT area_path, '', '' FROM devices WHERE id = %s", "device"),
     c.DeviceStatistics: ("device", "SELECT area_path, '', '' FROM devices WHERE id = %s", "device"),
@@ -43,10 +71,21 @@ _NAMED: Final[dict[type, tuple[str, str, str]]] = {
     c.CameraDetail: ("camera", "SELECT area_path, '', '' FROM cameras WHERE code = %s", "camera"),
     c.Areas: ("parent", "SELECT path, '', '' FROM areas WHERE code = %s", "area"),
 }
-"""Query → (field, SQL of the thing's area, unit, worker, word)."""
+"""Query → (field, SQL of the thing's area, unit, worker and, of incidents, assisting units, word)."""
 
 _CITY_WIDE: Final = frozenset(
-    {c.Ledger, c.DeadLetters, c.Held, c.Quarantine, c.AuditLog, c.Feeds, c.TestFeed}
+    {
+        c.Ledger,
+        c.DeadLetters,
+        c.Held,
+        c.Quarantine,
+        c.AuditLog,
+        c.Feeds,
+        c.TestFeed,
+        RoutingState,
+        Backtest,
+        BacktestCases,
+    }
 )
 """Queries about the whole city's streams and log: only who is entitled to the city may ask."""
 
@@ -61,19 +100,24 @@ class StoreQuestions:
         facts: Callable[[], dict[str, Any]],
         city_path: Callable[[], str],
         try_feed: TryFeed | None = None,
+        zone: str = "Asia/Shanghai",
+        backtests: Backtests | None = None,
     ) -> None:
         self._database = database
         self._place_of = place_of
         self._facts = facts
         self._city_path = city_path
         self._try_feed = try_feed
+        self._zone = zone
+        self._backtests = backtests or Backtests(database, CityRouter(database), None, zone)
+        self._book = StoredBook()
 
     def thing(self, query: object) -> Thing | None:
         """See Questions."""
         kind = type(query)
         if kind in _CITY_WIDE:
             return Thing(self._city_path())
-        if isinstance(query, c.Indicators):
+        if isinstance(query, c.Indicators | Evaluation | EvaluationCases | EvaluationDoubts | FieldBurden):
             return self._area(query.area) if query.area else None
         named = _NAMED.get(kind)
         if named is None:
@@ -87,7 +131,8 @@ class StoreQuestions:
         rows = self._database.query(sql, (value,))
         if not rows:
             raise Rejected("not_found", f"{field}={value!r}: no such {word}", field=field)
-        return Thing(*rows[0])
+        area, unit, worker, *helping = rows[0]
+        return Thing(area, unit, worker, tuple(helping[0]) if helping else ())
 
     def _area(self, area: str) -> Thing:
         rows = self._database.query("SELECT path FROM areas WHERE code = %s OR path = %s", (area, area))
@@ -97,5 +142,15 @@ class StoreQuestions:
 
     def answer(self, query: object, actor: Actor, now: datetime) -> Any:
         """See Questions."""
-        ask = Ask(self._database, actor, now, self._place_of, self._facts, self._try_feed)
+        ask = Ask(
+            self._database,
+            actor,
+            now,
+            self._place_of,
+            self._facts,
+            self._zone,
+            self._try_feed,
+            self._backtests,
+            self._book,
+        )
         return ANSWERS[type(query)](ask, query)

@@ -1,4 +1,4 @@
-"""Questions about incidents: detail, lists, tasks, search, duplicates, routing."""
+"""Questions about incidents: detail, lists, tasks, search, duplicates."""
 
 from __future__ import annotations
 
@@ -7,26 +7,29 @@ from datetime import datetime, timedelta
 from math import isfinite
 from typing import Any, Final
 
-from data.database import dicts
-from data.incident_rows import COLUMNS, live_item, to_incident
+from data.catalogue_import import standards_of
+from data.database import Cursor, dicts
+from data.incident_rows import COLUMNS, live_item, ms, to_incident
 from data.questions.context import Answer, Ask, bounded, contains
+from data.questions.incident_pages import grams_of, order_of, page, words_of
 from data.questions.video import cameras_seeing
-from data.scope import incident_scope
+from data.scope import ASSISTS, incident_scope
 from gis.cells import haversine_m
 from incidents import commands as c
 from incidents.access import ANYWHERE, Thing, may
+from incidents.clocks import as_of
 from incidents.indicators import WINDOW_DAYS
 from incidents.lifecycle import allowed_actions, is_overdue
 from incidents.model import Actor, Incident, Rejected, Stage
-from incidents.routing import Candidate, Responsibility, rank, route
+from incidents.possible import is_possible
+from incidents.privacy import mask_name, mask_phone, mask_text, masked
+from incidents.service import thing_of
+from incidents.supervision import is_late
 
 _FROM: Final = (
     " FROM incidents i LEFT JOIN units u ON u.code = i.unit LEFT JOIN accounts a ON a.login = i.worker"
 )
-_SELECT: Final = f"SELECT i.id, {', '.join('i.' + name for name in COLUMNS)}, u.name, a.name{_FROM}"
-_SAID: Final = "concat_ws(' ', i.number, i.title, i.class_name, i.address, u.name, a.name)"
-"""Where the words of a filter are looked for; `passes` in layouts/assets/desk/list.mjs looks in the same fields."""
-
+SELECT: Final = f"SELECT i.id, {', '.join('i.' + name for name in COLUMNS)}, u.name, a.name{_FROM}"
 OPEN: Final = "i.stage NOT IN ('closed', 'refused', 'void')"
 OVERDUE: Final = f"({OPEN} AND coalesce(i.stage_due_at < %(now)s, false))"
 """`incidents.lifecycle.is_overdue` in SQL."""
@@ -53,12 +56,19 @@ COMMAND_OF: Final = {
     "reassign": "incident.reassign", "take": "incident.take", "arrive": "incident.arrive",
     "handle": "incident.handle", "return": "incident.return", "pass_check": "incident.check",
     "fail_check": "incident.check", "close": "incident.close", "void": "incident.void",
-    "acknowledge": "incident.acknowledge", "note": "incident.note",
+    "acknowledge": "incident.acknowledge", "note": "incident.note", "ask_extension": "incident.ask",
+    "ask_parking": "incident.ask", "grant_request": "incident.grant", "refuse_request": "incident.grant",
+    "unpark": "incident.grant", "supervise": "incident.supervise", "sign_supervision": "incident.answer",
+    "answer_supervision": "incident.answer", "end_supervision": "incident.supervise", "appeal": "incident.appeal",
+    "ask_assist": "incident.dispatch", "take_assist": "incident.assist", "arrive_assist": "incident.assist",
+    "answer_assist": "incident.assist", "release_assist": "incident.dispatch",
+    "grant_appeal": "incident.decide_appeal", "refuse_appeal": "incident.decide_appeal",
+    "call_back": "incident.call_back", "reopen": "incident.reopen",
 }  # fmt: skip
 
 
 def _item(row: tuple[Any, ...], now: datetime) -> dict[str, Any]:
-    """The live item of a row of `_SELECT`, and whether it is overdue `now` (a live item's clock runs on)."""
+    """The live item of a row of `SELECT`, and whether it is overdue `now` (a live item's clock runs on)."""
     *columns, unit_name, worker_name = row
     found = to_incident(columns)
     item = live_item(found, unit_name, worker_name)
@@ -73,34 +83,21 @@ CAMERAS_SHOWN: Final = 5
 
 def pressable(incident: Incident, actor: Actor) -> list[str]:
     """Life-cycle actions this actor may do now, in table order."""
-    thing = Thing(incident.place.area_path, incident.unit, incident.worker)
+    thing = thing_of(incident)
     found = []
     for action in allowed_actions(incident.stage):
         right = COMMAND_OF.get(action)
         if right is None or not may(actor, right, thing):
             continue
-        if action == "acknowledge" and incident.acknowledged_by is not None:
-            continue
-        if action in ("pass_check", "fail_check") and incident.handled_by == actor.id:
-            continue
-        found.append(action)
+        if is_possible(incident, action, actor):
+            found.append(action)
     return found
-
-
-def mask_name(name: str) -> str:
-    """林** for a name."""
-    return name[:1] + "**" if name else ""
-
-
-def mask_phone(phone: str) -> str:
-    """Only the last three digits stay readable."""
-    return re.sub(r"\d(?=\d{3})", "*", phone)
 
 
 def incident(ask: Ask, query: c.IncidentDetail) -> dict[str, Any]:
     """See IncidentDetail."""
     with ask.database.transaction() as cursor:
-        cursor.execute(f"{_SELECT} WHERE i.id = %s", (query.id,))
+        cursor.execute(f"{SELECT} WHERE i.id = %s", (query.id,))
         row = cursor.fetchone()
         if row is None:
             raise Rejected("not_found", f"id={query.id}: no such incident", field="id")
@@ -114,15 +111,18 @@ def incident(ask: Ask, query: c.IncidentDetail) -> dict[str, Any]:
         detail["timeline"] = dicts(cursor)
         cursor.execute(
             "SELECT kind, channel, source, message_id, device, camera, title, text, time, received_at, address,"
-            " lon, lat, reporter, source_time, correlation_id FROM intake WHERE incident_id = %s ORDER BY id"
+            " lon, lat, reporter, source_time, correlation_id, place_read FROM intake WHERE incident_id = %s ORDER BY id"
             " LIMIT 200",
             (query.id,),
         )
-        detail["source_list"] = [_source(source, query.unmask) for source in dicts(cursor)]
+        sources = dicts(cursor)
+        names = {str(source["reporter"].get("name") or "") for source in sources}
+        detail["source_list"] = [_source(source) for source in sources]
         cursor.execute(
             "SELECT p.sha256, p.purpose, p.at, p.by_login, f.width, f.height FROM incident_photos p"
-            " JOIN photos f USING (sha256) WHERE p.incident_id = %s ORDER BY p.at",
-            (query.id,),
+            " JOIN photos f USING (sha256) WHERE p.incident_id = %s"
+            " OR p.incident_id IN (SELECT id FROM incidents WHERE merged_into = %s) ORDER BY p.at",
+            (query.id, query.id),
         )
         detail["photos"] = dicts(cursor)
         cursor.execute(
@@ -139,20 +139,107 @@ def incident(ask: Ask, query: c.IncidentDetail) -> dict[str, Any]:
         cursor.execute("SELECT phone FROM units WHERE code = %s", (found.unit,))
         phone = cursor.fetchone()
         detail["unit_phone"] = phone[0] if phone else ""
+        detail["assists"] = _assists(cursor, found)
+        waits = found.stage is Stage.REPORTED
+        standards = standards_of(cursor, found.class_code) if waits else []
+        # Asked for where it decides the limit; elsewhere one press files it.
+        detail["standards"] = (
+            len(standards) if len({(s.limit_min, s.clock_kind) for s in standards}) > 1 else 0
+        )
+        detail["suggested"], detail["merged_from"] = _pairs(cursor, found, ask.actor)
+    detail["place_from"] = _place_from(found, detail["source_list"])
     policy = found.policy
     detail["text"] = found.text
     detail["cell"] = found.place.cell
     detail["policy"] = None if policy is None else {
         "class_code": policy.class_code, "class_version": policy.class_version, "limit_min": policy.limit_min,
-        "clock_kind": str(policy.clock_kind), "needs_photo": policy.needs_photo,
+        "clock_kind": str(policy.clock_kind), "needs_photo": policy.needs_photo, "standard": policy.standard,
+        "condition": policy.condition, "closing": policy.closing,
     }  # fmt: skip
     detail["returns"], detail["reworks"] = found.returns, found.reworks
+    detail |= _beside(found, ask.now)
     detail["needs_photo"] = bool(policy and policy.needs_photo)
     detail["actions"] = pressable(found, ask.actor)
-    thing = Thing(found.place.area_path, found.unit, found.worker)
+    thing = thing_of(found)
     detail["may_unmask"] = bool(may(ask.actor, "person.unmask", thing))
     detail["cameras"] = _seeing(ask, found)
-    return detail
+    hidden: dict[str, Any] = masked(detail, names)
+    return hidden
+
+
+def _place_from(found: Incident, sources: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """What the point was read from, while it is the one that was read: {address, precision_m, score, reasons}."""
+    for source in sources:
+        read = source["place_read"]
+        if read and read["status"] == "resolved" and found.place.lon is not None:
+            same = (round(read["lon"], 6), round(read["lat"], 6)) == (
+                round(found.place.lon, 6), round(found.place.lat or 0.0, 6),
+            )  # fmt: skip
+            return {k: read[k] for k in ("address", "precision_m", "score", "reasons")} if same else None
+    return None
+
+
+_SUGGESTED: Final = (
+    "SELECT i.id, i.number, i.title, i.stage, i.level, i.address, i.sources, i.area_path, i.unit, i.worker, i.reported_at,"
+    " s.score, s.reasons FROM merge_suggestions s JOIN incidents i ON i.id = CASE WHEN s.incident_id = %(id)s"
+    " THEN s.other_id ELSE s.incident_id END WHERE (s.incident_id = %(id)s OR s.other_id = %(id)s) AND s.answer = ''"
+    " AND i.stage NOT IN ('closed', 'refused', 'void') ORDER BY s.score DESC, i.id LIMIT 5"
+)
+_MERGED: Final = "SELECT id, number, title, reported_at, area_path, unit, worker FROM incidents WHERE merged_into = %(id)s ORDER BY id"
+
+
+def _pairs(
+    cursor: Cursor, found: Incident, actor: Actor
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """(open incidents that may be the same, incidents whose sources came here), as far as this actor may merge them."""
+    answers = []
+    for question in (_SUGGESTED, _MERGED):
+        cursor.execute(question, {"id": found.id})
+        rows = []
+        for row in dicts(cursor):
+            thing = Thing(row.pop("area_path"), row.pop("unit"), row.pop("worker"))
+            if found.open and may(actor, "incident.merge", thing):
+                hidden = {"title": mask_text(row["title"]), "reported_at": ms(row["reported_at"])}
+                rows.append({**row, **hidden})
+        answers.append(rows)
+    return answers[0], answers[1]
+
+
+def _assists(cursor: Cursor, found: Incident) -> list[dict[str, Any]]:
+    """协办: each unit with how far it is; times in ms."""
+    if not found.assists:
+        return []
+    cursor.execute("SELECT code, name FROM units WHERE code = ANY(%s)", ([a.unit for a in found.assists],))
+    names = dict(cursor.fetchall())
+    return [
+        {
+            "unit": one.unit, "unit_name": names.get(one.unit, one.unit), "what": one.what, "answer": one.answer,
+            "why": one.why, "open": one.open, "asked_at": ms(one.asked_at), "taken_at": ms(one.taken_at),
+            "arrived_at": ms(one.arrived_at), "done_at": ms(one.done_at), "released_at": ms(one.released_at),
+        }
+        for one in found.assists
+    ]  # fmt: skip
+
+
+def _beside(found: Incident, now: datetime) -> dict[str, Any]:
+    """What goes on beside the way; times in ms."""
+    asked, clock, supervision, appeal = found.asked, found.clock, found.supervision, found.appeal
+    runs = clock is not None and (clock.since is not None or clock.parked_until is not None)
+    return {
+        "asked": asked and {"kind": asked.kind, "reason": asked.reason, "at": ms(asked.at), "until": ms(asked.until)},
+        "clock": clock and {"extensions": clock.extensions, "parked_until": ms(as_of(clock, now).parked_until)},
+        "due_unknown": runs and found.handle_due_at is None,
+        "supervision": supervision and {
+            "level": supervision.level, "demand": supervision.demand, "at": ms(supervision.at),
+            "due_at": ms(supervision.due_at), "signed_at": ms(supervision.signed_at), "answer": supervision.answer,
+            "answered_at": ms(supervision.answered_at), "ended_at": ms(supervision.ended_at),
+            "late": is_late(supervision, now),
+        },
+        "appeal": appeal and {
+            "against": appeal.against, "reason": appeal.reason, "granted": appeal.granted, "why": appeal.why,
+        },
+        "satisfaction": found.satisfaction,
+    }  # fmt: skip
 
 
 def _seeing(ask: Ask, found: Incident) -> list[dict[str, Any]]:
@@ -164,11 +251,10 @@ def _seeing(ask: Ask, found: Incident) -> list[dict[str, Any]]:
     return rows
 
 
-def _source(source: dict[str, Any], unmask: bool) -> dict[str, Any]:
+def _source(source: dict[str, Any]) -> dict[str, Any]:
     reporter = source.pop("reporter")
-    name, phone = str(reporter.get("name", "")), str(reporter.get("phone", ""))
-    source["reporter_name"] = name if unmask else mask_name(name)
-    source["reporter_phone"] = phone if unmask else mask_phone(phone)
+    source["reporter_name"] = mask_name(str(reporter.get("name") or ""))
+    source["reporter_phone"] = mask_phone(str(reporter.get("phone") or ""))
     return source
 
 
@@ -228,8 +314,6 @@ def _where(ask: Ask, query: c.IncidentList) -> tuple[str, dict[str, Any]]:
         # As the indicators count: an incident whose place is not resolved belongs to the whole city.
         whole = " OR i.area_path = ''" if query.area.count("/") == 1 else ""
         add(f"(i.area_path LIKE %(area)s{whole})", area=contains(query.area)[1:])
-    if words := query.text.split():
-        add(f"{_SAID} ILIKE ALL(%(words)s)", words=[contains(word) for word in words])
     if query.bbox:
         west, south, east, north = _box(query.bbox)
         add(
@@ -246,25 +330,27 @@ def incident_rows(
 ) -> list[dict[str, Any]]:
     """Incidents as list items. `where` and `order` are constants of the caller, values go through `params`."""
     rows = ask.database.query(
-        f"{_SELECT} WHERE {where} ORDER BY {order} LIMIT %(limit)s", {**params, "limit": limit}
+        f"{SELECT} WHERE {where} ORDER BY {order} LIMIT %(limit)s", {**params, "limit": limit}
     )
     return [_item(row, ask.now) for row in rows]
 
 
 def incidents(ask: Ask, query: c.IncidentList) -> dict[str, Any]:
-    """See IncidentList."""
+    """See IncidentList. Words are looked for in number, title, class, address and the names of unit and worker, as
+    `passes` in layouts/assets/desk/list.mjs does."""
     where, params = _where(ask, query)
-    params["limit"] = bounded(query.limit, 1, 100_000)
-    params["offset"] = max(0, query.offset)
     with ask.database.transaction() as cursor:
-        cursor.execute(f"SELECT count(*){_FROM} WHERE {where}", params)
-        row = cursor.fetchone()
-        cursor.execute(
-            f"{_SELECT} WHERE {where} ORDER BY i.reported_at DESC, i.id DESC LIMIT %(limit)s OFFSET %(offset)s",
-            params,
-        )
-        rows = [_item(found, ask.now) for found in cursor.fetchall()]
-    return {"rows": rows, "total": row[0] if row else 0}
+        found = page(
+            cursor, where, params, words_of(cursor, query.text), order_of(query.order), after=query.after,
+            limit=bounded(query.limit, 1, 100_000), offset=max(0, query.offset), most=bounded(query.most, 1, 10_000_000),
+            opened=query.scope == "open" and not query.of,
+        )  # fmt: skip
+        cursor.execute(f"{SELECT} WHERE i.id = ANY(%s)", (found.ids,))
+        rows = {row[0]: row for row in cursor.fetchall()}
+    return {
+        "rows": [_item(rows[id], ask.now) for id in found.ids],
+        "total": found.total, "capped": found.capped, "next": found.after,
+    }  # fmt: skip
 
 
 def my_tasks(ask: Ask, query: c.MyTasks) -> dict[str, Any]:
@@ -276,8 +362,12 @@ def my_tasks(ask: Ask, query: c.MyTasks) -> dict[str, Any]:
     if actor.role == "grid_worker":
         who += " AND i.worker IN ('', %s)"
         params.append(actor.login)
+    elif actor.role == "unit_handler":
+        who = f"({who} OR {ASSISTS.format(alias='i')})"
+        params.append(actor.unit)
     rows = ask.database.query(
-        f"{_SELECT} WHERE {who} AND i.stage IN ('dispatched', 'taken', 'on_site', 'handled')"
+        # Accepted: the lead has given it back, and who assists goes on.
+        f"{SELECT} WHERE {who} AND i.stage IN ('accepted', 'dispatched', 'taken', 'on_site', 'handled')"
         " ORDER BY i.handle_due_at NULLS LAST, i.id LIMIT 200",
         params,
     )
@@ -296,6 +386,11 @@ def my_tasks(ask: Ask, query: c.MyTasks) -> dict[str, Any]:
         task["text"] = found.text
         task["needs_photo"] = bool(found.policy and found.policy.needs_photo)
         task["actions"] = pressable(found, actor)
+        if found.unit != actor.unit:
+            mine = next((one for one in reversed(found.assists) if one.unit == actor.unit), None)
+            if mine is None or not mine.open:
+                continue  # answered: it is the lead's now
+            task["assist"] = {"what": mine.what, "taken": mine.taken_at is not None}
         tasks.append(task)
     paths = sorted({path for task in tasks for path in _prefixes(task["area"])})
     names = (
@@ -303,16 +398,32 @@ def my_tasks(ask: Ask, query: c.MyTasks) -> dict[str, Any]:
         if paths
         else {}
     )
+    said = reporters_of(ask, [task["id"] for task in tasks])
+    tasks = [masked(task, said.get(task["id"], ())) for task in tasks]
     for task in tasks:
         task["area_names"] = [names[path] for path in _prefixes(task["area"]) if path in names]
     return {"rows": tasks, "total": len(tasks)}
 
 
+def reporters_of(ask: Ask, ids: list[int]) -> dict[int, list[str]]:
+    """Incident → the names of who reported it."""
+    if not ids:
+        return {}
+    return dict(
+        ask.database.query(
+            "SELECT incident_id, array_agg(DISTINCT reporter ->> 'name') FROM intake WHERE incident_id = ANY(%s)"
+            " AND coalesce(reporter ->> 'name', '') <> '' GROUP BY incident_id",
+            (ids,),
+        )
+    )
+
+
 def my_reports(ask: Ask, query: c.MyReports) -> dict[str, Any]:
     """See MyReports."""
     rows = ask.database.query(
-        f"{_SELECT} JOIN intake s ON s.incident_id = i.id WHERE s.reporter->>'account' = %s"
-        " AND s.source LIKE 'urn:chengyun:%%' ORDER BY i.reported_at DESC LIMIT %s",
+        # Whoever has reported one occurrence twice sees it once.
+        f"{SELECT} WHERE i.id IN (SELECT s.incident_id FROM intake s WHERE s.reporter->>'account' = %s"
+        " AND s.source LIKE 'urn:chengyun:%%') ORDER BY i.reported_at DESC LIMIT %s",
         (ask.actor.login, bounded(query.limit, 1, 200)),
     )
     return {"rows": [_item(row, ask.now) for row in rows], "total": len(rows)}
@@ -323,9 +434,11 @@ def search_incident(ask: Ask, query: c.SearchIncident) -> dict[str, Any]:
     if not query.number.strip():
         raise Rejected("field", "number='': type some of the number", field="number")
     scope, params = incident_scope(ask.actor)
+    number = query.number.strip()
     rows = ask.database.query(
-        f"{_SELECT} WHERE {scope} AND i.number ILIKE %s ORDER BY i.reported_at DESC LIMIT 50",
-        [*params, contains(query.number.strip())],
+        f"{SELECT} WHERE {scope} AND i.id IN (SELECT incident_id FROM incident_said WHERE said_grams(said) @> %s::text[])"
+        " AND i.number ILIKE %s ORDER BY i.reported_at DESC LIMIT 50",
+        [*params, grams_of(number), contains(number)],
     )
     return {"rows": [_item(row, ask.now) for row in rows], "total": len(rows)}
 
@@ -344,7 +457,7 @@ def similar_incidents(ask: Ask, query: c.SimilarIncidents) -> dict[str, Any]:
         near = " AND i.lon BETWEEN %s AND %s AND i.lat BETWEEN %s AND %s"
         params += [query.lon - 0.006, query.lon + 0.006, query.lat - 0.006, query.lat + 0.006]
     rows = ask.database.query(
-        f"{_SELECT} WHERE {scope} AND {OPEN} AND i.reported_at > %s{near}"
+        f"{SELECT} WHERE {scope} AND {OPEN} AND i.reported_at > %s{near}"
         " ORDER BY i.reported_at DESC LIMIT 500",
         [*params[:-4], ask.now - timedelta(days=2), *params[-4:]]
         if near
@@ -377,59 +490,9 @@ def similar_incidents(ask: Ask, query: c.SimilarIncidents) -> dict[str, Any]:
             )
             scored.append(item)
     scored.sort(key=lambda item: -item["score"])
-    return {"rows": scored[:5], "total": len(scored)}
-
-
-def route_incident(ask: Ask, query: c.RouteIncident) -> dict[str, Any]:
-    """See RouteIncident."""
-    with ask.database.transaction() as cursor:
-        cursor.execute(f"{_SELECT} WHERE i.id = %s", (query.id,))
-        row = cursor.fetchone()
-        if row is None:
-            raise Rejected("not_found", f"id={query.id}: no such incident", field="id")
-        found = to_incident(row[:-2])
-        cursor.execute(
-            "SELECT r.class_code, r.area_path, r.unit, u.name, coalesce(a.name, ''), r.reason, u.disabled"
-            " FROM responsibilities r JOIN units u ON u.code = r.unit LEFT JOIN areas a ON a.path = r.area_path"
-            " WHERE r.class_code = %s AND (%s = '' OR r.area_path = ANY(%s))",
-            (found.class_code, found.place.area_path, _prefixes(found.place.area_path)),
-        )
-        table = [Responsibility(*columns) for columns in cursor.fetchall()]
-        answer = route(found.class_code, found.class_name, found.place, table)
-        unit = found.unit or answer.unit
-        cursor.execute(
-            "SELECT a.login, a.name, a.unit, a.on_duty, (SELECT count(*) FROM incidents i WHERE"
-            f" i.worker = a.login AND {OPEN}), a.areas, w.lon, w.lat, w.located_at"
-            " FROM accounts a LEFT JOIN workers w ON w.login = a.login"
-            " WHERE a.unit = %s AND a.role = 'grid_worker' AND NOT a.disabled",
-            (unit,),
-        )
-        candidates = [
-            Candidate(login, name, unit, duty, tasks, tuple(areas), lon, lat, at)
-            for login, name, unit, duty, tasks, areas, lon, lat, at in cursor.fetchall()
-        ]
-        cursor.execute("SELECT code, name, kind FROM units WHERE NOT disabled ORDER BY kind, name")
-        units = dicts(cursor)
-    workers = rank(found.place, candidates, ask.now)
-    return {
-        "unit": answer.unit,
-        "unit_name": answer.unit_name,
-        "reason": answer.reason,
-        "reason_en": answer.reason_en,
-        "candidates": [
-            {"unit": r.unit, "unit_name": r.unit_name, "area_name": r.area_name, "reason": r.reason}
-            for r in answer.candidates
-        ],
-        "units": units,
-        "workers": [
-            {
-                "login": w.login, "name": w.name, "unit": w.unit, "on_duty": w.on_duty,
-                "open_tasks": w.open_tasks, "distance_m": w.distance_m, "position_age_s": w.position_age_s,
-                "own_grid": w.own_grid, "reasons": list(w.reasons),
-            }
-            for w in workers[:20]
-        ],
-    }  # fmt: skip
+    said = reporters_of(ask, [item["id"] for item in scored[:5]])
+    rows = [masked(item, said.get(item["id"], ())) for item in scored[:5]]
+    return {"rows": rows, "total": len(scored)}
 
 
 ANSWERS: Final[dict[type, Answer]] = {
@@ -439,5 +502,4 @@ ANSWERS: Final[dict[type, Answer]] = {
     c.MyReports: my_reports,
     c.SearchIncident: search_incident,
     c.SimilarIncidents: similar_incidents,
-    c.RouteIncident: route_incident,
 }

@@ -23,6 +23,7 @@ from incidents.access import ANYWHERE, may
 from incidents.feeds import live_status
 from incidents.model import Rejected
 from incidents.ports import TopicPartition
+from incidents.privacy import mask_message
 
 SHOWN_BYTES: Final = 20_000
 """Of a dead letter; a longer one goes back as it is."""
@@ -102,7 +103,8 @@ def ledger(ask: Ask, query: c.Ledger) -> dict[str, Any]:
 
 def dead_letters(ask: Ask, query: c.DeadLetters) -> dict[str, Any]:
     """See DeadLetters; `value` as text, bytes that are no UTF-8 as \\x escapes, cut after SHOWN_BYTES; `corrected`: what
-    was put on the bus instead, '' when that was the very message; `settled_why`: why it was dropped.
+    was put on the bus instead, '' when that was the very message; `settled_why`: why it was dropped. Reporters are masked
+    for all but who may replay.
 
     `whole` is true when that text is the very message, so that it may be edited. `unkept`: messages of the last 24
     hours that were rejected beyond the limit of dead letters a minute, and so only counted.
@@ -130,11 +132,14 @@ def dead_letters(ask: Ask, query: c.DeadLetters) -> dict[str, Any]:
         " ORDER BY received_at DESC LIMIT %(limit)s",
         {**params, "limit": bounded(query.limit, 1, 1000), "shown": SHOWN_BYTES},
     )
+    edits = may(ask.actor, "deadletter.replay", ANYWHERE)  # who mends a message must have it as it came
     for row in rows:
         value = bytes(row["value"])
         row["value"] = value.decode("utf-8", "backslashreplace")
         row["corrected"] = bytes(row["corrected"] or b"").decode("utf-8", "backslashreplace")
         row["whole"] = len(value) == row["bytes"] and row["value"].encode() == value
+        if not edits:
+            row["value"], row["corrected"] = mask_message(row["value"]), mask_message(row["corrected"])
     reasons = ask.database.query(
         f"SELECT reason, count(*) FROM dead_letters WHERE {where} GROUP BY reason ORDER BY 2 DESC", params
     )

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any, Final
 
+from data.catalogue_import import standards_of
 from data.incident_rows import ms
 from data.questions.composites import composite_of
 from data.questions.context import Answer, Ask, bounded, contains
 from data.scope import area_scope
 from incidents import commands as c
 from incidents.access import ANYWHERE, may
+from incidents.catalogue_commands import FilingStandards
 from incidents.model import Rejected
 
 _COUNTED: Final = ("devices", "cameras", "components")
@@ -21,6 +24,19 @@ def classes(ask: Ask, query: c.Classes) -> dict[str, Any]:
         "SELECT DISTINCT ON (code) code, version, kind, big_class, name, name_en, level, limit_min, clock_kind,"
         " needs_photo, closing_condition, keywords FROM event_classes ORDER BY code, version DESC"
     )
+    return {"rows": rows, "total": len(rows)}
+
+
+def filing_standards(ask: Ask, query: FilingStandards) -> dict[str, Any]:
+    """See FilingStandards."""
+    with ask.database.transaction() as cursor:
+        found = standards_of(cursor, query.class_code)
+        cursor.execute(
+            "SELECT needs_photo FROM event_classes WHERE code = %s ORDER BY version DESC LIMIT 1",
+            (query.class_code,),
+        )
+        row = cursor.fetchone()
+    rows = [{**asdict(one), "needs_photo": bool(row and row[0])} for one in found]
     return {"rows": rows, "total": len(rows)}
 
 
@@ -198,6 +214,7 @@ def workers(ask: Ask, query: c.Workers) -> dict[str, Any]:
 
 ANSWERS: Final[dict[type, Answer]] = {
     c.Classes: classes,
+    FilingStandards: filing_standards,
     c.SuggestClass: suggest_class,
     c.Locate: locate,
     c.FindPlace: find_place,

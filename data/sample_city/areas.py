@@ -15,7 +15,8 @@ from data.sample_city import names
 from data.sample_city.coverage import Ints, dissolve, exact_cells
 from data.sample_city.land import Land
 from data.sample_city.plane import MICRO, Floats, geometry_to_plane, stage_rng, to_lattice
-from data.sample_city.split import LEVELS, Block, Splitter, apportion, settle
+from data.sample_city.split import Block, Splitter, apportion, settle
+from incidents.areas import LEVELS
 
 CITY_CODE = "990100"
 _COUNTY_SEAT: Final = np.array([[-2_900.0, 14_200.0]])  # plane metres, see split._SEATS

@@ -19,6 +19,7 @@ import shapely
 from shapely.geometry.base import BaseGeometry
 
 FILES: Final = Path(__file__).parent / "files"
+TABLES: Final = Path(__file__).parent / "tables"
 
 COLUMNS: Final[dict[str, tuple[str, ...]]] = {
     "areas": ("code", "level", "name", "name_en", "parent", "path", "lon", "lat", "area_m2", "geometry"),
@@ -421,6 +422,12 @@ def read_event_classes(files: Path = FILES) -> Iterator[EventClassRow]:
             r["code"], r["kind"], r["big_class"], r["name"], r["name_en"], int(r["level"]), int(r["limit_min"]),
             r["clock_kind"], r["needs_photo"] == "1", r["closing_condition"], r["keywords"],
         )  # fmt: skip
+
+
+def read_standards() -> Iterator[dict[str, str]]:
+    """The sample city's rule sheet, written by hand: when a class is filed, who may answer, within which time."""
+    with (TABLES / "standards.csv").open(encoding="utf-8", newline="") as file:
+        yield from csv.DictReader(file, strict=True)
 
 
 def read_responsibilities(files: Path = FILES) -> Iterator[ResponsibilityRow]:

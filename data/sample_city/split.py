@@ -18,7 +18,6 @@ from shapely.geometry.base import BaseGeometry
 from data.sample_city.land import Land
 from data.sample_city.plane import Floats, stage_rng
 
-LEVELS: Final = ("city", "district", "town", "village", "duty_grid", "cell")
 CLEAN_M: Final = 0.01  # precision of every overlay, far below the lattice's 0.1 m
 
 # Where people live: x, y, spread (m), share of all. The rest is spread evenly over the land.

@@ -9,6 +9,9 @@ from dash import dcc, html
 from dash.development.base_component import Component
 
 from layouts import figures
+from layouts.desk import assisting, keys
+from layouts.desk.merge_words import reason_words
+from layouts.desk.standards import limit_words
 from layouts.shell import pieces
 from layouts.shell.pieces import attrs
 from layouts.shell.view import View
@@ -29,14 +32,28 @@ PATH: Final = (
 PRIMARY: Final = ("acknowledge", "accept", "dispatch", "pass_check", "close")
 """The step that leads on, in the order in which it is offered as the bright button."""
 PARTICULARS: Final[dict[str, tuple[str, ...]]] = {
-    "accept": ("class", "level"),
+    "accept": ("class", "level", "standard"),
     "refuse": ("reason",),
     "void": ("reason",),
     "fail_check": ("reason",),
     "reassign": ("reason",),
     "note": ("reason",),
+    "grant_request": (),
+    "refuse_request": ("reason",),
+    "unpark": ("reason",),
+    "ask_extension": ("reason",),
+    "ask_parking": ("until", "reason"),
+    "supervise": ("degree", "hours", "reason"),
+    "answer_supervision": ("reason",),
+    "ask_assist": ("units", "reason"),
+    "answer_assist": ("reason",),
+    "appeal": ("against", "reason"),
+    "grant_appeal": ("reason",),
+    "refuse_appeal": ("reason",),
+    "call_back": ("satisfaction",),
+    "reopen": ("reason",),
 }
-"""What an action asks for before it is done; 'class' only when the incident has none yet."""
+"""What an action asks for before it is done; see `_needs`."""
 ON_DESK: Final = (
     "accept",
     "refuse",
@@ -48,8 +65,28 @@ ON_DESK: Final = (
     "void",
     "note",
     "acknowledge",
+    "grant_request",
+    "refuse_request",
+    "unpark",
+    "ask_extension",
+    "ask_parking",
+    "supervise",
+    "sign_supervision",
+    "answer_supervision",
+    "end_supervision",
+    "ask_assist",
+    "take_assist",
+    "arrive_assist",
+    "answer_assist",
+    "appeal",
+    "grant_appeal",
+    "refuse_appeal",
+    "call_back",
+    "reopen",
 )
-WRONG: Final = ("refuse", "fail_check", "void")
+ON_LINES: Final = ("merge_into", "keep_separate", "separate", "release_assist")
+"""What is done on the line that names another incident, or a unit."""
+WRONG: Final = ("refuse", "fail_check", "void", "refuse_request", "refuse_appeal", "reopen")
 ICONS: Final = {
     "acknowledge": "bell-off",
     "accept": "clipboard-check",
@@ -61,6 +98,24 @@ ICONS: Final = {
     "fail_check": "corner-up-left",
     "reassign": "redo-2",
     "note": "note",
+    "grant_request": "check-check",
+    "refuse_request": "ban",
+    "unpark": "redo-2",
+    "ask_extension": "clock",
+    "ask_parking": "archive",
+    "supervise": "bell-ring",
+    "sign_supervision": "clipboard-check",
+    "answer_supervision": "send",
+    "end_supervision": "check-check",
+    "ask_assist": "users",
+    "take_assist": "clipboard-check",
+    "arrive_assist": "map-pin",
+    "answer_assist": "send",
+    "appeal": "corner-up-left",
+    "grant_appeal": "check-check",
+    "refuse_appeal": "ban",
+    "call_back": "user",
+    "reopen": "redo-2",
 }
 
 
@@ -84,7 +139,14 @@ def parts(view: View, incident: Row) -> tuple[Any, ...]:
     """Head, facts, photos, sources, timeline, actions: the children of the drawer's parts, in this order."""
     return (
         head(view, incident),
-        [ring(view, incident), stepper(view, incident), clocks(view, incident), facts(view, incident)],
+        [
+            ring(view, incident),
+            said_again(view, incident),
+            stepper(view, incident),
+            clocks(view, incident),
+            *pairs(view, incident),
+            facts(view, incident),
+        ],
         photos(view, incident),
         sources(view, incident),
         timeline(view, incident),
@@ -141,7 +203,14 @@ def ring(view: View, incident: Row) -> Component | None:
     ):
         return None
     act = (
-        [pieces.button(view.t("desk.stop_bell"), kind="small", act={"action": "acknowledge"})]
+        [
+            pieces.button(
+                view.t("desk.stop_bell"),
+                kind="small",
+                act={"action": "acknowledge"},
+                **attrs(keys.keyed("acknowledge")),
+            )
+        ]
         if "acknowledge" in incident.get("actions", [])
         else []
     )
@@ -149,6 +218,17 @@ def ring(view: View, incident: Row) -> Component | None:
         [pieces.icon("bell-ring"), html.Span(view.t("desk.ringing"), className="cy-grow"), *act],
         className=f"ring ring--{incident['level']}",
         role="alert",
+    )
+
+
+def said_again(view: View, incident: Row) -> Component | None:
+    """Somebody reported it anew after its result was handed in: whoever checks must know."""
+    at = incident.get("said_again_at")
+    if not at:
+        return None
+    words = view.t("desk.said_again", at=view.moment(at, "%m-%d %H:%M"))
+    return html.Div(
+        [pieces.icon("triangle-alert"), html.Span(words)], className="ring ring--2", role="status"
     )
 
 
@@ -191,7 +271,10 @@ def clocks(view: View, incident: Row) -> Component | None:
         )
     due = incident.get("stage_due_at")
     if due is None:
-        return None
+        unknown = view.t("desk.deadline_unknown")
+        return (
+            html.Div(html.Span(unknown, className="lamp lamp--warn")) if incident.get("due_unknown") else None
+        )
     name = "handle" if incident["stage"] in ("dispatched", "taken", "on_site", "handled") else "stage"
     one = html.Div(
         [
@@ -204,6 +287,109 @@ def clocks(view: View, incident: Row) -> Component | None:
     return html.Div(one, className="clocks")
 
 
+def pairs(view: View, incident: Row) -> list[Component]:
+    """Open incidents that may be the same one, each with why; and those that were merged into this one."""
+    out: list[Component] = []
+    for heading, rows, line in (
+        ("desk.part.suggested", incident.get("suggested") or [], _suggestion),
+        ("desk.part.merged", incident.get("merged_from") or [], _merged),
+    ):
+        if rows:
+            out.append(html.H3(view.t(heading, n=len(rows)), className="detail__h"))
+            out.append(html.Div([line(view, row) for row in rows], className="cy-list"))
+    return out
+
+
+def _pair(view: View, row: Row, why: str, *buttons: Component) -> Component:
+    number = html.Span(str(row["number"]), className="cy-num", **attrs({"data-copy": str(row["number"])}))
+    return html.Div(
+        [
+            html.Div(
+                [
+                    html.Div([number, " ", str(row["title"])], className="cy-item__title"),
+                    html.Div(why, className="cy-item__sub route__why"),
+                ],
+                className="cy-item__main",
+            ),
+            *buttons,
+        ],
+        className="cy-item",
+    )
+
+
+def _suggestion(view: View, row: Row) -> Component:
+    why = [view.t("desk.merge.score", n=round(float(row["score"]) * 100))]
+    why += [reason_words(view, reason) for reason in row["reasons"]]
+    merge = {"action": "merge_into", "other": row["id"], "needs": ["reason"]}
+    return _pair(
+        view,
+        row,
+        " · ".join(x for x in why if x),
+        pieces.button(
+            view.t("desk.compare"), kind="small primary", act={"action": "compare", "other": row["id"]}
+        ),
+        pieces.button(view.word("action", "merge_into"), kind="small", act=merge),
+        pieces.button(
+            view.word("action", "keep_separate"),
+            kind="small",
+            act={"action": "keep_separate", "other": row["id"]},
+        ),
+    )
+
+
+def _merged(view: View, row: Row) -> Component:
+    act = {"action": "separate", "other": row["id"], "needs": ["reason"]}
+    button = pieces.button(view.word("action", "separate"), kind="small", act=act)
+    return _pair(view, row, view.moment(row["reported_at"], "%m-%d %H:%M"), button)
+
+
+def beside(view: View, incident: Row) -> list[tuple[str, Any]]:
+    """What goes on beside the way: what was asked, parking, 督办, 申诉, 回访; each with who waits for whom."""
+    found: list[tuple[str, Any]] = []
+    asked, clock = incident.get("asked"), incident.get("clock") or {}
+    if asked:
+        until = f" {view.moment(asked['until'], '%Y-%m-%d')}" if asked.get("until") else ""
+        text = f"{view.word('asked', asked['kind'])}{until} · {asked['reason']}"
+        found.append((view.t("desk.asked"), html.Span(text, className="lamp lamp--warn")))
+    if clock.get("parked_until"):
+        parked = view.t("desk.parked", until=view.moment(clock["parked_until"], "%Y-%m-%d"))
+        found.append((view.t("desk.parking"), html.Span(parked, className="lamp")))
+    if clock.get("extensions"):
+        found.append((view.t("desk.extension"), view.t("desk.extensions", n=clock["extensions"])))
+    if supervision := incident.get("supervision"):
+        found.append((view.word("supervision", supervision["level"]), _supervision(view, supervision)))
+    if helpers := assisting.told(view, incident):
+        found.append((view.t("desk.assisting"), helpers))
+    if appeal := incident.get("appeal"):
+        state = {None: "waits", True: "granted", False: "refused"}[appeal["granted"]]
+        words = [view.word("against", appeal["against"]), appeal["reason"], view.t(f"desk.appeal.{state}")]
+        found.append((view.t("desk.appeal"), " · ".join(x for x in (*words, appeal.get("why")) if x)))
+    if incident.get("satisfaction"):
+        found.append((view.t("desk.act.satisfaction"), view.word("satisfaction", incident["satisfaction"])))
+    return found
+
+
+def _supervision(view: View, found: Row) -> Component:
+    if found["ended_at"]:
+        lamp, state = "lamp", view.t("desk.supervision.ended")
+    elif found["answered_at"]:
+        lamp, state = "lamp lamp--warn", view.t("desk.supervision.answered", answer=found["answer"])
+    else:
+        lamp = "lamp lamp--wrong" if found["late"] else "lamp lamp--warn"
+        key = "signed" if found["signed_at"] else "unsigned"
+        state = view.t(f"desk.supervision.{key}", due=view.moment(found["due_at"]))
+    return html.Div([html.Div(str(found["demand"])), html.Span(state, className=lamp)])
+
+
+def _read_from(view: View, incident: Row) -> Component | None:
+    """That nobody gave the point: it was read out of what was said, and how well it is known."""
+    read = incident.get("place_from")
+    if not read:
+        return None
+    words = view.t("places.read", address=read["address"], m=read["precision_m"])
+    return html.Div([pieces.icon("map-pin"), words], className="cy-dim")
+
+
 def facts(view: View, incident: Row) -> Component:
     """Place, text, reporter, unit, worker, limits."""
     place = " › ".join(str(name) for name in incident.get("area_names", []))
@@ -213,13 +399,10 @@ def facts(view: View, incident: Row) -> Component:
         html.Div(place, className="cy-dim")
         if resolved
         else html.Span(view.t("word.unresolved_place"), className="lamp lamp--warn"),
+        _read_from(view, incident),
     ]
     policy = incident.get("policy") or {}
-    limit = (
-        view.t("desk.limit", span=view.span(float(policy["limit_min"]) * 60))
-        if policy.get("limit_min")
-        else ""
-    )
+    limit = view.t("desk.limit", limit=limit_words(view, policy)) if policy.get("limit_min") else ""
     counts = [view.t(f"desk.{k}", n=incident[k]) for k in ("returns", "reworks") if incident.get(k)]
     return pieces.facts(
         (
@@ -244,6 +427,9 @@ def facts(view: View, incident: Row) -> Component:
                     className="cy-num",
                 ),
             ),
+            *beside(view, incident),
+            (view.t("desk.standard.condition"), policy.get("condition")),
+            (view.t("desk.standard.closes"), policy.get("closing")),
             (
                 view.t("desk.policy"),
                 " · ".join(
@@ -273,16 +459,16 @@ def cameras(view: View, incident: Row) -> list[Component]:
 
 
 def reporter(view: View, incident: Row) -> Component | str:
-    """Who reported, masked unless this request was allowed to unmask."""
+    """Who reported, masked; who may know asks for it with a reason (layouts/desk/persons.py)."""
     people = [
         f"{s.get('reporter_name') or ''} {s.get('reporter_phone') or ''}".strip()
         for s in incident.get("source_list", [])
     ]
     known = list(dict.fromkeys(p for p in people if p))
-    if not known:
+    if not known and "**" not in str(incident.get("text")):
         return ""
-    text = html.Span("、".join(known) if view.lang == "zh" else ", ".join(known), className="cy-num")
-    if not any("*" in p for p in known) or not incident.get("may_unmask"):
+    text = html.Span(view.t("desk.comma").join(known), className="cy-num")
+    if not incident.get("may_unmask"):
         return text
     return html.Span(
         [
@@ -290,7 +476,7 @@ def reporter(view: View, incident: Row) -> Component | str:
             pieces.button(
                 [pieces.icon("eye"), view.t("desk.unmask")],
                 kind="ghost small",
-                act={"action": "unmask"},
+                act={"action": "unmask", "needs": ["reason"]},
                 title=view.t("desk.unmask.hint"),
             ),
         ],
@@ -425,6 +611,7 @@ def _line(view: View, e: Row) -> list[Component | None]:
     to = str(detail.get("unit_name") or detail.get("unit") or "")
     person = str(detail.get("worker_name") or detail.get("worker") or "")
     wrong = view.word("wrong_field", detail["wrong_field"]) if detail.get("wrong_field") else ""
+    wrong = wrong or str(detail.get("number") or "")
     why = " · ".join(
         x for x in (view.word("desk.reason", e["reason"]) if e.get("reason") else "", wrong) if x
     )
@@ -461,126 +648,22 @@ def actions(view: View, incident: Row) -> list[Component]:
         if action == "dispatch" or (action == "acknowledge" and int(incident["level"]) <= 2):
             continue  # the dispatch panel and the ring have their own buttons
         kind = "primary" if action == leading else ("danger" if action in WRONG else "")
-        needs = [p for p in PARTICULARS.get(action, ()) if p == "reason" or not incident.get("class")]
         buttons.append(
             pieces.button(
                 [pieces.icon(ICONS[action]), view.word("action", action)],
                 kind=kind,
-                act={"action": action, "needs": needs},
+                act={"action": action, "needs": _needs(incident, action)},
+                **attrs(keys.keyed(action)),
             )
         )
     return buttons
 
 
-def dispatch(view: View, route: Row) -> list[Component]:
-    """Responsible unit with the reason, one click to send; other candidates; workers ranked with reasons."""
-    best = route.get("unit") or ""
-    verb = view.word("action", "dispatch")
-    out: list[Component] = [html.H3(view.t("desk.part.dispatch"), className="detail__h")]
-    if best:
-        out.append(
-            html.Div(
-                [
-                    pieces.icon("unit"),
-                    html.Div(
-                        [
-                            html.Div(str(route.get("unit_name") or best), className="cy-item__title"),
-                            html.Div(view.named(dict(route), "reason"), className="cy-item__sub route__why"),
-                        ],
-                        className="cy-item__main",
-                    ),
-                    pieces.button(
-                        [pieces.icon("send"), verb], kind="primary", act={"action": "dispatch", "unit": best}
-                    ),
-                ],
-                className="route",
-            )
-        )
-    else:
-        out.append(html.Div(view.t("desk.no_route"), className="lamp lamp--warn"))
-    workers = route.get("workers") or []
-    if workers:
-        out.append(html.Div(view.t("desk.workers"), className="cy-label"))
-        out.append(html.Div([_worker(view, best, w) for w in workers[:6]], className="cy-list"))
-    elif best:
-        out.append(html.Div(view.t("desk.no_worker"), className="cy-faint"))
-    likely = [c for c in route.get("candidates") or [] if c.get("unit") != best]
-    named = {c.get("unit") for c in likely} | {best}
-    others = [
-        *likely,
-        *(
-            {"unit": u["code"], "unit_name": u["name"], "reason": u.get("kind")}
-            for u in route.get("units") or []
-            if u["code"] not in named
-        ),
-    ]
-    if others:
-        out.append(
-            html.Details(
-                [
-                    html.Summary(view.t("desk.other_units", n=len(others))),
-                    html.Div([_candidate(view, c) for c in others], className="cy-list"),
-                ],
-                className="others",
-            )
-        )
-    return out
-
-
-def _worker(view: View, unit_code: str, w: Row) -> Component:
-    distance = w.get("distance_m")
-    age = w.get("position_age_s")
-    bits = [
-        view.t("desk.metres", n=round(float(distance)))
-        if distance is not None and float(distance) < 1000
-        else (
-            view.t("desk.kilometres", n=f"{float(distance) / 1000:.1f}")
-            if distance is not None
-            else view.t("desk.no_position")
-        ),
-        view.t("desk.tasks", n=w.get("open_tasks", 0)),
-        view.t("desk.located", span=view.span(float(age))) if age is not None else "",
-    ]
-    reasons = " · ".join(view.word("desk.worker", x) for x in w.get("reasons") or [])
-    return html.Div(
-        [
-            pieces.icon("worker"),
-            html.Div(
-                [
-                    html.Div(str(w.get("name") or w["login"]), className="cy-item__title"),
-                    html.Div(" · ".join(x for x in bits if x), className="cy-item__sub cy-num"),
-                    html.Div(reasons, className="cy-item__sub route__why") if reasons else None,
-                ],
-                className="cy-item__main",
-            ),
-            pieces.button(
-                view.word("action", "dispatch"),
-                kind="small",
-                act={"action": "dispatch", "unit": w.get("unit") or unit_code, "worker": w["login"]},
-            ),
-        ],
-        className="cy-item worker" + ("" if w.get("on_duty", True) else " is-off"),
-    )
-
-
-def _candidate(view: View, c: Row) -> Component:
-    return html.Div(
-        [
-            html.Div(
-                [
-                    html.Div(str(c.get("unit_name") or c.get("unit")), className="cy-item__title"),
-                    html.Div(str(c.get("reason") or ""), className="cy-item__sub"),
-                ],
-                className="cy-item__main",
-            ),
-            pieces.button(
-                view.word("action", "dispatch"),
-                kind="small",
-                act={"action": "dispatch", "unit": c.get("unit")},
-            ),
-        ],
-        className="cy-item",
-    )
+def _needs(incident: Row, action: str) -> list[str]:
+    """What the form asks for: class and level when the incident has no class yet, the standard where it may have one."""
+    known = bool(incident.get("class"))
+    unasked = {"class": known, "level": known, "standard": known and not incident.get("standards")}
+    return [name for name in PARTICULARS.get(action, ()) if not unasked.get(name)]
 
 
 def chart(view: View, series: Row) -> list[Component]:

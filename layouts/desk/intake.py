@@ -106,6 +106,7 @@ def intake(view: View) -> Component:
                     pieces.field(
                         view.t("word.class"),
                         dcc.Dropdown(
+                            labels=pieces.dropdown_words(view),
                             id=ids.INTAKE_CLASS,
                             options=[],
                             placeholder=view.t("desk.choose_class"),

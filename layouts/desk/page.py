@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import dash_ag_grid as dag
 from dash import dcc, html
 from dash.development.base_component import Component
 
+from incidents.appeals import AGAINST
 from layouts import ids
+from layouts.desk import assisting, batch, keys, standards
 from layouts.desk.intake import intake
 from layouts.shell import frame, pieces
 from layouts.shell.pieces import attrs
@@ -26,6 +29,7 @@ def desk(view: View) -> Component:
             html.Section(id=ids.DESK_TILES, className="tiles", **attrs({"aria-label": view.t("desk.tiles")})),
             html.Div([_list(view), _splitter(view), _map(), _drawer(view), intake(view)], className="work"),
             _records(view),
+            keys.dialog(view),
             *stores,
         ],
         className="desk",
@@ -39,6 +43,9 @@ _STORES: Final = (
     ids.DESK_PRESS,
     ids.DESK_FOLLOW,
     ids.DESK_SEARCH_ASK,
+    ids.DESK_UNMASK,
+    ids.DESK_BATCH,
+    ids.DESK_COMPARE,
     ids.RECORDS_ASK,
     ids.DEVICE_ASK,
     ids.INTAKE_TYPED,
@@ -136,7 +143,16 @@ def _list(view: View) -> Component:
             tools,
             filters,
             html.Div(_grid(view), className="list__grid"),
-            html.Div(className="list__foot cy-faint", **attrs({"data-foot": ""})),
+            batch.bar(view),
+            html.Div(
+                [
+                    html.Span(className="cy-grow", **attrs({"data-foot": ""})),
+                    pieces.button(
+                        [html.Kbd("?"), view.t("desk.keys")], kind="ghost small", **attrs({"data-keys": ""})
+                    ),
+                ],
+                className="list__foot cy-faint",
+            ),
         ],
         className="cy-panel list",
         **attrs({"aria-label": view.t("word.incidents")}),
@@ -150,6 +166,17 @@ def _grid(view: View) -> Component:
         return {"field": field, "colId": field, "headerName": head, "cellRenderer": renderer, **more}
 
     columns = [
+        column(
+            "mark",
+            "",
+            "CyMark",
+            headerTooltip=view.t("desk.batch.mark"),
+            width=34,
+            maxWidth=34,
+            resizable=False,
+            sortable=False,
+            cellClass="is-centre",
+        ),
         column(
             "level",
             "",
@@ -238,8 +265,10 @@ def _drawer(view: View) -> Component:
             html.Header(id=ids.DESK_HEAD, className="detail__head"),
             html.Div(
                 [
+                    html.Div(id=ids.DESK_PERSONS, className="detail__part"),
                     html.Div(id=ids.DESK_FACTS, className="detail__part"),
                     html.Div(id=ids.DESK_DISPATCH, className="detail__part"),
+                    assisting.beside_dispatch(view),
                     html.Div(id=ids.DESK_PHOTOS, className="detail__part"),
                     html.Div(id=ids.DESK_CHART, className="detail__part"),
                     html.Div(id=ids.DESK_SOURCES, className="detail__part"),
@@ -257,14 +286,31 @@ def _drawer(view: View) -> Component:
     )
 
 
+def _radios(id: str, options: Sequence[tuple[str, Any]], value: Any = None) -> Component:
+    made: list[Any] = [{"label": label, "value": one} for label, one in options]
+    return dcc.RadioItems(id=id, options=made, value=value, inline=True, className="radios")
+
+
+def _particulars(view: View) -> list[Component]:
+    """Of the steps beside the way: 挂账 until when, 督办 of which level and within how long, 申诉 against what, 回访."""
+    fields = (
+        ("until", dcc.DatePickerSingle(id=ids.DESK_ACT_UNTIL, display_format="YYYY-MM-DD", first_day_of_week=1)),
+        ("degree", _radios(ids.DESK_ACT_DEGREE, [(view.word("supervision", n), n) for n in (1, 2, 3)], 3)),
+        ("hours", dcc.Input(id=ids.DESK_ACT_HOURS, type="number", value=24, min=0.5, max=720, step=0.5,
+                            className="cy-input")),
+        ("against", _radios(ids.DESK_ACT_AGAINST, [(view.word("against", a), a) for a in AGAINST], AGAINST[0])),
+        ("satisfaction", _radios(ids.DESK_ACT_SATISFACTION,
+                                 [(view.word("satisfaction", n), n) for n in (5, 4, 3, 2, 1)])),
+    )  # fmt: skip
+    return [
+        html.Div(pieces.field(view.t(f"desk.act.{name}"), field), **attrs({"data-for": name}))
+        for name, field in fields
+    ]
+
+
 def _act_form(view: View) -> Component:
     """Particulars of the action about to be done; stays put while the detail around it reloads."""
-    level = dcc.RadioItems(
-        id=ids.DESK_ACT_LEVEL,
-        options=[{"label": view.word("level", n), "value": n} for n in (1, 2, 3, 4)],
-        inline=True,
-        className="radios",
-    )
+    level = _radios(ids.DESK_ACT_LEVEL, [(view.word("level", n), n) for n in (1, 2, 3, 4)])
     return html.Div(
         [
             html.Div(className="cy-h3", **attrs({"data-act-title": ""})),
@@ -272,6 +318,7 @@ def _act_form(view: View) -> Component:
                 pieces.field(
                     view.t("word.class"),
                     dcc.Dropdown(
+                        labels=pieces.dropdown_words(view),
                         id=ids.DESK_ACT_CLASS,
                         options=[],
                         placeholder=view.t("desk.choose_class"),
@@ -281,6 +328,9 @@ def _act_form(view: View) -> Component:
                 **attrs({"data-for": "class"}),
             ),
             html.Div(pieces.field(view.t("word.level"), level), **attrs({"data-for": "level"})),
+            html.Div(standards.chooser(view), **attrs({"data-for": "standard"})),
+            html.Div(assisting.chooser(view), **attrs({"data-for": "units"})),
+            *_particulars(view),
             html.Div(
                 pieces.field(
                     view.t("word.reason"),

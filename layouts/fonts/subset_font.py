@@ -55,8 +55,8 @@ def wanted() -> set[str]:
     return {c for c in chars if (c.isprintable() or c == "\u3000") and ord(c) < 0x1F000}
 
 
-def build(source: Path, target: Path, chars: set[str]) -> set[str]:
-    """Write the subset of `source` (TTF) as WOFF2 to `target`; returns the characters that it lacks.
+def build(source: Path, target: Path, chars: set[str], flavor: str | None = "woff2") -> set[str]:
+    """Write the subset of `source` (TTF) as WOFF2 (flavor None: as TTF) to `target`; returns the characters that it lacks.
 
     Layout tables and hinting are dropped: the screens use no vertical text, and digits are 555 units wide each.
     """
@@ -71,7 +71,7 @@ def build(source: Path, target: Path, chars: set[str]) -> set[str]:
     tool = Subsetter(options)
     tool.populate(text="".join(chars - lacking))
     tool.subset(font)
-    font.flavor = "woff2"
+    font.flavor = flavor
     font.save(target)
     return lacking
 
@@ -108,6 +108,8 @@ def main() -> int:
         lacking |= build(package / name, target, chars)
         files[target.name] = hashlib.sha256(target.read_bytes()).hexdigest()
         sys.stdout.write(f"{target.name} {target.stat().st_size} bytes\n")
+    # For reports as PDF, whose library reads no WOFF2; never sent to a browser.
+    build(package / WEIGHTS[400], ROOT / "layouts" / "fonts" / "noto-sans-sc-400.ttf", chars, None)
     shutil.copyfile(package / "LICENSE_FONT", OUT / "noto-sans-sc-OFL.txt")
     shutil.copyfile(given.latin / "LICENSE.txt", OUT / "inter-OFL.txt")
     report = {"files": files, "characters": "".join(sorted((chars - lacking) | set(LATIN)))}

@@ -34,10 +34,39 @@ TERMINALS: Final = (
         "incident.search",
         "theme-desk",
         "desk/desk.mjs",
-        ("desk/desk.css",),
+        ("desk/desk.css", "desk/routing.css"),
         ("desk/cells.js",),
     ),
     Terminal("leader", "/leader", "incident.escalate", "theme-desk", "desk/leader.mjs", ("desk/leader.css",)),
+    Terminal("places", "/places", "incident.correct", "theme-desk", "desk/places.mjs", ("desk/places.css",)),
+    Terminal(
+        "evaluation",
+        "/evaluation",
+        "evaluation.see",
+        "theme-desk",
+        "desk/evaluation.mjs",
+        ("desk/evaluation.css",),
+    ),
+    Terminal(
+        "formulas",
+        "/formulas",
+        "formula.see",
+        "theme-desk",
+        "desk/formulas.mjs",
+        ("desk/evaluation.css",),
+    ),
+    Terminal(
+        "catalogue",
+        "/catalogue",
+        "catalogue.see",
+        "theme-desk",
+        "desk/catalogue.mjs",
+        ("desk/ops.css", "desk/catalogue.css"),
+        ("desk/cells.js",),
+    ),
+    Terminal(
+        "routing", "/backtest", "routing.see", "theme-desk", "desk/backtest.mjs", ("desk/backtest.css",)
+    ),
     Terminal("wall", "/wall", "live.see", "theme-wall", "wall/wall.mjs", ("wall/wall.css",)),
     Terminal(
         "ops", "/ops", "status.see", "theme-desk", "desk/ops.mjs", ("desk/ops.css",), ("desk/cells.js",)

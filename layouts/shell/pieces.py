@@ -79,6 +79,14 @@ def field(label: str, control: Component, *, required: bool = False, hint: str =
     )
 
 
+def dropdown_words(view: View) -> Any:
+    """What a drop-down says by itself, in the page's language (`labels` of dcc.Dropdown)."""
+    names = ("search", "clear_search", "clear_selection", "no_options_found", "select_all", "deselect_all")
+    return {name: view.t(f"ui.dropdown.{name}") for name in names} | {
+        "selected_count": view.t("ui.dropdown.selected_count", num_selected="{num_selected}")
+    }
+
+
 def reason(view: View, id: str, placeholder: str) -> Component:
     """The field of a reason, which the audit log keeps."""
     control = dcc.Input(id=id, type="text", className="cy-input", placeholder=placeholder, maxLength=500)

@@ -35,6 +35,13 @@ BENCHES: tuple[str, ...] = (
     "gateway",
     "fuzz",
     "clocks",
+    "lifecycle",
+    "merging",
+    "routing",
+    "text",
+    "evaluation",
+    "incidents",
+    "addresses",
 )
 
 Figures = dict[str, Any]

@@ -237,7 +237,7 @@ class Line:
 
     def row(self, id: str = "source") -> dict[str, Any]:
         """The feed as the page of the feeds asks for it."""
-        ask = Ask(self.database, actor("administrator"), self.clock.now, place_of, dict)
+        ask = Ask(self.database, actor("administrator"), self.clock.now, place_of, dict, "Asia/Shanghai")
         found: dict[str, Any] = next(r for r in feeds(ask, c.Feeds())["rows"] if r["id"] == id)
         return found
 

@@ -32,6 +32,7 @@ from tests.conftest import STORES
 from tests.contracts.feed_line import ANYWHERE, AWAY, Clock, HttpServer, open_sql, wait_for
 from tests.product import ROOT
 from tests.small_city import CITY, PATTERN, ZONE, actor, light_accounts, place_of
+from tests.working import WORKING
 
 pytestmark = pytest.mark.timeout(120, func_only=True)
 
@@ -64,7 +65,7 @@ class Desk:
         trial = FeedTrial(lookup, FeedStates(db).load, self.world, 64 * 1024)
         administration = Administration(light_accounts(db), topics_of_feed)
         self.service = CityService(
-            UnitsOfWork(db, Audit(db), administration, place_of),
+            UnitsOfWork(db, Audit(db), administration, place_of, lambda: WORKING),
             StoreQuestions(db, place_of, dict, lambda: CITY, trial),
             self.clock,
             City(PATTERN, ZONE, CITY),

@@ -7,6 +7,7 @@ COMMUNITY_DSN the other. Each test has a fresh database, copied from a template 
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import shutil
 import threading
 import time
@@ -18,17 +19,19 @@ from typing import Any
 
 import psycopg2
 import pytest
+import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data import migrate as migrations
 from data.audit import Audit
-from data.database import Database, LockTimeout, StoreUnavailable
+from data.database import Database, LockTimeout, StoreUnavailable, many
 from data.flush import FlushStore
 from data.health import keep_skews
 from data.incident_rows import COLUMNS, live_item, ms, to_incident, to_row
 from data.indicators import completeness_values, device_values, incident_values, keep, told_areas
 from data.locks import Lock
+from data.map_layers import roads_of
 from data.outbox import Outbox
 from data.questions.answers import StoreQuestions
 from data.questions.incidents import INDICATOR_RECORDS
@@ -37,7 +40,10 @@ from data.registry import load_registry
 from data.scope import area_scope, incident_scope
 from data.storage import broker_usage, bus_usage, files_usage, measure, storage, store_usage
 from data.timeseries import TABLES, edition, enable
+from gis.crs import wgs84_to_gcj02
 from incidents.access import ROLES, Thing, covers, may
+from incidents.appeals import AGAINST, Appeal
+from incidents.clocks import Clock
 from incidents.commands import (
     AcceptIncident,
     AcknowledgeIncident,
@@ -49,15 +55,18 @@ from incidents.commands import (
     ReplayDeadLetter,
     ReportIncident,
 )
+from incidents.concessions import KINDS, Request
 from incidents.escalation import waits_for_leader
 from incidents.indicators import count, share
 from incidents.ingest import Fenced, Flush
-from incidents.lifecycle import Step, advance, escalation_due, file_report
+from incidents.lifecycle import Step, escalation_due, file_report
 from incidents.model import Actor, ClockKind, Incident, Place, Policy, Rejected, Stage
 from incidents.outages import file_outages
 from incidents.ports import BusUnavailable, Outgoing, Record, TopicPartition, Usage
 from incidents.selfcheck import LEDGER_CLASS, file_mismatches
 from incidents.service import City, CityService
+from incidents.shifted_sources import SHIFT_CLASS, file_shifted
+from incidents.supervision import Supervision
 from incidents.triage import SYSTEM, escalate_due, triage
 from streams import topics
 from streams.flush import STEPS, Memory, Work, next_positions
@@ -84,6 +93,7 @@ from tests.small_city import (
     units_of_work,
 )
 from tests.streams.city_messages import alarm, position, reading, report
+from tests.working import advance
 
 pytestmark = pytest.mark.timeout(120, func_only=True)
 NOW = datetime(2026, 11, 21, 8, 0, tzinfo=UTC)
@@ -592,6 +602,44 @@ def test_a_feed_that_stops_is_one_incident_and_its_return_one_note(db: Database)
     assert run(NOW + 31 * minute, NOW + 50 * minute, NOW) == 0
 
 
+def test_a_feed_that_sends_shifted_points_is_one_incident(db: Database) -> None:
+    """Issue C "Must show" 8. Told once a day while it lasts, joined to the open incident; true points raise nothing."""
+    lines = [shapely.LineString([(113.8, 21.8 + n * 0.007), (114.0, 21.8 + n * 0.007)]) for n in range(28)]
+    with db.transaction() as cursor:
+        many(cursor, "INSERT INTO map_features (layer, name, geometry) VALUES %s",
+             [("roads", f"{n}路", shapely.to_wkb(line)) for n, line in enumerate(lines)])  # fmt: skip
+    intaker, units, numbers = Intaker(db), units_of_work(db), itertools.count()
+
+    def send(shift: Callable[[float, float], Any]) -> None:
+        db.query("UPDATE intake SET received_at = received_at - interval '3 days'")
+        found = []
+        for n in range(120):
+            lon, lat = shift(113.82 + (n * 0.0137) % 0.16, 21.8 + (n % 28) * 0.007 + 0.0001)
+            point = {"lon": float(lon), "lat": float(lat)}
+            found.append(report(NOW, f"r{next(numbers)}", f"第 {n} 处积水", point=point))
+        intaker.take(found)
+
+    def look(at: datetime) -> int:
+        with units() as uow:
+            filed = file_shifted(uow, CITY, at, lambda: roads_of(db))
+        with units() as uow:
+            triage(uow, at, PATTERN, ZONE, limit=1000)
+        return filed
+
+    send(lambda lon, lat: (lon, lat))
+    assert look(NOW) == 0
+    send(wgs84_to_gcj02)
+    assert [look(NOW), look(NOW + timedelta(minutes=30))] == [1, 0]
+    told = "SELECT class_code, area_path, sources, text FROM incidents WHERE title = '坐标疑似偏移：reports'"
+    [(class_code, area, sources, text)] = db.query(told)
+    assert class_code in ("", SHIFT_CLASS) and (area, sources) == (CITY, 1)
+    assert "GCJ-02" in text and "120 个不同地点" in text and "不会自动改动" in text
+    assert look(NOW + timedelta(hours=20)) == 1, "the next day it is told again"
+    assert [row[2] for row in db.query(told)] == [2]
+    send(lambda lon, lat: (lon, lat))
+    assert look(NOW) == 0
+
+
 def test_the_watch_over_feeds_does_not_wait_for_the_relay_that_leads(db: Database) -> None:
     """It is a timer of that very relay: waiting for its lock it would stand still, and every other timer with it."""
     units = units_of_work(db)
@@ -736,6 +784,23 @@ policies = st.none() | st.builds(
     clock_kind=st.sampled_from(ClockKind), needs_photo=st.booleans(),
     stage_limits_min=st.dictionaries(st.sampled_from(["reported", "accepted"]), st.integers(1, 99)),
 )  # fmt: skip
+seconds = st.floats(-1e7, 1e7)
+clocks = st.none() | st.builds(
+    Clock, kind=st.sampled_from(ClockKind), limit_s=seconds, allowed_s=seconds, unit=words, since=times, used_s=seconds,
+    extensions=st.integers(0, 2), parked_until=times, was_parked=st.booleans(),
+)  # fmt: skip
+requests = st.none() | st.builds(
+    Request, kind=st.sampled_from(KINDS), by=st.integers(0, 9), at=moments, reason=words, until=times,
+    overdue=st.booleans(),
+)  # fmt: skip
+supervisions = st.none() | st.builds(
+    Supervision, level=st.integers(1, 3), demand=words, by=st.integers(0, 9), at=moments, due_at=moments,
+    signed_at=times, answer=words, answered_at=times, ended_at=times,
+)  # fmt: skip
+appeals = st.none() | st.builds(
+    Appeal, against=st.sampled_from(AGAINST), reason=words, by=st.integers(0, 9), at=moments,
+    granted=st.none() | st.booleans(), why=words, decided_by=st.none() | st.integers(0, 9), decided_at=times,
+)  # fmt: skip
 anything = st.builds(
     Incident, id=st.just(0), number=words, class_code=words, class_name=words, title=words, text=words,
     stage=st.sampled_from(Stage), level=st.integers(1, 4), version=st.integers(1, 99), policy=policies,
@@ -746,8 +811,8 @@ anything = st.builds(
     handled_by=st.none() | st.integers(1, 9), checked_by=st.none() | st.integers(1, 9),
     acknowledged_by=st.none() | st.integers(1, 9), acknowledged_at=times, escalated_stage=words, escalated_at=times,
     overdue=st.booleans(), returns=st.integers(0, 9), reworks=st.integers(0, 9), sources=st.integers(1, 9),
-    last_action=words, last_actor=words, correlation_id=words, handle_rest_s=st.none() | st.floats(-1e6, 1e6),
-    former_unit=words,
+    last_action=words, last_actor=words, correlation_id=words, clock=clocks, asked=requests,
+    supervision=supervisions, appeal=appeals, satisfaction=st.none() | st.integers(1, 5),
 )  # fmt: skip
 
 
@@ -979,22 +1044,28 @@ actors = st.builds(
 
 
 @settings(max_examples=80)
-@given(who=actors, found=st.lists(st.tuples(spots, units, logins), min_size=1, max_size=12))
+@given(who=actors, found=st.lists(st.tuples(spots, units, logins, units), min_size=1, max_size=12))
 def test_lists_hold_what_may_allows(
-    shared_db: Database, who: Actor, found: list[tuple[str, str, str]]
+    shared_db: Database, who: Actor, found: list[tuple[str, str, str, str]]
 ) -> None:
     """`data/scope.py` says in SQL what `may` says one by one."""
+
+    def thing(area: str, unit: str, worker: str, helping: str) -> Thing:
+        return Thing(area, unit, worker, (helping,) if helping else ())
+
     sql, params = incident_scope(who)
     shown = shared_db.query(
-        "SELECT n FROM unnest(%s::text[], %s::text[], %s::text[]) WITH ORDINALITY AS i(area_path, unit, worker, n)"
+        "SELECT n FROM (SELECT n, area_path, unit, worker, array_remove(ARRAY[helping], '') AS assisting"
+        " FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[])"
+        " WITH ORDINALITY AS i(area_path, unit, worker, helping, n)) i"
         f" WHERE {sql} ORDER BY n",
-        [[f[0] for f in found], [f[1] for f in found], [f[2] for f in found], *params],
+        [*([f[k] for f in found] for k in range(4)), *params],
     )
     seeing = dataclasses.replace(
         who, role=who.role if may(who, "incident.see", Thing(CITY, "", "")) else who.role
     )
     if who.role != "administrator":  # has no right to incidents at all: refused at the door, before any list
-        expected = [n for n, f in enumerate(found, 1) if may(seeing, "incident.see", Thing(*f))]
+        expected = [n for n, f in enumerate(found, 1) if may(seeing, "incident.see", thing(*f))]
         assert [n for (n,) in shown] == expected
     sql, params = area_scope(who)
     shown = shared_db.query(

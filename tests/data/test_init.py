@@ -220,8 +220,13 @@ def test_a_city_of_ones_own_takes_a_report(own: Product) -> None:
     assert own.post("city.grid-report.v1", [report("near", 113.5), report("far", 114.5)], "api") == 202
     with closing(Person(own.base_url, "desk-1", made.json()["password"])) as person:
         deadline = time.monotonic() + 60
-        while not (rows := person.ask("incidents", scope="all").raise_for_status().json()["rows"]):
+        while not (
+            # The platform itself may have filed something, without a place.
+            rows := [
+                r for r in person.ask("incidents", scope="all").raise_for_status().json()["rows"] if r["lon"]
+            ]
+        ):
             assert time.monotonic() < deadline, "the report did not arrive"
             time.sleep(0.2)  # asking over HTTP: there is no event to wait for
-        assert [(r["number"], round(r["lon"], 1)) for r in rows] == [("A1", 113.5)]
+        assert [(r["number"] in ("A1", "A2"), round(r["lon"], 1)) for r in rows] == [(True, 113.5)]
         assert person.client.get("/desk").status_code == 200

@@ -134,6 +134,7 @@ class Crew:
     dispatcher: Someone
     unit: str
     place: dict[str, float]
+    areas: list[str]
     faults: list[str]
 
     def task(self, text: str = "", place: Mapping[str, float] | None = None) -> int:
@@ -143,6 +144,7 @@ class Crew:
             "report_incident", text=text, class_code=CLASS, channel="desk", **(place or self.place)
         )
         incident = int(filed["id"])
+        assert not filed.get("joined"), f"{text!r} became a further report of {filed['number']}"
         self.dispatcher.do("accept_incident", id=incident)
         self.dispatcher.do("dispatch_incident", id=incident, unit=self.unit, worker=self.worker.login)
         return incident
@@ -178,14 +180,14 @@ def open_phone(someone: Someone, faults: list[str]) -> Page:
     return page
 
 
-def downtown(dispatcher: Someone) -> dict[str, Any]:
-    """The worker nearest to the middle of the city who has a colleague and walks in the own area now."""
+def downtown(dispatcher: Someone) -> Iterator[dict[str, Any]]:
+    """Workers who have a colleague and walk in the own area now; the nearest to the middle of the city first."""
     workers: list[dict[str, Any]] = dispatcher.ask("workers")["rows"]
     units = [row["unit"] for row in workers]
     middle = tuple(sorted(row[axis] for row in workers)[len(workers) // 2] for axis in ("lon", "lat"))
     with_colleague = [row for row in workers if units.count(row["unit"]) > 1]
     with_colleague.sort(key=lambda row: math.dist((row["lon"], row["lat"]), middle))
-    return next(row for row in with_colleague if any(map(area_of(dispatcher, row).startswith, row["areas"])))
+    return (row for row in with_colleague if any(map(area_of(dispatcher, row).startswith, row["areas"])))
 
 
 def area_of(dispatcher: Someone, place: Mapping[str, Any]) -> str:
@@ -193,13 +195,44 @@ def area_of(dispatcher: Someone, place: Mapping[str, Any]) -> str:
     return str(dispatcher.ask("locate", lon=place["lon"], lat=place["lat"])["area"])
 
 
+APART_M = 150.0
+"""Reports of one class so far apart are not one occurrence: farther than the default reach can suggest (120 m)."""
+
+reported: list[tuple[float, float]] = []
+
+
+def untouched(dispatcher: Someone, near: Mapping[str, float], areas: list[str]) -> dict[str, float] | None:
+    """A place of these areas, the nearest first, where nobody has reported a cover: two reports of one place are one incident."""
+    step = APART_M / 111_320  # degrees of latitude
+    for ring, side in itertools.product(range(12), range(8)):
+        turn = (side + ring / 8) * math.pi / 4
+        place = {
+            "lon": near["lon"] + ring * step * math.cos(turn) / math.cos(math.radians(near["lat"])),
+            "lat": near["lat"] + ring * step * math.sin(turn),
+        }
+        if any(metres(here, place) < APART_M for here in reported):
+            continue
+        if not any(map(area_of(dispatcher, place).startswith, areas)):
+            continue
+        like = dispatcher.ask("similar_incidents", class_code=CLASS, **place)["rows"]
+        if all(row["distance_m"] is None or row["distance_m"] >= APART_M for row in like):
+            reported.append((place["lon"], place["lat"]))
+            return place
+    return None
+
+
+def metres(here: tuple[float, float], place: Mapping[str, float]) -> float:
+    """Near enough for a few kilometres."""
+    east = (here[0] - place["lon"]) * math.cos(math.radians(place["lat"]))
+    return 111_320 * math.hypot(east, here[1] - place["lat"])
+
+
 def elsewhere(crew: Crew) -> dict[str, float]:
     """Where the nearest worker is who is outside of this worker's area."""
     workers = crew.dispatcher.ask("workers")["rows"]
-    (areas,) = (row["areas"] for row in workers if row["login"] == crew.worker.login)
     here = (crew.place["lon"], crew.place["lat"])
     workers.sort(key=lambda row: math.dist((row["lon"], row["lat"]), here))
-    found = next(row for row in workers if not any(map(area_of(crew.dispatcher, row).startswith, areas)))
+    found = next(row for row in workers if not any(map(area_of(crew.dispatcher, row).startswith, crew.areas)))
     return {"lon": found["lon"], "lat": found["lat"]}
 
 
@@ -207,13 +240,16 @@ def elsewhere(crew: Crew) -> dict[str, float]:
 def crew(sign_in: SignIn) -> Iterator[Crew]:
     """A worker on the phone, where the registry last saw them, and a dispatcher."""
     dispatcher = sign_in("dispatcher")
-    found = downtown(dispatcher)
-    place = {"lon": float(found["lon"]), "lat": float(found["lat"])}
+    found, place = next(
+        (row, place)
+        for row in downtown(dispatcher)
+        if (place := untouched(dispatcher, row, row["areas"])) is not None
+    )
     worker = sign_in(found["login"])
     worker.context.set_geolocation({"longitude": place["lon"], "latitude": place["lat"], "accuracy": 9})
     faults: list[str] = []
     page = open_phone(worker, faults)
-    yield Crew(worker, page, dispatcher, str(found["unit"]), place, faults)
+    yield Crew(worker, page, dispatcher, str(found["unit"]), place, found["areas"], faults)
     assert faults == []
 
 
@@ -568,7 +604,7 @@ def test_signing_out_leaves_nothing_of_the_account(crew: Crew, sessions: Session
     # An answer that is still under way while the account leaves, and arrives before the browser has left the page.
     under_way: list[Route] = []
     crew.page.route("**/queries/my_tasks*", lambda route: under_way.append(route))
-    crew.task()
+    crew.task(place=untouched(crew.dispatcher, crew.place, [""]))
     held(under_way, crew.page)
     answer = under_way[0].fetch()
     left: list[Route] = []
@@ -598,7 +634,7 @@ def test_signing_out_leaves_nothing_of_the_account(crew: Crew, sessions: Session
 
 def test_the_first_load_is_light(sign_in: SignIn) -> None:
     """What goes over the air until the tasks stand there, fonts aside (phones have their own), gzip as served."""
-    worker = sign_in(downtown(sign_in("dispatcher"))["login"])
+    worker = sign_in(next(downtown(sign_in("dispatcher")))["login"])
     page = worker.context.new_page()
     wire = worker.context.new_cdp_session(page)
     wire.send("Network.enable")

@@ -191,7 +191,7 @@ def a_call_is_taken(running: Running, operator: Desk, dispatcher: Desk, stop: Pl
             "title": earlier,
             "text": earlier,
             "address": stop.name,
-            "point": {"lon": stop.lon + 0.0002, "lat": stop.lat},
+            "point": {"lon": stop.lon + 0.0008, "lat": stop.lat},
         },
     )
     operator.narrow(stop.name)

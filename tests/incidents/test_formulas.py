@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from incidents.formulas import (
-    FACTS,
     SCORE,
     SHIPPED,
     BadFormula,
@@ -18,8 +17,12 @@ from incidents.formulas import (
     Formula,
     Period,
     Rate,
+    Score,
     in_force,
+    in_force_until,
     rate_of,
+    score_of,
+    true_of,
 )
 
 BEGIN = datetime(2026, 10, 1, tzinfo=UTC)
@@ -51,7 +54,7 @@ def test_what_is_due_counts_in_the_period_of_its_limit() -> None:
 
 
 def test_an_appeal_exempts_in_statistics_only() -> None:
-    granted = Case(1, at(1), handle_due_at=at(5), handled_at=at(6), closed_at=at(7), exempt=True)
+    granted = Case(1, at(1), handle_due_at=at(5), handled_at=at(6), closed_at=at(7), exempt="overdue")
     assert ids("handle_on_time_rate", granted) == ((), ())
     assert ids("handle_rate", granted) == ((1,), (1,))
     assert rate_of(FORMULAS["handle_on_time_rate"], [granted], OCTOBER).value is None, "no data is not zero"
@@ -69,13 +72,29 @@ def test_refusing_in_time_is_deciding_in_time() -> None:
     assert ids("file_on_time_rate", Case(1, at(1), filed_due_at=at(1.1), refused_at=at(1.05))) == ((1,), (1,))
 
 
-def test_the_version_in_force_at_the_end_counts() -> None:
-    old = Formula("r", 1, "r", ("handled",), ("to_handle",), since=date(2026, 1, 1), until=date(2026, 10, 15))
-    new = Formula("r", 2, "r", ("closed",), ("to_handle",), since=date(2026, 10, 15))
-    assert in_force((old, new), date(2026, 10, 14))["r"].version == 1
-    assert in_force((old, new), date(2026, 10, 15))["r"].version == 2
-    with pytest.raises(BadFormula, match="both in force"):
-        in_force((old, Formula("r", 3, "r", ("closed",), ("to_handle",))), date(2026, 10, 1))
+def test_the_newest_version_that_has_begun_is_in_force() -> None:
+    first = Formula("r", 1, "r", ("handled",), ("to_handle",), since=date(2026, 1, 1))
+    second = Formula(
+        "r", 2, "r", ("closed",), ("to_handle",), since=date(2026, 10, 15), until=date(2027, 1, 1)
+    )
+    both = (second, first)
+    assert in_force(both, date(2025, 12, 31)) == {}
+    assert in_force(both, date(2026, 10, 14))["r"].version == 1
+    assert in_force(both, date(2026, 10, 15))["r"].version == 2
+    assert in_force(both, date(2027, 1, 1)) == {}, "it has ended, and the first does not come back"
+    assert (in_force_until(both, first), in_force_until(both, second)) == (
+        date(2026, 10, 15),
+        date(2027, 1, 1),
+    )
+    hasty = Formula("r", 3, "r", ("closed",), ("to_handle",), since=date(2026, 10, 15))
+    assert in_force((*both, hasty), date(2026, 10, 15))["r"].version == 3
+    assert in_force_until((*both, hasty), second) == second.since, "never in force"
+
+
+def test_the_newest_score_that_has_begun_is_in_force() -> None:
+    second = Score({"handle_rate": 100}, 2, since=date(2026, 11, 1))
+    assert score_of((SCORE, second), date(2026, 10, 31)) is SCORE
+    assert score_of((SCORE, second), date(2026, 11, 1)) is second
 
 
 @pytest.mark.parametrize(
@@ -83,6 +102,7 @@ def test_the_version_in_force_at_the_end_counts() -> None:
     [
         ({"numerator": ("done",)}, "numerator='done'"),
         ({"denominator": ()}, "at least one"),
+        ({"denominator": ("parked", "valid")}, "say when it counts"),
         ({"direction": "left"}, "up or down"),
         ({"version": 0}, "version=0"),
         ({"since": date(2026, 2, 1), "until": date(2026, 1, 1)}, "must be after"),
@@ -115,7 +135,7 @@ cases = st.lists(
         reported_at=st.integers(-20, 60).map(at),
         **{f.name: moments for f in fields(Case) if f.name.endswith("_at") and f.name != "reported_at"},
         returned_for_unit=st.booleans(), reworks=st.integers(0, 2), extensions=st.integers(0, 2), parked=st.booleans(),
-        exempt=st.booleans(),
+        exempt=st.sampled_from(["", "overdue", "rework", "return"]),
     ),
     max_size=12,
 )  # fmt: skip
@@ -129,4 +149,4 @@ def test_the_numerator_is_a_part_of_the_denominator(found: list[Case], formula: 
     rate = rate_of(formula, numbered, OCTOBER)
     assert set(rate.numerator) <= set(rate.denominator) <= set(range(len(numbered)))
     assert (rate.value is None) == (not rate.denominator)
-    assert not any(FACTS[name](numbered[n], OCTOBER) for name in formula.exclude for n in rate.denominator)
+    assert not any(true_of(name, numbered[n], OCTOBER) for name in formula.exclude for n in rate.denominator)

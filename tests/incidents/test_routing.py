@@ -12,49 +12,11 @@ from hypothesis import strategies as st
 from incidents.indicators import BY_ID, INDICATORS, Value, ancestors, count, middle, share
 from incidents.model import Place
 from incidents.numbering import BadPattern, incident_number
-from incidents.routing import STALE_POSITION, Candidate, Responsibility, rank, route
-from tests.small_city import CELL, CITY, DISTRICT, GRID, NEXT_VILLAGE, TOWN, VILLAGE
+from incidents.routing import STALE_POSITION, Candidate, rank
+from tests.small_city import CELL, CITY, DISTRICT, GRID, TOWN, VILLAGE
 
 NOW = datetime(2026, 11, 21, 8, 0, tzinfo=UTC)
 PLACE = Place(113.9, 21.9, "", "c", CELL)
-
-
-def row(area: str, unit: str, code: str = "0101", disabled: bool = False, reason: str = "") -> Responsibility:
-    return Responsibility(code, area, unit, f"单位{unit}", "某地", reason, disabled)
-
-
-def test_the_smallest_area_that_holds_the_place_answers() -> None:
-    table = [
-        row(CITY, "U1"),
-        row(VILLAGE, "U3"),
-        row(DISTRICT, "U2"),
-        row(NEXT_VILLAGE, "U4"),
-        row(CELL, "U9", "0201"),
-    ]
-    answer = route("0101", "道路积水", PLACE, table)
-    assert (answer.unit, answer.unit_name) == ("U3", "单位U3")
-    assert [c.unit for c in answer.candidates] == ["U3", "U2", "U1"]
-    assert "道路积水" in answer.reason and "单位U3" in answer.reason_en
-
-
-def test_a_disabled_unit_is_passed_over() -> None:
-    answer = route(
-        "0101", "道路积水", PLACE, [row(VILLAGE, "U3", disabled=True), row(TOWN, "U2", reason="条例第三条")]
-    )
-    assert (answer.unit, answer.reason) == ("U2", "条例第三条")
-
-
-@pytest.mark.parametrize(
-    ("code", "place", "words"),
-    [
-        ("", PLACE, "No class yet"),
-        ("0101", Place(), "place unresolved"),
-        ("0999", PLACE, "no unit in the responsibility table"),
-    ],
-)
-def test_nobody_answers_and_why(code: str, place: Place, words: str) -> None:
-    answer = route(code, "某类", place, [row(CITY, "U1")])
-    assert answer.unit == "" and words in answer.reason_en and answer.reason
 
 
 def worker(login: str, **more: object) -> Candidate:

@@ -6,6 +6,8 @@ import ast
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +19,15 @@ from callbacks.admin import with_own
 from callbacks.dash_app import PAGES, make_dash
 from callbacks.dash_view import DashDeps
 from callbacks.desk_press import COMMAND_OF, command_of, report_of
+from data.questions.incidents import pressable
 from incidents.access import RIGHTS, ROLES
-from incidents.model import Actor, Rejected
+from incidents.concessions import Request
+from incidents.model import Actor, Incident, Place, Rejected, Stage
 from layouts import cameras as cameras_layout
 from layouts import figures, ids
 from layouts import leader as leader_layout
 from layouts import ops as ops_layout
-from layouts.desk import detail, intake, lists
+from layouts.desk import batch, compare, detail, intake, keys, lists, routing
 from layouts.shell import frame
 from layouts.shell.rejection import rejection
 from layouts.shell.view import View, epoch_ms
@@ -33,13 +37,13 @@ ROOT = Path(__file__).resolve().parents[2]
 CALLBACK_FILES = sorted(
     p
     for p in (ROOT / "callbacks").glob("*.py")
-    if re.match(r"dash|desk|leader|wall|ops|devices|admin", p.name)
+    if re.match(r"dash|desk|leader|wall|ops|devices|admin|places", p.name)
 )
 LAYOUT_FILES = sorted(
     p for folder in ("layouts/shell", "layouts/desk") for p in (ROOT / folder).glob("*.py")
 ) + [
     ROOT / "layouts" / f"{name}.py"
-    for name in ("leader", "wall", "ops", "ops_feeds", "devices", "cameras", "admin", "figures")
+    for name in ("leader", "places", "wall", "ops", "ops_feeds", "devices", "cameras", "admin", "figures")
 ]
 SCRIPTS = sorted(
     [*(ROOT / "layouts/assets/desk").glob("*.*js"), *(ROOT / "layouts/assets/wall").glob("*.*js")]
@@ -233,9 +237,24 @@ def links(page: Any) -> list[str]:
 
 
 def test_navigation_shows_only_what_the_role_may_open() -> None:
-    assert links(PAGES["desk"](view(role="operator"))) == ["/desk", "/wall", "/ops", "/devices"]
+    assert links(PAGES["desk"](view(role="operator"))) == [
+        "/desk",
+        "/places",
+        "/catalogue",
+        "/wall",
+        "/ops",
+        "/devices",
+    ]
     assert "/leader" in links(PAGES["leader"](view(role="duty_leader")))
-    assert links(PAGES["admin"](view(role="administrator"))) == ["/wall", "/ops", "/devices", "/admin"]
+    assert links(PAGES["admin"](view(role="administrator"))) == [
+        "/formulas",
+        "/catalogue",
+        "/backtest",
+        "/wall",
+        "/ops",
+        "/devices",
+        "/admin",
+    ]
 
 
 def test_every_terminal_asks_for_a_right_that_some_role_has() -> None:
@@ -314,20 +333,52 @@ def test_detail_offers_exactly_the_legal_actions() -> None:
     assert {b["action"] for b in buttons} == {"acknowledge", "void", "note"}
     sent = [
         json.loads(getattr(c, "data-act"))
-        for c in walk(detail.dispatch(view(), ROUTE))
+        for c in walk(routing.panel(view(), ROUTE))
         if getattr(c, "data-act", None)
     ]
     assert sent[0] == {"action": "dispatch", "unit": "U1"}
-    assert sent[1] == {"action": "dispatch", "unit": "U1", "worker": "gw1"}
+    assert sent[1] == {"action": "dispatch", "unit": "U3"}
+    assert sent[2] == {"action": "dispatch", "unit": "U1", "worker": "gw1"}
     assert sent[-1] == {"action": "dispatch", "unit": "U2"}
 
 
 ROUTE: dict[str, Any] = {
     "unit": "U1",
     "unit_name": "市政所",
-    "reason": "望海区的“井盖缺损”由市政所负责",
-    "reason_en": "responsibility table",
-    "candidates": [{"unit": "U1", "unit_name": "市政所", "reason": ""}],
+    "decision": {
+        "ranked": [
+            {
+                "unit": "U1",
+                "unit_name": "市政所",
+                "confidence": 0.9999,
+                "open_incidents": 3,
+                "reasons": [
+                    {
+                        "evidence": "table",
+                        "zh": "望海区的“井盖缺损”由市政所负责",
+                        "en": "responsibility table",
+                        "weight": 3.1,
+                    },
+                    {"evidence": "text", "zh": "“<b>”等用词", "en": "its words <b>", "weight": 0.5},
+                ],
+            },
+            {
+                "unit": "U3",
+                "unit_name": "城管队",
+                "confidence": 0.00005,
+                "open_incidents": 0,
+                "reasons": [{"evidence": "none", "zh": "没有直接依据", "en": "no evidence", "weight": 0.0}],
+            },
+        ],
+        "automatic": False,
+        "why": "把握不足",
+        "why_en": "not sure enough",
+        "version": "router-1+rules-2",
+        "sides": [
+            {"area_name": "甲镇", "unit": "U1", "distance_m": 0.0},
+            {"area_name": "乙街道", "unit": "U3", "distance_m": 7.8},
+        ],
+    },
     "units": [
         {"code": "U1", "name": "市政所", "kind": "市政"},
         {"code": "U2", "name": "供水", "kind": "供水"},
@@ -349,9 +400,37 @@ ROUTE: dict[str, Any] = {
 
 @pytest.mark.parametrize("lang", LANGUAGES)
 def test_dispatch_says_why(lang: str) -> None:
-    shown = text_of(detail.dispatch(view(lang), ROUTE))
+    shown = text_of(routing.panel(view(lang), ROUTE))
     assert ("由市政所负责" if lang == "zh" else "responsibility table") in shown
+    assert ("把握不足" if lang == "zh" else "not sure enough") in shown
+    assert "99.9%" in shown and "100" not in shown, "nobody is certain"
+    assert (
+        "router-1+rules-2" in shown
+        and "乙街道" in shown
+        and "8" in shown
+        and view(lang).t("routing.place.1") in shown
+    )
     assert "420" in shown and view(lang).t("desk.worker.own_grid") in shown
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_what_was_advised_is_told_of_an_incident_under_way(lang: str) -> None:
+    decision = {**ROUTE["decision"], "automatic": True}
+    answer = {
+        "rows": [
+            {"moment": "filed", "at": 1_700_000_000_000, "decision": decision},
+            {"moment": "opened", "at": 1_699_999_000_000, "decision": ROUTE["decision"]},
+        ],
+        "withdrawn": [
+            {"unit_name": "市政所", "wrong_field": "scope", "why": "不归我们", "approved_at": None},
+        ],
+    }
+    found = routing.explained(view(lang), answer)
+    shown = text_of(found)
+    assert view(lang).t("routing.went") in shown and view(lang).t("routing.not_approved") in shown
+    assert view(lang).word("wrong_field", "scope") in shown and view(lang).t("routing.earlier", n=1) in shown
+    assert not [c for c in walk(found) if getattr(c, "data-act", None)], "nothing to press: it is told"
+    assert routing.explained(view(lang), {"rows": [], "withdrawn": []}) == []
 
 
 def test_an_incident_without_class_asks_for_one_before_it_is_accepted() -> None:
@@ -359,7 +438,8 @@ def test_an_incident_without_class_asks_for_one_before_it_is_accepted() -> None:
         parts = detail.actions(view(), incident(stage="reported", actions=["accept"], **more))
         return list(json.loads(getattr(parts[0], "data-act"))["needs"])
 
-    assert needs(**{"class": ""}) == ["class", "level"]
+    assert needs(**{"class": ""}) == ["class", "level", "standard"]
+    assert needs(standards=2) == ["standard"]
     assert needs() == []
 
 
@@ -381,8 +461,8 @@ def test_masked_reporter_has_a_button_only_for_who_may_unmask() -> None:
     masked = [{"kind": "report", "reporter_name": "林**", "reporter_phone": "********123", "time": 1}]
     assert "unmask" in text_of(detail.reporter(view(), incident(source_list=masked)))
     assert "unmask" not in text_of(detail.reporter(view(), incident(source_list=masked, may_unmask=False)))
-    whole = [{"kind": "report", "reporter_name": "林晓", "reporter_phone": "13800000123", "time": 1}]
-    assert "unmask" not in text_of(detail.reporter(view(), incident(source_list=whole)))
+    assert detail.reporter(view(), incident(source_list=[])) == ""
+    assert "unmask" in text_of(detail.reporter(view(), incident(source_list=[], text="回电********123")))
 
 
 def test_photos_of_every_purpose_are_in_one_row() -> None:
@@ -391,7 +471,12 @@ def test_photos_of_every_purpose_are_in_one_row() -> None:
     assert [c.src for c in shown if type(c).__name__ == "Img"] == [f"/api/v1/photos/{'ab' * 32}"] * 3
     assert all(word in text_of(shown) for word in ("上报", "处置", "核查"))
     assert detail.parts(
-        view(), incident(photos=shots, policy={"limit_min": 120, "needs_photo": True}, returns=1)
+        view(),
+        incident(
+            photos=shots,
+            policy={"limit_min": 120, "clock_kind": "urgent_hour", "needs_photo": True},
+            returns=1,
+        ),
     )
 
 
@@ -405,10 +490,20 @@ def test_what_people_wrote_is_text_never_markup() -> None:
 
 def test_a_press_becomes_its_command_with_only_the_particulars_it_names() -> None:
     press = {"action": "accept", "id": 5, "version": 2, "with": ["class"]}
-    command = command_of(press, "typed for something else", "C0101", 1)
+    form = {"reason": "typed for something else", "class": "C0101", "level": 1, "satisfaction": 5}
+    command = command_of(press, form, "Asia/Shanghai")
     assert (command.id, command.class_code, command.level, command.version) == (5, "C0101", None, 2)  # type: ignore[attr-defined]
-    void = command_of({"action": "void", "id": 5, "with": ["reason"]}, "重复")
+    void = command_of({"action": "void", "id": 5, "with": ["reason"]}, {"reason": "重复"}, "Asia/Shanghai")
     assert void.reason == "重复"  # type: ignore[attr-defined]
+
+
+def test_a_day_of_the_form_begins_in_the_city() -> None:
+    press = {"action": "ask_parking", "id": 5, "version": 2, "with": ["until", "reason"]}
+    parking: Any = command_of(press, {"until": "2027-03-01", "reason": "雨季"}, "Asia/Shanghai")
+    assert parking.until.isoformat() == "2027-03-01T00:00:00+08:00"
+    for wrong in ("tomorrow", None, ""):
+        with pytest.raises(Rejected, match="until="):
+            command_of(press, {"until": wrong, "reason": "雨季"}, "Asia/Shanghai")
 
 
 def test_an_intake_form_becomes_a_report() -> None:
@@ -422,11 +517,11 @@ def test_an_intake_form_becomes_a_report() -> None:
 def test_an_unknown_press_is_refused() -> None:
     for action in ("__class__", "create_account", "", None):
         with pytest.raises(Rejected, match="no such button"):
-            command_of({"action": action, "id": 1})
+            command_of({"action": action, "id": 1}, {}, "Asia/Shanghai")
 
 
 def test_every_action_on_the_desk_has_a_command() -> None:
-    assert set(detail.ON_DESK) == set(COMMAND_OF)
+    assert {*detail.ON_DESK, *detail.ON_LINES} == set(COMMAND_OF)
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)
@@ -720,3 +815,60 @@ def test_sizes_are_read_at_a_glance() -> None:
     assert [figures.size(n) for n in sizes] == [
         "0 B", "999 B", "1.0 kB", "99.9 kB", "100 kB", "999 kB", "1.0 MB", "1.5 TB", "-2.0 MB", "–"
     ]  # fmt: skip
+
+
+# ------------------------------------------------------------------ keys, batch, side by side
+
+
+def test_no_key_stands_for_two_buttons_at_once() -> None:
+    """Whoever it is, in whatever stage: a key presses one button."""
+    for stage in Stage:
+        for role in ROLES:
+            who = Actor(9, "x", "x", role, "U1", ("990100/",))
+            found = Incident(
+                id=1, number="1", class_code="", class_name="", title="", text="", stage=stage, level=3,
+                place=Place(area_path="990100/"), reported_at=datetime(2026, 1, 1, tzinfo=UTC), unit="U1",
+            )  # fmt: skip
+            for asked in (None, Request("extension", 3, found.reported_at, "x")):
+                actions = pressable(replace(found, asked=asked), who)
+                used = [keys.KEY_OF[a] for a in actions if a in keys.KEY_OF]
+                assert len(used) == len(set(used)), (stage, role, actions)
+
+
+def test_every_key_that_a_button_has_is_in_the_help() -> None:
+    told = {key for line, _ in keys.HELP for key in line.split(" ")}
+    assert set(keys.KEY_OF.values()) <= told
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_two_incidents_side_by_side(lang: str) -> None:
+    reasons = [
+        {"code": "distance", "distance_m": 84.6, "reach_m": 100.0},
+        {"code": "gap", "gap_h": 0.02, "window_h": 48},
+    ]
+    one = incident(id=1, suggested=[{"id": 2, "score": 0.71, "reasons": reasons}])
+    shown = text_of(compare.compared(view(lang), one, incident(id=2, number="LL2", address="别处")))
+    assert "71%" in shown and "LL2" in shown and "别处" in shown
+    assert '"action": "merge_into", "id": 1' in shown and '"action": "merge_into", "id": 2' in shown
+    minutes = "相隔 1 分钟" if lang == "zh" else "1 min apart"
+    assert minutes in shown and "0.0" not in shown
+
+
+def test_the_batch_offers_what_a_role_may() -> None:
+    def offered(role: str) -> set[str]:
+        return {
+            getattr(c, "data-batch") for c in walk(batch.bar(view(role=role))) if getattr(c, "data-batch", "")
+        }
+
+    assert "accept" in offered("operator") and "void" not in offered("operator")
+    assert "supervise" in offered("duty_leader") and "accept" not in offered("duty_leader")
+    assert offered("wall") == set()
+
+
+def test_what_became_of_a_batch_is_told_for_each() -> None:
+    done = [
+        ({"id": 1, "number": "LL1", "title": "a"}, ""),
+        ({"id": 2, "number": "LL2", "title": "b"}, "别人先办了"),
+    ]
+    shown = text_of(batch.results(view(), "accept", done))
+    assert "完成 1 件，未完成 1 件" in shown and "别人先办了" in shown

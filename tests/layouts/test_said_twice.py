@@ -17,9 +17,10 @@ from data.database import Database
 from data.incident_rows import live_item
 from data.questions.answers import StoreQuestions
 from incidents.commands import IncidentList
-from incidents.lifecycle import DEFAULT_STAGE_LIMITS_MIN, Step, advance, file_report, is_overdue
+from incidents.lifecycle import DEFAULT_STAGE_LIMITS_MIN, Step, file_report, is_overdue
 from incidents.model import Actor, ClockKind, Incident, Place, Policy, Rejected, Stage
 from tests.small_city import CELL, CITY, EAST, WEST, actor, place_of, units_of_work
+from tests.working import advance
 
 T0: Final = datetime(2026, 11, 21, 8, 0, tzinfo=UTC)
 LIMIT_MIN: Final = 60
@@ -88,7 +89,7 @@ OVERDUE: Final[dict[str, tuple[tuple[Doing, ...], tuple[tuple[int, bool], ...]]]
     "returned: the handling clock stands": (returned(50), ((61, False), (64, False), (66, True))),
     "returned and sent again": ((*returned(50), sent(60)), ((61, False), (69, False), (71, True))),
     "returned late and sent again": ((*returned(61), sent(62)), ((63, True),)),
-    "failed at the check": ((*handled(50), desk(55, "fail_check", reason="未清")), ((59, False), (61, True))),
+    "failed at the check": ((*handled(50), desk(55, "fail_check", reason="未清")), ((64, False), (66, True))),
     "checked": (CHECKED, ((76, False), (10_000, False))),
     "closed": ((*CHECKED, desk(80, "close")), ((81, False), (10_000, False))),
     "void while late": ((*ON_SITE, desk(70, "void", reason="误报")), ((71, False),)),

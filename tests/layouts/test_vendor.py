@@ -7,6 +7,9 @@ import json
 from pathlib import Path
 
 import pytest
+from reportlab.pdfbase.ttfonts import TTFont
+
+from layouts.month_report_pdf import FONT_FILE
 
 ASSETS = Path(__file__).resolve().parents[2] / "layouts" / "assets"
 PACKAGES = json.loads((ASSETS / "vendor" / "VENDOR.json").read_text(encoding="utf-8"))["packages"]
@@ -48,3 +51,11 @@ def test_no_asset_of_ours_names_another_origin() -> None:
     for path in ours:
         text = path.read_text(encoding="utf-8").replace("http://www.w3.org/", "")
         assert "https://" not in text and "http://" not in text, path.name
+
+
+def test_reports_can_write_what_the_screens_can() -> None:
+    """The font of reports as PDF has every character of the screens' Chinese one."""
+    font = TTFont("Report", str(FONT_FILE))
+    wanted = json.loads((ASSETS / "fonts" / "coverage.json").read_text(encoding="utf-8"))["characters"]
+    lacking = {c for c in wanted if ord(c) > 0x2FF and ord(c) not in font.face.charToGlyph}
+    assert lacking <= set("↵⇧⌘"), "signs of the keyboard, which only the Latin font has"

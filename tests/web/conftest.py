@@ -60,6 +60,7 @@ from streams.envelope import Bad, decode, key_of
 from streams.feeds.checking import checked
 from streams.feeds.runner import StoredFeed
 from streams.feeds.webhook_intake import WebhookIntake
+from tests.working import WORKING
 
 CITY = "990100/"
 DISTRICT = CITY + "990101/"
@@ -259,7 +260,7 @@ def stage(servers: embedded.Embedded) -> Iterator[Stage]:
     bus = open_bus(servers.bus_url)
     inspector = bus.inspector()
     inspector.ensure_topics(dict.fromkeys(topics.INPUT_TOPICS, 2))
-    units = UnitsOfWork(db, audit, Administration(accounts), place_of)
+    units = UnitsOfWork(db, audit, Administration(accounts), place_of, lambda: WORKING)
     questions = StoreQuestions(db, place_of, dict, lambda: CITY)
     service = CityService(units, questions, clock, City("{date}{serial:05d}", "Asia/Shanghai", CITY))
     deps = Deps(

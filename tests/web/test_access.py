@@ -31,7 +31,7 @@ OPEN = {
 signature itself; /metrics for loopback or its token."""
 
 DASH = (
-    "/desk", "/leader", "/wall", "/admin", "/ops", "/devices", "/_dash-layout", "/_dash-dependencies", "/_reload-hash",
+    "/desk", "/leader", "/evaluation", "/formulas", "/wall", "/admin", "/ops", "/devices", "/_dash-layout", "/_dash-dependencies", "/_reload-hash",
     "/_dash-component-suites/dash/deps/react.js", "/_favicon.ico", "/anything/else", "/assets", "/assetsx/a",
 )  # fmt: skip
 FILLED = {

@@ -10,16 +10,19 @@
   const FINAL = ['closed', 'refused', 'void'];
   const due = (d) => (!d || FINAL.includes(d.stage) ? null : d.stage_due_at ?? null); // as overdue.mjs, which a plain script cannot import
 
-  functions.cyDue = (params) => due(params.data);
+  functions.cyDue = (params) => due(params.data) ?? Number.MAX_SAFE_INTEGER; // what has no limit is last
   functions.cyStageRank = (params) => (params.data ? ORDER.indexOf(params.data.stage) : -1);
   functions.cyFilterPresent = () => true;
   functions.cyFilterPass = (params) => window.chengyun?.listPass?.(params.data) ?? true;
 
   const place = (d) => d.address || (d.area ? '' : word('word.unresolved_place'));
 
+  // A listener of its own: the grid, which chooses the row that is clicked, is not to hear of it.
+  const marks = (element) => element?.addEventListener('click', (event) => { event.stopPropagation(); window.chengyun?.marks?.toggle(element.dataset.key); });
+  parts.CyMark = ({data}) => h('span', {className: 'mark', role: 'checkbox', 'aria-checked': String(Boolean(window.chengyun?.marks?.has(data.key))), 'aria-label': word('desk.batch.mark'), 'data-key': data.key, ref: marks});
   parts.CyLevel = ({data}) => h('span', {className: `cy-level cy-level--${data.level}`, title: word(`level.${data.level}`)}, NUMERALS[data.level]);
   parts.CyTitle = ({data}) => h('div', {className: 'two-lines'},
-    h('div', {className: 'two-lines__a cy-clip', title: data.title}, data.sources > 1 ? h('span', {className: 'cy-count', title: word('word.sources')}, data.sources) : null, data.title),
+    h('div', {className: 'two-lines__a cy-clip', title: data.title}, data.sources > 1 ? h('span', {className: 'cy-count', title: word('word.sources')}, data.sources) : null, data.said_again_at ? h('span', {className: 'cy-chip cy-chip--level-2'}, word('desk.said_again.short')) : null, data.title),
     h('div', {className: 'two-lines__b cy-clip'},
       h('span', {className: 'cy-num'}, data.number), data.class_name ? ` · ${data.class_name}` : '', place(data) ? ` · ${place(data)}` : ''));
   parts.CyStage = ({data}) => h('div', {className: 'two-lines'},

@@ -3,9 +3,11 @@
 import {live} from '../live.mjs';
 import {createMap} from '../citymap.mjs';
 import {lang, t} from '../text.mjs';
+import {startBatch} from './batch.mjs';
 import {startBell} from './bell.mjs';
 import {centre, memory, put, ready, setProps, show, tell, throttle, whenLoaded} from './dom.mjs';
 import {intakeForm} from './intake.mjs';
+import {startKeys} from './keys.mjs';
 import {layerPanel} from './layers.mjs';
 import {IncidentList} from './list.mjs';
 import {startShell, toast} from './shell.mjs';
@@ -17,6 +19,7 @@ words.words = await globalThis.chengyun.text;
 let list;
 let map;
 let intake;
+let pressKey; // of the buttons of the incident on show
 let selected = null; // key of the incident on show
 let shown = null; // what Python last showed of it: {id, version, actions, …}
 
@@ -66,7 +69,7 @@ function select(key, from) {
     act(null);
     shown = null;
     document.getElementById('desk-drawer').classList.toggle('is-loading', key !== null);
-    for (const id of ['desk-dispatch', 'desk-chart']) setProps(id, {children: []});
+    for (const id of ['desk-dispatch', 'desk-chart', 'desk-persons']) setProps(id, {children: []});
   }
   tell('desk-selected', key ? {id: key} : null);
 }
@@ -88,31 +91,39 @@ function pressed(busy) {
 }
 
 /** Open the form for the particulars of an action, or close it (null). */
-function act(action, needs = []) {
+function act(action, needs = [], rest = {}) {
   const form = document.getElementById('desk-act');
   if (!form) return;
   show(form, action !== null);
   form.dataset.action = action ?? '';
   form.dataset.needs = JSON.stringify(needs);
+  form.dataset.rest = JSON.stringify(rest);
   if (action === null) return;
   put(form.querySelector('[data-act-title]'), t(`action.${action}`));
   for (const part of form.querySelectorAll('[data-for]')) show(part, needs.includes(part.dataset.for));
   setProps('desk-act-level', {value: shown?.level ?? null});
   setProps('desk-act-class', {value: shown?.class_code || null});
+  setProps('desk-act-units', {value: []});
   requestAnimationFrame(() => form.querySelector('[data-for]:not([hidden]) :is(textarea, button, input)')?.focus());
 }
 
 function press(request) {
   if (!shown) return;
   pressed(true);
-  tell('desk-press', {id: shown.id, version: shown.version, ...request});
+  // Who is to help stands beside the dispatch panel, not in the form.
+  const named = request.action === 'dispatch' ? {with: [...(request.with ?? []), 'assisting']} : {};
+  tell('desk-press', {id: shown.id, version: shown.version, ...request, ...named});
 }
 
 function onAct(request) {
   if (request.camera) return tell('device-ask', request); // a button on a camera's card: done, and the card anew
-  if (request.action === 'unmask') return tell('desk-selected', {id: selected, unmask: true});
+  if (request.action === 'compare') {
+    openRecords(t('desk.compare.title'), '');
+    return tell('desk-compare', {id: selected, other: request.other});
+  }
+  if (dialog().open) dialog().close(); // a button of the two side by side: its form is in the detail
   const needs = request.needs ?? [];
-  if (needs.length) return act(request.action, needs);
+  if (needs.length) return act(request.action, needs, request);
   press(request);
 }
 
@@ -126,7 +137,16 @@ function confirmAct() {
     return toast(t('desk.reason_needed'), 'warn');
   }
   reason.classList.remove('is-wrong');
-  press({action: form.dataset.action, with: needs});
+  const standards = [...form.querySelectorAll('#desk-act-standard input')];
+  if (needs.includes('standard') && standards.length && !standards.some((one) => one.checked)) {
+    return toast(t('desk.standard_needed'), 'warn');
+  }
+  if (form.dataset.action === 'unmask') { // no step of the life-cycle: its answer is shown, and nothing else changes
+    tell('desk-unmask', {id: shown.id, reason: reason.value.trim()});
+    setProps('desk-act-reason', {value: ''});
+    return act(null);
+  }
+  press({...JSON.parse(form.dataset.rest), action: form.dataset.action, with: needs});
 }
 
 // ------------------------------------------------------------------ records, devices, cameras
@@ -182,8 +202,10 @@ document.addEventListener('keydown', (event) => {
   } else if (event.key === 'Escape' && !typing && !dialog().open && !intake.open) {
     if (!document.getElementById('desk-act').hidden) act(null);
     else if (selected) select(null);
-  } else if ((event.key === 'j' || event.key === 'k') && !typing) list.step(event.key === 'j' ? 1 : -1);
+  } else if (event.key === 'Enter' && event.ctrlKey && event.target.closest('#desk-act')) confirmAct();
+  else if ((event.key === 'j' || event.key === 'k') && !typing) list.step(event.key === 'j' ? 1 : -1);
   else if (event.key === 'Enter' && event.target.matches('[data-incident]:not(button)')) event.target.click();
+  else if (!typing && !intake.open && document.getElementById('desk-act').hidden && pressKey?.(event)) event.preventDefault();
 });
 
 // ------------------------------------------------------------------ search by number, closed ones too
@@ -234,6 +256,8 @@ await ready('desk-grid');
 const host = await ready('desk-map');
 const role = document.querySelector('.user')?.dataset.role ?? '';
 list = new IncidentList(document.querySelector('.list'), role);
+pressKey = startKeys(list);
+startBatch(list, (title) => openRecords(title, ''));
 startTiles(document.getElementById('desk-tiles'), openIndicator);
 map = await createMap(host, {lang, center: centre(), remember: '/desk'});
 intake = await intakeForm(map);

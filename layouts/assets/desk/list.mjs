@@ -34,18 +34,21 @@ export class IncidentList extends EventTarget {
   #bounds = null;
   #known = new Map(); // key → version shown
   #selected = null;
+  #marked = new Set(); // keys of the rows that an action for several is meant for
   #keyed = false; // the last thing the user did in the list was a key that moves
 
   constructor(host, role) {
     super();
     this.#host = host;
     this.#role = role;
-    (globalThis.chengyun ??= {}).listPass = (item) => this.passes(item);
+    const shared = (globalThis.chengyun ??= {});
+    shared.listPass = (item) => this.passes(item);
+    shared.marks = {has: (key) => this.#marked.has(key), toggle: (key) => this.toggleMark(key)};
   }
 
   async start() {
     this.#api = await window.dash_ag_grid.getApiAsync('desk-grid');
-    const sort = memory.read('desk.sort') ?? [{colId: 'level', sort: 'asc', sortIndex: 0}, {colId: 'due', sort: 'asc', sortIndex: 1}];
+    const sort = memory.read('desk.sort') ?? [{colId: 'due', sort: 'asc', sortIndex: 0}, {colId: 'level', sort: 'asc', sortIndex: 1}];
     this.#api.applyColumnState({state: sort, defaultState: {sort: null}});
     this.#api.addEventListener('sortChanged', () => memory.write('desk.sort', this.#api.getColumnState().filter((c) => c.sort).map(({colId, sort: s, sortIndex}) => ({colId, sort: s, sortIndex}))));
     // Only what the user did chooses. The grid, and Dash's wrapper at every change of rows, also selects by itself.
@@ -91,6 +94,7 @@ export class IncidentList extends EventTarget {
     for (const key of keys) {
       const item = items.get(key);
       const gone = !item || FINAL.has(item.stage);
+      if (gone) this.#marked.delete(key);
       if (gone && this.#known.delete(key)) work.remove.push({key});
       else if (!gone && this.#known.has(key)) {
         if (!replaced || this.#known.get(key) !== item.version) work.update.push(item);
@@ -102,6 +106,7 @@ export class IncidentList extends EventTarget {
     }
     if (work.add.length || work.update.length || work.remove.length) this.#api.applyTransactionAsync(work, () => touchAll(this.#host));
     this.#counts();
+    this.#say('marks', {});
   }
 
   #keepSelected() {
@@ -141,6 +146,35 @@ export class IncidentList extends EventTarget {
     this.#api.ensureNodeVisible(next);
   }
 
+  // ---------------------------------------------------------------- marks, for an action on several
+
+  /** The items that are marked, in the list's order. */
+  marked() {
+    const found = [];
+    this.#api?.forEachNodeAfterFilterAndSort((node) => this.#marked.has(node.data.key) && found.push(node.data));
+    return found;
+  }
+
+  /** Mark or unmark a row, the chosen one when none is named. */
+  toggleMark(key = this.#selected) {
+    if (key === null || !this.#api.getRowNode(key)) return;
+    if (!this.#marked.delete(key)) this.#marked.add(key);
+    this.#drawMarks([key]);
+  }
+
+  unmarkAll() {
+    const keys = [...this.#marked];
+    if (!keys.length) return;
+    this.#marked.clear();
+    this.#drawMarks(keys);
+  }
+
+  #drawMarks(keys) {
+    const rowNodes = keys.map((key) => this.#api.getRowNode(key)).filter(Boolean);
+    this.#api.refreshCells({rowNodes, columns: ['mark'], force: true});
+    this.#say('marks', {});
+  }
+
   // ---------------------------------------------------------------- filter
 
   passes(item, {but = ''} = {}) {
@@ -174,6 +208,7 @@ export class IncidentList extends EventTarget {
     Object.assign(this.#filter, part);
     memory.write(KEPT, this.#filter);
     this.#api.onFilterChanged();
+    this.unmarkAll(); // what is not in sight is not acted on
     this.#draw();
     this.#say('filter', {});
   }

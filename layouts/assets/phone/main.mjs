@@ -19,7 +19,7 @@ import {taskPage} from './task_page.mjs';
 const ROUTES = [
   [/^#\/tasks$/, taskListPage],
   [/^#\/task\/(\d+)$/, taskPage, '#/tasks'],
-  [/^#\/task\/(\d+)\/(finish|return|note)$/, taskFormPage, (id) => `#/task/${id}`],
+  [/^#\/task\/(\d+)\/(finish|return|note|extension|answer|assist)$/, taskFormPage, (id) => `#/task/${id}`],
   [/^#\/report$/, reportPage],
   [/^#\/report\/place$/, reportPlacePage, '#/report'],
   [/^#\/mine$/, myReportsPage],

@@ -18,6 +18,8 @@ const BECOMES = {
 };
 /** The next legal step of whoever holds it, by stage. */
 export const NEXT = {dispatched: 'take', taken: 'arrive', on_site: 'finish'};
+/** What is left to do of a task of the list at this stage: the lead's next step, or helping it; '' when it is handed in. */
+export const left = (task, stage) => (task.assist ? 'assist' : NEXT[stage] ?? '');
 
 
 const TIMES = ['reported_at', 'stage_due_at', 'handle_due_at', 'closed_at', 'at'];
@@ -84,7 +86,7 @@ class MyTasks extends EventTarget {
       const concerns = ([kind, key]) => {
         if (kind !== 'incident') return false;
         const item = live.get('incident', key);
-        return mine.has(key) || (item && (item.worker === facts.login || (facts.unit && item.unit === facts.unit)));
+        return mine.has(key) || (item && (item.worker === facts.login || (facts.unit && (item.unit === facts.unit || item.assisting?.includes(facts.unit)))));
       };
       if (detail.replaced || detail.changed.some(concerns)) this.#soon(detail.changed);
     });
@@ -141,7 +143,7 @@ class MyTasks extends EventTarget {
   /** Sorted by the time left; tasks without a limit last; those handed in after all others. */
   sorted() {
     const due = (task) => task.handle_due_at ?? task.stage_due_at ?? Infinity;
-    const done = (task) => (NEXT[this.stageOf(task)] ? 0 : 1);
+    const done = (task) => (left(task, this.stageOf(task)) ? 0 : 1);
     return [...this.list].sort((a, b) => done(a) - done(b) || due(a) - due(b) || a.id - b.id);
   }
 

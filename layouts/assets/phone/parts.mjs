@@ -45,11 +45,12 @@ export function toast(words, kind = '') {
   setTimeout(() => element.remove(), kind === 'wrong' ? 8000 : 6000);
 }
 
+/** Commands that are not called as their action is. */
 const STEPS = {
   take_incident: 'take', arrive_incident: 'arrive', finish_incident: 'handle', return_incident: 'return', note_incident: 'note',
   report_incident: 'report',
 };
-export const stepName = (entry) => t(`action.${STEPS[entry.name]}`);
+export const stepName = (entry) => t(`action.${STEPS[entry.name] ?? entry.name}`);
 
 /** What the outbox holds: "待发送：到场", or a refusal in words with a button that takes it away. */
 export function outboxNotice(entry, queue, {link = false} = {}) {

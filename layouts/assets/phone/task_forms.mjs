@@ -1,4 +1,6 @@
-// Forms of a task: 处置完成 (text, photos), 退回 (what was wrong, reason), 备注. Drafts survive a thrown-away page.
+// Forms of a task: 处置完成 (text, photos), 退回 (what was wrong, reason), 备注, of a unit's office 申请延期, 督办回复 and
+// 协办答复 (photos if it has any).
+// Drafts survive a thrown-away page.
 
 import {t} from '../text.mjs';
 import {fill, h, icon} from './dom.mjs';
@@ -7,7 +9,12 @@ import {append, emptyState, phraseChips, toast} from './parts.mjs';
 import {photoField} from './photos.mjs';
 
 const WRONG = ['class', 'place', 'owner', 'scope'];
-const PHRASES = {finish: 6, return: 3, note: 3};
+const PHRASES = {finish: 6, return: 3, note: 3, extension: 3, answer: 3, assist: 3};
+const COMMAND = {finish: 'finish_incident', return: 'return_incident', note: 'note_incident', extension: 'ask_extension', answer: 'answer_supervision', assist: 'answer_assist'};
+/** Forms that take photos. */
+const WITH_PHOTOS = ['finish', 'assist'];
+/** Forms after which the task is still ours to look at. */
+const STAYS = ['note', 'extension', 'answer'];
 
 export async function taskFormPage(page, {queue, go}, id, kind) {
   id = Number(id);
@@ -44,7 +51,7 @@ export async function taskFormPage(page, {queue, go}, id, kind) {
         h('input', {type: 'radio', name: 'wrong', value: field, checked: draft.wrong === field, onchange: () => { draft.wrong = field; keep(); wrong(''); }}),
         h('span', {}, t(`wrong_field.${field}`))))));
   }
-  if (kind === 'finish') {
+  if (WITH_PHOTOS.includes(kind)) {
     parts.push(h('div', {class: 'cy-field'}, h('span', {class: `cy-label${needsPhoto ? ' is-required' : ''}`}, t('word.photos')),
       photoField({photos: draft.photos, number: incident.number, required: needsPhoto, onWrong: wrong,
         onChange: (photos) => { draft.photos = photos; keep(); wrong(''); }})));
@@ -72,13 +79,16 @@ export async function taskFormPage(page, {queue, go}, id, kind) {
       finish: {id, text, version: incident.version},
       return: {id, wrong_field: draft.wrong, reason: text, version: incident.version},
       note: {id, text},
+      extension: {id, reason: text, version: incident.version},
+      answer: {id, text, version: incident.version},
+      assist: {id, text, version: incident.version},
     }[kind];
     const shown = ({detail: {of, n, part}}) => {
       progress.hidden = false;
       progress.value = (n + part) / of;
     };
     queue.addEventListener('progress', shown);
-    const {outcome, error, seq} = await queue.submit({name: `${kind}_incident`, body, photos: draft.photos, incident: id,
+    const {outcome, error, seq} = await queue.submit({name: COMMAND[kind], body, photos: draft.photos, incident: id,
       from: tasks.stageOf(incident), title: incident.title});
     queue.removeEventListener('progress', shown);
     if (outcome === 'refused') {
@@ -95,6 +105,6 @@ export async function taskFormPage(page, {queue, go}, id, kind) {
     await drafts.remove(draftName);
     toast(outcome === 'done' ? t(`phone.done.${kind}`) : t('phone.kept'), outcome === 'done' ? '' : 'warn');
     tasks.refresh();
-    go(kind === 'note' ? `#/task/${id}` : '#/tasks', {leave: true});
+    go(STAYS.includes(kind) ? `#/task/${id}` : '#/tasks', {leave: true});
   };
 }

@@ -7,7 +7,7 @@ import {classWords, classes} from './catalogue.mjs';
 import {fill, h, icon, reconcile} from './dom.mjs';
 import {duty, lastPosition, metres} from './duty.mjs';
 import {facts} from './facts.mjs';
-import {NEXT, tasks} from './my_tasks.mjs';
+import {left, tasks} from './my_tasks.mjs';
 import {dueTime, emptyState, levelBadge, metresText, outboxNotice, stageChip, when} from './parts.mjs';
 
 const placeOf = (task) => task.address || task.area_names?.slice(2, 4).join(' ') || (task.lon === null || task.lon === undefined ? t('word.unresolved_place') : t('phone.place.point'));
@@ -21,7 +21,8 @@ function distance(task) {
 function card(task, stage, waiting) {
   const far = distance(task);
   const over = isLate(task, live.now());
-  const done = !NEXT[stage];
+  const next = left(task, stage);
+  const done = !next;
   return h('a', {class: `ph-card${over && !done ? ' is-over' : ''}${done ? ' is-done' : ''}`, href: `#/task/${task.id}`, dataset: {task: task.id}},
     h('span', {class: 'ph-card-top'},
       levelBadge(task.level),
@@ -34,7 +35,8 @@ function card(task, stage, waiting) {
       waiting > 0 && h('span', {class: 'cy-chip ph-waiting'}, icon('clock'), t('phone.waiting')),
       facts.role === 'unit_handler' && task.worker_name && h('span', {class: 'cy-chip'}, task.worker_name),
       task.sources > 1 && h('span', {class: 'cy-chip'}, t('phone.sources', {n: task.sources})),
-      h('span', {class: 'ph-card-next'}, NEXT[stage] ? t(`phone.next.${NEXT[stage]}`) : t('phone.next.none'), icon('chevron-right'))));
+      task.assist && h('span', {class: 'cy-chip'}, t('phone.assist')),
+      h('span', {class: 'ph-card-next'}, t(`phone.next.${next || 'none'}`), icon('chevron-right'))));
 }
 
 export function taskListPage(page, {queue}) {
@@ -46,7 +48,7 @@ export function taskListPage(page, {queue}) {
 
   const draw = () => {
     const sorted = tasks.sorted();
-    const active = sorted.filter((task) => NEXT[tasks.stageOf(task)]);
+    const active = sorted.filter((task) => left(task, tasks.stageOf(task)));
     const over = active.filter((task) => isLate(task, live.now())).length;
     if (tasks.at === null) fill(summary, tasks.loaded ? t('phone.tasks.unknown') : t('ui.loading'));
     else {

@@ -1,5 +1,6 @@
 // One task: what it is, where, how long still, and one big button: the next legal step.
 
+import {live} from '../live.mjs';
 import {has, t} from '../text.mjs';
 import {Refused, photoUrl} from './api.mjs';
 import {classOf, classWords, classes} from './catalogue.mjs';
@@ -9,10 +10,20 @@ import {NEXT, incidentOf, tasks} from './my_tasks.mjs';
 import {dueTime, emptyState, levelBadge, outboxNotice, stageChip, toast, when} from './parts.mjs';
 import {distance, placeOf} from './task_list.mjs';
 
-const COMMAND = {take: 'take_incident', arrive: 'arrive_incident'};
-const ICON = {take: 'take', arrive: 'arrive', finish: 'handle'};
+const COMMAND = {
+  take: 'take_incident', arrive: 'arrive_incident', sign: 'sign_supervision', take_assist: 'take_assist', arrive_assist: 'arrive_assist',
+};
+const ICON = {take: 'take', arrive: 'arrive', finish: 'handle', take_assist: 'take', arrive_assist: 'arrive', answer_assist: 'handle'};
 /** What `incident` answers as allowed action → what the phone offers. */
 const ACTION = {take: 'take', arrive: 'arrive', finish: 'handle'};
+
+/** What an assisting unit does next, as the answer allows it. */
+const ASSIST = ['take_assist', 'arrive_assist', 'answer_assist'];
+const assistStep = (incident) => ASSIST.find((action) => incident.actions?.includes(action)) ?? '';
+
+const BESIDE = ['sign_supervision', 'answer_supervision', 'ask_extension'];
+const hasBeside = (incident) => incident.assists?.length || (incident.supervision && !incident.supervision.ended_at) || incident.asked || incident.clock?.parked_until
+  || BESIDE.some((action) => incident.actions?.includes(action));
 
 export function taskPage(page, {queue}, id) {
   id = Number(id);
@@ -70,10 +81,15 @@ export function taskPage(page, {queue}, id) {
     return (shownMap = host);
   };
 
+  /** Why the result was not good enough, when it is being done again. */
+  const reworkOf = (incident) => (incident.reworks ? (incident.timeline ?? []).findLast((e) => e.action === 'fail_check')?.reason : '');
+
   const headOf = (incident, stage) => h('section', {class: 'ph-head'},
     h('div', {class: 'ph-card-top'}, levelBadge(incident.level), h('span', {class: 'ph-card-class'}, classWords(incident)), stageChip(stage)),
     h('h2', {}, incident.title),
     h('p', {class: 'ph-number-line cy-num'}, incident.number),
+    NEXT[stage] && reworkOf(incident) && h('p', {class: 'ph-rework', role: 'status'}, icon('triangle-alert'),
+      h('span', {}, h('strong', {}, t('phone.rework', {n: incident.reworks})), reworkOf(incident))),
     NEXT[stage] && h('div', {class: 'ph-due-line'}, icon('timer'), dueTime(incident.handle_due_at),
       incident.handle_due_at && h('span', {class: 'cy-faint cy-num'}, t('phone.until', {time: when(incident.handle_due_at)}))));
 
@@ -83,6 +99,30 @@ export function taskPage(page, {queue}, id) {
     closing && h('p', {class: 'ph-closing'}, icon('clipboard-check'), h('span', {}, h('strong', {}, t('phone.closing')), closing)),
     h('p', {class: 'cy-faint'}, t('phone.reported', {time: when(incident.reported_at)}), incident.sources > 1 && ` · ${t('phone.sources', {n: incident.sources})}`),
     mapBlock(incident));
+
+  /** The units that help, how far each is, and whom the result waits for. */
+  const assistBlock = (assists) => {
+    const missing = assists.filter((one) => one.open).map((one) => one.unit_name);
+    const state = (one) => ['released', 'done', 'arrived', 'taken'].find((name) => one[`${name}_at`]) ?? 'asked';
+    return h('div', {class: 'ph-assists'}, h('h3', {}, t('phone.assist')),
+      assists.map((one) => h('p', {class: 'ph-closing'}, icon('users'), h('span', {}, h('strong', {}, one.unit_name), ` ${t(`assist.${state(one)}`)}`,
+        one.what && h('span', {class: 'cy-dim'}, ` · ${t('phone.assist.asked', {what: one.what})}`), one.answer && ` · ${one.answer}`))),
+      missing.length > 0 && h('p', {class: 'cy-faint'}, t('phone.assist.waits', {units: missing.join('、')})));
+  };
+
+  /** What waits beside the way: a demand to be signed for and answered, what was asked, parking. */
+  const besideBlock = ({supervision, asked, clock, assists, handle_due_at: due}, can) => h('section', {class: 'ph-block'},
+    supervision && !supervision.ended_at && h('div', {class: 'ph-demand', role: 'status'},
+      h('p', {class: 'ph-closing'}, icon('bell-ring'), h('span', {}, h('strong', {}, t(`supervision.${supervision.level}`)), ' ', supervision.demand)),
+      h('p', {class: supervision.late ? 'cy-error' : 'cy-faint'}, supervision.answered_at
+        ? t('phone.supervision.answered') : t('phone.supervision.due', {time: when(supervision.due_at)})),
+      h('div', {class: 'ph-second'},
+        can('sign_supervision') && h('button', {class: 'cy-button', type: 'button', disabled: Boolean(busy), onclick: () => press('sign')}, t('action.sign_supervision')),
+        can('answer_supervision') && h('a', {class: 'cy-button', href: `#/task/${id}/answer`}, icon('send'), t('action.answer_supervision')))),
+    assists?.length > 0 && assistBlock(assists),
+    asked && h('p', {class: 'cy-faint'}, t('phone.asked', {what: t(`asked.${asked.kind}`)})),
+    clock?.parked_until && h('p', {class: 'cy-faint'}, t('phone.parked', {time: when(clock.parked_until)})),
+    can('ask_extension') && !(due && due < live.now()) && h('a', {class: 'cy-button', href: `#/task/${id}/extension`}, icon('timer'), t('action.ask_extension')));
 
   const photoBlock = (photos) => h('section', {class: 'ph-block'},
     h('h3', {}, t('word.photos')),
@@ -98,13 +138,14 @@ export function taskPage(page, {queue}, id) {
     }
     const stage = tasks.stageOf(detail);
     const far = distance(detail);
-    const closing = NEXT[stage] ? classOf(detail)?.closing_condition : '';
+    const closing = NEXT[stage] ? detail.policy?.closing || classOf(detail)?.closing_condition : '';
     const photos = detail.photos ?? [];
     const parts = [
       oldAt && ['old', oldAt, () => h('p', {class: 'ph-old', role: 'status'}, icon('history'), t('phone.old', {time: when(oldAt)}))],
       ...queue.of(id).map((e) => [`queue${e.seq}`, e.state, () => outboxNotice(e, queue)]),
       ['head', [detail.version, stage, classWords(detail)], () => headOf(detail, stage)],
       ['place', [detail.version, far, closing], () => placeBlock(detail, far, closing)],
+      hasBeside(detail) && ['beside', [detail.version, busy, detail.supervision?.late], () => besideBlock(detail, (action) => detail.actions?.includes(action))],
       photos.length > 0 && ['photos', photos.map((p) => p.sha256), () => photoBlock(photos)],
       ['timeline', [detail.version, detail.timeline?.length], () => h('section', {class: 'ph-block'}, h('h3', {}, t('word.timeline')), timeline(detail.timeline ?? []))],
     ];
@@ -120,7 +161,24 @@ export function taskPage(page, {queue}, id) {
     page.foot();
   };
 
+  /** The foot of a unit that assists: it does nothing of what the lead does. */
+  const assistFoot = (incident, step) => {
+    const mark = JSON.stringify([step, busy, 'assist']);
+    if (mark === footMark) return;
+    footMark = mark;
+    const label = h('span', {}, busy || t(`phone.do.${step}`));
+    const second = [
+      step === 'arrive_assist' && h('a', {class: 'cy-button', href: `#/task/${id}/assist`}, icon('send'), t('phone.do.answer_assist')),
+      incident.unit_phone && h('a', {class: 'cy-button', href: `tel:${incident.unit_phone}`}, icon('phone'), t('phone.lead', {unit: incident.unit_name || incident.unit})),
+    ].filter(Boolean);
+    page.foot(second.length > 0 && h('div', {class: 'ph-second'}, second), step === 'answer_assist'
+      ? h('a', {class: 'cy-button cy-button--primary ph-primary', href: `#/task/${id}/assist`}, icon(ICON[step]), label)
+      : h('button', {class: 'cy-button cy-button--primary ph-primary', type: 'button', disabled: Boolean(busy), onclick: () => press(step)}, icon(ICON[step]), label));
+  };
+
   const foot = (incident, stage, waiting) => {
+    const step = assistStep(incident);
+    if (step) return void assistFoot(incident, step);
     // With steps that wait to be sent the answer's list is out of date: the life-cycle's order is what counts then.
     const can = (action) => waiting || !incident.actions || incident.actions.includes(action);
     const next = NEXT[stage] && can(ACTION[NEXT[stage]]) ? NEXT[stage] : '';

@@ -1,0 +1,187 @@
+"""Commands of routing that change registries: rules approved again, responsibility tables imported and published, special
+periods. Inside the caller's transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from data.city_wide import require_city
+from data.database import Cursor, many
+from data.registry import bump
+from data.router_models import publish_router, switch_off_router
+from data.sheets import BadFile, content_of, read_sheet, refused_file
+from incidents.model import Actor, Rejected
+from incidents.routing_commands import (
+    ApproveRule,
+    ImportResponsibilities,
+    PublishResponsibilities,
+    PublishRouter,
+    SavePeriod,
+    SwitchOffRouter,
+)
+
+HEADERS: Final[Mapping[str, Sequence[str]]] = {
+    "class_code": ("class_code", "class", "小类代码", "类别代码", "小类"),
+    "area": ("area", "area_path", "区域", "区域代码"),
+    "unit": ("unit", "责任单位", "单位", "单位代码"),
+    "reason": ("reason", "依据", "理由"),
+    "period": ("period", "特殊时期"),
+}
+NEEDED: Final = ("class_code", "area", "unit")
+SHOWN: Final = 500
+
+
+def approve_rule(cursor: Cursor, command: ApproveRule, actor: Actor, now: datetime) -> dict[str, Any]:
+    """See ApproveRule. Raises Rejected."""
+    if not command.reason.strip():
+        raise Rejected("field", "reason='': say why it may act by itself again", field="reason")
+    cursor.execute(
+        "UPDATE withdrawn_rules SET approved_at = %s, approved_by = %s, approved_why = %s WHERE rule = %s"
+        " AND approved_at IS NULL",
+        (now, actor.login, command.reason.strip(), command.rule),
+    )
+    if cursor.rowcount == 0:
+        raise Rejected(
+            "not_found", f"rule={command.rule!r}: is not one that waits for approval", field="rule"
+        )
+    return {"rule": command.rule, "returns": cursor.rowcount}
+
+
+def _columns(header: Sequence[str]) -> dict[str, int]:
+    places = {cell.strip().lower(): n for n, cell in enumerate(header)}
+    return {name: places[h] for name, heads in HEADERS.items() for h in reversed(heads) if h in places}
+
+
+def import_responsibilities(
+    cursor: Cursor, command: ImportResponsibilities, actor: Actor, now: datetime
+) -> dict[str, Any]:
+    """See ImportResponsibilities. Raises Rejected."""
+    try:
+        sheet = read_sheet(content_of(command.content), lambda cells: set(NEEDED) <= set(_columns(cells)))
+    except BadFile as bad:
+        raise refused_file(command.filename, bad) from None
+    where = _columns(sheet.header)
+    faults = [
+        {"row": sheet.header_row, "column": name, "value": "", "rule": "a column of the table"}
+        for name in NEEDED
+        if name not in where
+    ]
+    rows: dict[tuple[str, str, str], tuple[str, str]] = {}
+    if not faults:
+        rows, faults = _read(cursor, where, sheet.rows)
+    answer = {"rows": len(sheet.rows), "understood": len(rows), "faulty": len({f["row"] for f in faults}),
+              "faults": faults[:SHOWN]}  # fmt: skip
+    if not command.confirm:
+        return {**answer, "stored": False}
+    if faults:
+        text = f"row {faults[0]['row']}: {faults[0]['column']}={faults[0]['value']!r} must be {faults[0]['rule']}"
+        raise Rejected("rule", text, field=str(faults[0]["column"]), **answer)
+    if not command.name.strip():
+        raise Rejected("field", "name='': must name the table", field="name")
+    cursor.execute(
+        "INSERT INTO responsibility_tables (name, filename, imported_at, imported_by) VALUES (%s, %s, %s, %s)"
+        " RETURNING id",
+        (command.name.strip(), command.filename, now, actor.login),
+    )
+    (number,) = cursor.fetchone() or (0,)
+    many(
+        cursor,
+        "INSERT INTO responsibility_rows (table_id, class_code, area_path, period, unit, reason) VALUES %s",
+        [(number, *key, *told) for key, told in rows.items()],
+    )
+    return {**answer, "stored": True, "table": number}
+
+
+def _read(
+    cursor: Cursor, where: Mapping[str, int], rows: Sequence[tuple[int, tuple[str, ...]]]
+) -> tuple[dict[tuple[str, str, str], tuple[str, str]], list[dict[str, Any]]]:
+    """((class, area path, period) → (unit, reason), faults)."""
+    cursor.execute("SELECT DISTINCT code FROM event_classes")
+    classes = {code for (code,) in cursor.fetchall()}
+    cursor.execute("SELECT code, path FROM areas WHERE NOT disabled")
+    areas = {name: path for code, path in cursor.fetchall() for name in (code, path)}
+    cursor.execute("SELECT code, name FROM units WHERE NOT disabled")
+    units = {name: code for code, title in cursor.fetchall() for name in (title, code)}
+    known = {
+        "class_code": (classes, "a class of the catalogue"), "area": (areas, "code or path of an area"),
+        "unit": (units, "code or name of a unit that takes orders"),
+    }  # fmt: skip
+    found: dict[tuple[str, str, str], tuple[str, str]] = {}
+    faults: list[dict[str, Any]] = []
+    for number, cells in rows:
+        told = {name: cells[n].strip() if n < len(cells) else "" for name, n in where.items()}
+        wrong = [name for name in NEEDED if told[name] not in known[name][0]]
+        faults += [{"row": number, "column": n, "value": told[n], "rule": known[n][1]} for n in wrong]
+        if wrong:
+            continue
+        key = (told["class_code"], areas[told["area"]], told.get("period", ""))
+        if key in found:
+            rule = "once for a class, an area and a period"
+            faults.append({"row": number, "column": "area", "value": told["area"], "rule": rule})
+        found[key] = (units[told["unit"]], told.get("reason", ""))
+    return found, faults
+
+
+def publish_responsibilities(
+    cursor: Cursor, command: PublishResponsibilities, actor: Actor, now: datetime
+) -> dict[str, Any]:
+    """See PublishResponsibilities. Raises Rejected. A table that was in force before may come back."""
+    # One after the other: a second publisher must see, and take away, what the first has put in force.
+    cursor.execute("LOCK TABLE responsibilities IN SHARE ROW EXCLUSIVE MODE")
+    cursor.execute(
+        "UPDATE responsibility_tables SET published_at = %s, published_by = %s WHERE id = %s",
+        (now, actor.login, command.table),
+    )
+    if cursor.rowcount != 1:
+        raise Rejected("not_found", f"table={command.table}: no such imported table", field="table")
+    cursor.execute("DELETE FROM responsibilities")
+    former = cursor.rowcount
+    cursor.execute(
+        "INSERT INTO responsibilities (class_code, area_path, period, unit, reason) SELECT class_code, area_path, period,"
+        " unit, reason FROM responsibility_rows WHERE table_id = %s",
+        (command.table,),
+    )
+    rows = cursor.rowcount
+    bump(cursor)
+    return {"table": command.table, "rows": rows, "former_rows": former}
+
+
+def save_period(cursor: Cursor, command: SavePeriod, actor: Actor, now: datetime) -> dict[str, Any]:
+    """See SavePeriod. Raises Rejected."""
+    for field in ("kind", "name"):
+        if not getattr(command, field).strip():
+            raise Rejected("field", f"{field}='': must be given", field=field)
+    for field in ("begins", "ends"):
+        if getattr(command, field).tzinfo is None:
+            raise Rejected("field", f"{field}: must have its offset from UTC", field=field)
+    if command.ends <= command.begins:
+        raise Rejected("field", f"ends={command.ends.isoformat()}: must be after its begin", field="ends")
+    cursor.execute(
+        "INSERT INTO special_periods (kind, name, begins, ends, saved_by) VALUES (%s, %s, %s, %s, %s)"
+        " ON CONFLICT (kind, begins) DO UPDATE SET name = EXCLUDED.name, ends = EXCLUDED.ends,"
+        " saved_by = EXCLUDED.saved_by",
+        (command.kind.strip(), command.name.strip(), command.begins, command.ends, actor.login),
+    )
+    bump(cursor)
+    return {"kind": command.kind.strip(), "begins": command.begins.isoformat()}
+
+
+_HANDLERS: Final[dict[type, Callable[[Cursor, Any, Actor, datetime], dict[str, Any]]]] = {
+    ApproveRule: approve_rule,
+    PublishRouter: publish_router,
+    SwitchOffRouter: switch_off_router,
+    ImportResponsibilities: import_responsibilities,
+    PublishResponsibilities: publish_responsibilities,
+    SavePeriod: save_period,
+}
+
+
+def carry_out(cursor: Cursor, command: Any, actor: Actor, now: datetime) -> dict[str, Any]:
+    """A command of routing: each is about the whole city. Raises Rejected."""
+    require_city(cursor, command, actor)
+    return _HANDLERS[type(command)](cursor, command, actor, now)
+
+
+HANDLERS: Final = dict.fromkeys(_HANDLERS, carry_out)
