@@ -44,7 +44,7 @@ def joined_by(
     actor: Actor,
     now: datetime,
 ) -> Incident:
-    """A report joins the incident that was decided on; voices raise its level. Attaches the source."""
+    """A report joins the incident that was decided on; voices raise its level. Attaches the source, the caller publishes."""
     assert decision.likeness is not None
     uow.attach(intake_id, incident.id)
     whole = uow.occurrences().whole([incident.id])[incident.id]
@@ -60,7 +60,9 @@ def joined_by(
     step = Step(
         "join", intake.channel, detail=detail, cause_id=intake.correlation_id or f"intake-{intake_id}"
     )
-    changed = _step(uow, incident, step, actor, now)
+    changed, entry, _ = advance(incident, step, actor, now, uow.working())
+    uow.save(changed, incident.version)
+    uow.append(changed.id, entry)
     suggest(uow, changed, decision, now)
     return changed
 

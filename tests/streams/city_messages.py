@@ -51,7 +51,7 @@ def a_day(seed: int, start: datetime, count: int) -> list[Outgoing]:
     dice = random.Random(seed)
     found: list[Outgoing] = []
     levels = {"WL-1": 2.8, "WL-2": 2.8}
-    set_aside = 0
+    set_aside = told = 0
     for n in range(count):
         at = start + timedelta(seconds=20 * n)
         id = f"m-{seed}-{n}"
@@ -74,6 +74,8 @@ def a_day(seed: int, start: datetime, count: int) -> list[Outgoing]:
                 found.append(alarm(dice.choice((CAMERA, NEXT_CAMERA)), kind, at, id))
             case 4:
                 lon, lat = dice.choice((WEST, EAST, NO_CELL, FAR))
+                lat += 0.0008 * (told % 10 - 5)  # a spot of its own: which of two at one spot is first, nobody promises
+                told += 1
                 point: dict[str, Any] = {"point": {"lon": lon, "lat": lat}} if dice.random() < 0.8 else {}
                 found.append(report(at, id, **{"class": dice.choice(("", "0101", "0201"))}, **point))
             case 5:
