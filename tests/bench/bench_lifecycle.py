@@ -52,7 +52,7 @@ from tests.small_city import (
     place_of,
 )
 
-GOALS = {"steps": 200_000, "broken": 0, "lost_updates": 0, "mutants_found": 4}
+GOALS = {"steps": 200_000, "broken": 0, "lost_updates": 0, "mutants_found": 5}
 
 YEAR: Final = 2027
 """Without holidays: which days are worked is `bench clocks`' question."""
@@ -116,6 +116,9 @@ def command_of(action: str, id: int, unit: str, until: int) -> object:
         "appeal": lambda: h.AppealIncident(id, "overdue", why),
         "grant_appeal": lambda: h.AnswerAppeal(id, True, why), "deny_appeal": lambda: h.AnswerAppeal(id, False, why),
         "call_back": lambda: h.CallBack(id, 4), "reopen": lambda: h.ReopenIncident(id, why),
+        "ask_assist": lambda: h.AskAssist(id, [unit], why), "take_assist": lambda: h.TakeAssist(id),
+        "arrive_assist": lambda: h.ArriveAssist(id), "answer_assist": lambda: h.AnswerAssist(id, "已协助"),
+        "release_assist": lambda: h.ReleaseAssist(id, unit, why),
     }  # fmt: skip
     return made[action]()
 
@@ -213,7 +216,9 @@ class Machine(RuleBasedStateMachine):
         row = self.world.db.query(
             "SELECT stage, version, unit, handle_due_at, overdue, returns, reworks, closed_at IS NULL,"
             " (SELECT count(*) FROM timeline t WHERE t.incident_id = i.id),"
-            " (SELECT count(*) FROM orders o WHERE o.incident_id = i.id AND o.ended_at IS NULL)"
+            " (SELECT count(*) FROM orders o WHERE o.incident_id = i.id AND o.ended_at IS NULL),"
+            " (SELECT coalesce(array_agg(a->>'unit' ORDER BY a->>'unit'), '{}') FROM jsonb_array_elements(assists) a"
+            "  WHERE a->>'done_at' IS NULL AND a->>'released_at' IS NULL)"
             " FROM incidents i WHERE id = %s",
             (self.id,),
         )[0]
@@ -222,6 +227,7 @@ class Machine(RuleBasedStateMachine):
             case.stage, case.version, case.unit,
             None if due in (None, oracle.UNKNOWN) else moment(due), case.overdue, case.returns, case.reworks,
             case.stage not in oracle.FINAL, case.version, int(case.stage in oracle.HELD),
+            sorted(help.unit for help in case.helps if help.open),
         )  # fmt: skip
         names = (
             "stage",
@@ -234,6 +240,7 @@ class Machine(RuleBasedStateMachine):
             "open",
             "lines",
             "orders",
+            "waiting for",
         )
         return "; ".join(
             f"{name}: {good} expected, {bad} found"
@@ -323,6 +330,7 @@ def mutants() -> dict[str, Callable[[], Any]]:
         "operators dispatch": lambda: patched(access, "RIGHTS", more),
         "nobody is ever late": lambda: patched(lifecycle, "_late", lambda incident, now, working: False),
         "the clock runs on at the dispatcher": lambda: patched(lifecycle, "_standing", runs_on),
+        "no assisting unit is waited for": lambda: patched(lifecycle.assisting, "waiting", lambda assists: ()),
     }
 
 

@@ -14,6 +14,8 @@ UNKNOWN: Final = -1
 WITH_UNIT: Final = ("dispatched", "taken", "on_site")
 HELD: Final = (*WITH_UNIT, "handled")
 FINAL: Final = ("closed", "refused", "void")
+ASSISTED: Final = ("accepted", *WITH_UNIT)
+"""While the lead has returned it, who assists goes on."""
 OPEN: Final = ("reported", "accepted", *HELD, "returned_result", "checked")
 
 WHERE: Final[dict[str, tuple[str, ...]]] = {
@@ -23,7 +25,8 @@ WHERE: Final[dict[str, tuple[str, ...]]] = {
     "note": OPEN, "acknowledge": OPEN, "ask_extension": WITH_UNIT, "ask_parking": WITH_UNIT, "grant": WITH_UNIT,
     "deny": WITH_UNIT, "unpark": WITH_UNIT, "supervise": HELD, "sign": OPEN, "answer": OPEN, "end": OPEN,
     "appeal": ("closed",), "grant_appeal": ("closed",), "deny_appeal": ("closed",), "call_back": ("closed",),
-    "reopen": ("closed",),
+    "reopen": ("closed",), "ask_assist": WITH_UNIT, "take_assist": ASSISTED, "arrive_assist": ASSISTED,
+    "answer_assist": ASSISTED, "release_assist": ASSISTED,
 }  # fmt: skip
 """Action → stages it is possible from."""
 
@@ -38,9 +41,11 @@ WHO: Final[dict[str, tuple[str, ...]]] = {
     "unpark": ("dispatcher", "duty_leader"), "supervise": ("duty_leader",), "sign": ("unit_handler",),
     "answer": ("unit_handler",), "end": ("duty_leader",), "appeal": ("unit_handler",),
     "grant_appeal": ("evaluator",), "deny_appeal": ("evaluator",), "call_back": ("operator",),
-    "reopen": ("operator", "duty_leader"),
+    "reopen": ("operator", "duty_leader"), "ask_assist": ("dispatcher", "duty_leader"),
+    "take_assist": ("unit_handler",), "arrive_assist": ("unit_handler",), "answer_assist": ("unit_handler",),
+    "release_assist": ("dispatcher", "duty_leader"),
 }  # fmt: skip
-"""Action → roles that may, in their own area; field staff only on what their unit holds."""
+"""Action → roles that may, in their own area; field staff only on what their unit holds, or assists with."""
 
 
 @dataclass(slots=True)
@@ -69,6 +74,19 @@ class Clock:
 
 
 @dataclass(slots=True)
+class Help:
+    """协办 of one unit: asked, taken, arrived, done, released."""
+
+    unit: str
+    state: str = "asked"
+
+    @property
+    def open(self) -> bool:
+        """Whether the lead's result waits for it."""
+        return self.state in ("asked", "taken", "arrived")
+
+
+@dataclass(slots=True)
 class Case:
     """One incident as it must be. `act` says what must come of an action: '' or the code of the refusal."""
 
@@ -90,6 +108,11 @@ class Case:
     """'', open, signed, answered, ended."""
     appeal: str = ""
     appealed_by: int = -1
+    helps: tuple[Help, ...] = ()
+
+    def waits_for(self, unit: str) -> Help | None:
+        """The help of a unit that has not answered."""
+        return next((help for help in self.helps if help.unit == unit and help.open), None)
 
     def count(self, begin: int, end: int) -> int:
         """Working minutes of a span."""
@@ -127,6 +150,8 @@ class Case:
         """Rights: role, then area; field staff by the unit that holds it, workers by their own name too."""
         if who.role not in WHO[action]:
             return False
+        if action in ("take_assist", "arrive_assist", "answer_assist"):
+            return any(help.unit == who.unit and help.state != "released" for help in self.helps)
         if who.role in ("unit_handler", "grid_worker"):
             mine = who.unit != "" and who.unit == self.unit
             return mine and (who.role == "unit_handler" or self.worker in ("", who.login))
@@ -139,7 +164,7 @@ class Case:
             return "forbidden"
         if self.stage not in WHERE[action]:
             return "stage"
-        wrong = self._wrong(action, who, now, until)
+        wrong = self._wrong(action, who, now, unit, until)
         if wrong:
             return wrong
         self._do(action, who, now, unit, until)
@@ -150,10 +175,15 @@ class Case:
         """What would come of it; nothing is changed."""
         twin = copy(self)
         twin.clock = copy(self.clock)
+        twin.helps = tuple(copy(help) for help in self.helps)
         return twin.act(action, who, now, unit, until)
 
-    def _wrong(self, action: str, who: Person, now: int, until: int) -> str:
+    def _wrong(self, action: str, who: Person, now: int, unit: str, until: int) -> str:
         c = self.clock
+        if action == "finish":
+            return "rule" if any(help.open for help in self.helps) else ""
+        if action.endswith("_assist"):
+            return self._wrong_help(action, who, unit)
         if action in ("pass", "fail") and who.id == self.handled_by:
             return "rule"
         if action == "acknowledge" and self.acknowledged:
@@ -180,6 +210,25 @@ class Case:
             return "rule" if self.appeal != "waits" or self.appealed_by == who.id else ""
         return ""
 
+    def _wrong_help(self, action: str, who: Person, unit: str) -> str:
+        if action == "ask_assist":
+            return "rule" if unit == self.unit or self.waits_for(unit) else ""
+        help = self.waits_for(unit if action == "release_assist" else who.unit)
+        if help is None:
+            return "rule"
+        needed = {"take_assist": ("asked",), "arrive_assist": ("taken",)}
+        return "" if help.state in needed.get(action, (help.state,)) else "rule"
+
+    def _help(self, action: str, who: Person, unit: str) -> None:
+        if action == "ask_assist":
+            self.helps += (Help(unit),)
+            return
+        help = self.waits_for(unit if action == "release_assist" else who.unit)
+        assert help is not None
+        help.state = {
+            "take_assist": "taken", "arrive_assist": "arrived", "answer_assist": "done", "release_assist": "released"
+        }[action]  # fmt: skip
+
     def _stop(self, now: int) -> None:
         c = self.clock
         self.asked = None
@@ -203,8 +252,12 @@ class Case:
             case "refuse" | "void":
                 self._stop(now)
                 self.stage = "refused" if action == "refuse" else "void"
+                for help in self.helps:
+                    help.state = "released" if help.open else help.state
             case "dispatch":
                 self._send(unit, now)
+                if (help := self.waits_for(unit)) is not None:
+                    help.state = "released"  # who leads does not assist as well
             case "take":
                 self.stage = "taken"
                 if not self.worker and who.role == "grid_worker":
@@ -262,6 +315,8 @@ class Case:
             case "reopen":
                 self.stage, self.unit, self.worker, self.clock = "accepted", "", "", None
                 self.reworks += 1
+            case "ask_assist" | "take_assist" | "arrive_assist" | "answer_assist" | "release_assist":
+                self._help(action, who, unit)
         if self.stage in FINAL and self.supervision:
             self.supervision = "ended"
 
