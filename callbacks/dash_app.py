@@ -21,6 +21,7 @@ from callbacks import (
     ops,
     ops_feeds,
     places,
+    replies,
     routing,
     wall,
 )
@@ -37,6 +38,7 @@ from layouts.formulas import formulas as formulas_page
 from layouts.leader import leader as leader_page
 from layouts.ops import ops as ops_page
 from layouts.places import places as places_page
+from layouts.replies import replies as replies_page
 from layouts.routing import routing as routing_page
 from layouts.shell import frame, pieces
 from layouts.shell.view import View
@@ -47,6 +49,7 @@ PAGES: Final = {
     "desk": desk_page,
     "leader": leader_page,
     "places": places_page,
+    "replies": replies_page,
     "evaluation": evaluation_page,
     "catalogue": catalogue_page,
     "routing": routing_page,
@@ -148,6 +151,7 @@ def make_dash(deps: DashDeps) -> Dash:
         desk,
         leader,
         places,
+        replies,
         evaluation,
         formulas,
         catalogue,

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from data import cameras, formula_versions, incident_facts, routing_store
+from data import cameras, formula_versions, incident_facts, replies, routing_store
 from data.address_store import StoredBook, import_addresses
 from data.administration import Administration
 from data.audit import Audit
@@ -31,6 +31,7 @@ from incidents.dispatching import Router
 from incidents.lifecycle import DEFAULT_STAGE_LIMITS_MIN
 from incidents.model import Actor, ClockKind, Incident, Place, Policy, Rejected, TimelineEntry
 from incidents.occurrence import Report
+from incidents.reply_commands import TellReporter
 from incidents.routing_advice import Blamed
 from incidents.storeports import (
     EventClass,
@@ -564,6 +565,23 @@ class PgUnitOfWork:
             row = self._cursor.fetchone()
             unit_name, worker_name = row if row else ("", "")
         self.publish("city.incident.v1", str(incident.id), live_item(incident, unit_name, worker_name), now)
+
+    def answer_reporters(self, incident: Incident, outcome: str, now: datetime) -> None:
+        """See UnitOfWork."""
+        for payload in replies.answer(self._cursor, incident, outcome, now):
+            self.publish("city.reply.v1", payload["reports"][0]["source"], payload, now)
+
+    def withdraw_replies(self, incident_id: int, now: datetime) -> None:
+        """See UnitOfWork."""
+        replies.withdraw(self._cursor, incident_id, now)
+
+    def incident_of_reply(self, reply: int) -> int:
+        """See UnitOfWork."""
+        return replies.incident_of(self._cursor, reply)
+
+    def tell_reporter(self, command: TellReporter, actor: Actor, now: datetime) -> None:
+        """See UnitOfWork."""
+        replies.tell(self._cursor, command, actor, now)
 
     def answered(self, source: str, key: str) -> dict[str, Any] | None:
         """See UnitOfWork."""

@@ -18,6 +18,7 @@ from incidents import (
     evaluation_commands,
     evaluation_queries,
     handling_commands,
+    reply_commands,
     routing_commands,
     routing_queries,
 )
@@ -638,6 +639,7 @@ COMMANDS: Final[dict[str, type]] = {
     **routing_commands.COMMANDS,
     **evaluation_commands.COMMANDS,
     **address_commands.COMMANDS,
+    **reply_commands.COMMANDS,
 }
 
 
@@ -1069,6 +1071,7 @@ QUERIES: Final[dict[str, type]] = {
     **catalogue_commands.QUERIES,
     **routing_queries.QUERIES,
     **address_commands.QUERIES,
+    **reply_commands.QUERIES,
 }
 
 ACTION_OF: Final[dict[str, str]] = {
@@ -1170,5 +1173,6 @@ ACTION_OF: Final[dict[str, str]] = {
     **routing_commands.ACTION_OF,
     **routing_queries.ACTION_OF,
     **address_commands.ACTION_OF,
+    **reply_commands.ACTION_OF,
 }
 """Command or query → the right it asks for (incidents/access.py). A name missing here is refused for all."""

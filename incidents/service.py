@@ -18,6 +18,7 @@ from incidents import (
     catalogue_commands,
     evaluation_commands,
     handling,
+    replying,
     routing_advice,
     routing_commands,
 )
@@ -38,6 +39,7 @@ from incidents.model import (
     Stage,
     TimelineEntry,
 )
+from incidents.reply_commands import TellReporter
 from incidents.storeports import FilingStandard, Intake, Questions, UnitOfWork, UnitOfWorkFactory
 from incidents.triage import SYSTEM, filed_or_joined
 
@@ -114,6 +116,10 @@ class _Call:
                     self.uow.order_seen(changed, self.now)
                 case "order.ended":
                     self.uow.end_order(changed, str(event.payload["outcome"]), self.now)
+        if step.action in replying.OUTCOMES:
+            self.uow.answer_reporters(changed, step.action, self.now)
+        elif step.action == "reopen":
+            self.uow.withdraw_replies(changed.id, self.now)
         self.uow.incident_changed(changed, self.now)
         return changed
 
@@ -336,6 +342,12 @@ def _place(call: _Call, command: address_commands.PlaceIncident) -> dict[str, An
     return _answer(call.apply(incident, step))
 
 
+def _tell(call: _Call, command: TellReporter) -> dict[str, Any]:
+    incident = call.incident(call.uow.incident_of_reply(command.id), "incident.call_back", None)
+    call.uow.tell_reporter(command, call.actor, call.now)
+    return _answer(incident)
+
+
 def _beside_the_way(call: _Call, command: Any) -> dict[str, Any]:
     """延期, 挂账, 督办, 申诉, 回访, 重开: see `incidents/handling.py`."""
     return _answer(handling.HANDLERS[type(command)](call, command))
@@ -361,6 +373,7 @@ HANDLERS: Final[dict[type, Callable[[_Call, Any], dict[str, Any]]]] = {
     c.NoteIncident: _note,
     address_commands.PlaceIncident: _place,
     address_commands.ImportAddresses: _administer,
+    TellReporter: _tell,
     c.CreateAccount: _administer,
     c.ChangeAccount: _administer,
     c.ResetPassword: _administer,

@@ -16,6 +16,7 @@ from incidents.feeds import FeedFacts
 from incidents.model import Actor, ClockKind, Incident, Place, Policy, TimelineEntry
 from incidents.occurrence import Occurrence, Report
 from incidents.occurrence_index import Occurrences
+from incidents.reply_commands import TellReporter
 from incidents.working_time import WorkingTime
 
 if TYPE_CHECKING:
@@ -280,6 +281,18 @@ class UnitOfWork(Protocol):
 
     def keep_reading(self, intake_id: int, place: Place, read: Mapping[str, Any]) -> None:
         """Keep what was read of where a source is, and the place (without a point where none is sure)."""
+
+    def answer_reporters(self, incident: Incident, outcome: str, now: datetime) -> None:
+        """Everybody who spoke of it is told what became of it: kept, and put out on `city.reply.v1`."""
+
+    def withdraw_replies(self, incident_id: int, now: datetime) -> None:
+        """What waits to be told of it is not true any more."""
+
+    def incident_of_reply(self, reply: int) -> int:
+        """Whose reply it is. Raises Rejected(unknown)."""
+
+    def tell_reporter(self, command: TellReporter, actor: Actor, now: datetime) -> None:
+        """A person told it, or could not. Raises Rejected."""
 
     def unit_exists(self, code: str) -> bool:
         """True for a unit that takes orders."""

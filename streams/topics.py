@@ -13,6 +13,7 @@ FEED_RECORD: Final = "city.feed-record.v1"
 WARNING: Final = "city.warning.v1"
 INCIDENT: Final = "city.incident.v1"
 ORDER: Final = "city.order.v1"
+REPLY: Final = "city.reply.v1"
 
 INPUT_TOPICS: Final = (READING, READING_CRITICAL, VIDEO_ALARM, GRID_REPORT, POSITION)
 """Topics that feeds may write to."""
@@ -22,7 +23,7 @@ CRITICAL_TOPICS: Final = (READING_CRITICAL, VIDEO_ALARM)
 
 ORDINARY_TOPICS: Final = tuple(t for t in INPUT_TOPICS if t not in CRITICAL_TOPICS)
 
-OUTPUT_TOPICS: Final = (WARNING, INCIDENT, ORDER)
+OUTPUT_TOPICS: Final = (WARNING, INCIDENT, ORDER, REPLY)
 
 
 def dead_letter(topic: str) -> str:

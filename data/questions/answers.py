@@ -21,6 +21,7 @@ from data.questions import (
     leader,
     operations,
     registries,
+    replies,
     routing,
     series,
     video,
@@ -46,6 +47,7 @@ ANSWERS: Final[dict[type, Answer]] = {
     **catalogue.ANSWERS,
     **routing.ANSWERS,
     **addresses.ANSWERS,
+    **replies.ANSWERS,
 }
 
 _NAMED: Final[dict[type, tuple[str, str, str]]] = {

@@ -147,6 +147,13 @@ def incident(ask: Ask, query: c.IncidentDetail) -> dict[str, Any]:
             len(standards) if len({(s.limit_min, s.clock_kind) for s in standards}) > 1 else 0
         )
         detail["suggested"], detail["merged_from"] = _pairs(cursor, found, ask.actor)
+        cursor.execute(
+            "SELECT CASE end_how WHEN '' THEN 'waiting' ELSE end_how END, count(*) FROM replies"
+            " WHERE incident_id = %s AND end_how <> 'withdrawn' AND version = (SELECT max(version) FROM replies"
+            " WHERE incident_id = %s) GROUP BY 1",
+            (query.id, query.id),
+        )
+        detail["replies"] = dict(cursor.fetchall())
     detail["place_from"] = _place_from(found, detail["source_list"])
     policy = found.policy
     detail["text"] = found.text

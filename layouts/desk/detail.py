@@ -390,6 +390,15 @@ def _read_from(view: View, incident: Row) -> Component | None:
     return html.Div([pieces.icon("map-pin"), words], className="cy-dim")
 
 
+def _replied(view: View, incident: Row) -> str:
+    """How many of those who reported were told what became of it; '' while nobody is to be told."""
+    found: Row = incident.get("replies") or {}
+    if not found:
+        return ""
+    more = [view.t(f"replies.of.{k}", n=found[k]) for k in ("waiting", "unreached") if found.get(k)]
+    return view.t("replies.of", n=sum(found.values()), told=found.get("told", 0)) + "".join(more)
+
+
 def facts(view: View, incident: Row) -> Component:
     """Place, text, reporter, unit, worker, limits."""
     place = " › ".join(str(name) for name in incident.get("area_names", []))
@@ -415,6 +424,7 @@ def facts(view: View, incident: Row) -> Component:
             (view.t("word.place"), [x for x in where if x is not None]),
             (view.t("desk.cameras"), cameras(view, incident)),
             (view.t("word.reporter"), reporter(view, incident)),
+            (view.t("replies.state"), _replied(view, incident)),
             (view.t("word.unit"), unit(view, incident)),
             (
                 view.t("word.reported_at"),

@@ -40,6 +40,9 @@ TERMINALS: Final = (
     Terminal("leader", "/leader", "incident.escalate", "theme-desk", "desk/leader.mjs", ("desk/leader.css",)),
     Terminal("places", "/places", "incident.correct", "theme-desk", "desk/places.mjs", ("desk/places.css",)),
     Terminal(
+        "replies", "/replies", "incident.call_back", "theme-desk", "desk/replies.mjs", ("desk/places.css",)
+    ),
+    Terminal(
         "evaluation",
         "/evaluation",
         "evaluation.see",

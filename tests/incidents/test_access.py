@@ -38,7 +38,7 @@ CALLS = "unmask_incident merge_incidents separate_sources keep_separate similar_
 
 MATRIX: dict[str, str] = {
     "operator": f"{LOOK} {CALLS} place_incident report_incident accept_incident refuse_incident acknowledge_incident"
-    f" check_incident close_incident note_incident call_back reopen_incident {VIEW} {SHELVE}",
+    f" check_incident close_incident note_incident call_back reopen_incident tell_reporter replies_waiting {VIEW} {SHELVE}",
     "dispatcher": f"{LOOK} {CALLS} place_incident report_incident accept_incident refuse_incident dispatch_incident"
     f" void_incident acknowledge_incident note_incident route_incident ask_assist release_assist {GRANT} {VIEW} {SHELVE}"
     f" {ROUTING}",

@@ -37,13 +37,24 @@ ROOT = Path(__file__).resolve().parents[2]
 CALLBACK_FILES = sorted(
     p
     for p in (ROOT / "callbacks").glob("*.py")
-    if re.match(r"dash|desk|leader|wall|ops|devices|admin|places", p.name)
+    if re.match(r"dash|desk|leader|wall|ops|devices|admin|places|replies", p.name)
 )
 LAYOUT_FILES = sorted(
     p for folder in ("layouts/shell", "layouts/desk") for p in (ROOT / folder).glob("*.py")
 ) + [
     ROOT / "layouts" / f"{name}.py"
-    for name in ("leader", "places", "wall", "ops", "ops_feeds", "devices", "cameras", "admin", "figures")
+    for name in (
+        "leader",
+        "places",
+        "replies",
+        "wall",
+        "ops",
+        "ops_feeds",
+        "devices",
+        "cameras",
+        "admin",
+        "figures",
+    )
 ]
 SCRIPTS = sorted(
     [*(ROOT / "layouts/assets/desk").glob("*.*js"), *(ROOT / "layouts/assets/wall").glob("*.*js")]
@@ -240,6 +251,7 @@ def test_navigation_shows_only_what_the_role_may_open() -> None:
     assert links(PAGES["desk"](view(role="operator"))) == [
         "/desk",
         "/places",
+        "/replies",
         "/catalogue",
         "/wall",
         "/ops",

@@ -122,6 +122,8 @@ CASES: dict[str, Body] = {
     "place_incident": on_incident(lon=113.85, lat=21.9, reason=""),
     "read_address": always(text="安航路1号"),
     "unplaced_incidents": always(),
+    "tell_reporter": on_incident(reached=False),
+    "replies_waiting": always(),
     "import_boundaries": always(content="", level="town", crs="wgs84"),
     "adopt_device": lambda place: {
         "id": "no id!",
@@ -257,6 +259,11 @@ def things(stage: Stage) -> Iterator[None]:
                 (NUMBER[place], f"TABLE-{place}", AREA[place], *held),
             )
             cursor.execute(
+                "INSERT INTO replies (id, incident_id, version, outcome, channel, teller, sources, text, created_at)"
+                " OVERRIDING SYSTEM VALUE VALUES (%s, %s, 1, 'close', 'hotline', 'person', '{1}', 'r', now())",
+                (NUMBER[place], NUMBER[place]),
+            )
+            cursor.execute(
                 "INSERT INTO devices (id, type, area_path) VALUES (%s, 'gauge', %s)",
                 (f"dev-{place}", AREA[place]),
             )
@@ -271,6 +278,7 @@ def things(stage: Stage) -> Iterator[None]:
             make(stage.accounts, cursor, f"target-{place}", "operator", AREA[place], "", stage.clock())
     yield
     with stage.db.transaction() as cursor:
+        cursor.execute("DELETE FROM replies WHERE incident_id = ANY(%s)", (list(NUMBER.values()),))
         cursor.execute("DELETE FROM incidents WHERE title = 'table'")
 
 
