@@ -121,7 +121,9 @@ def a_workers_morning(running: Running, person: Any) -> None:
         text = f"{stop.name}{what}"
         place = {"lon": stop.lon, "lat": stop.lat, "address": f"{stop.road}{stop.name}"}
         filed = do(person("operator"), "report_incident", text=text, class_code=code, **place)
-        do(dispatcher, "accept_incident", id=filed["id"])
+        filed = accept(dispatcher, filed["id"], code)
+        if filed["stage"] != "accepted":
+            continue
         way = dispatcher.ask("route_incident", id=filed["id"]).raise_for_status().json()
         login = login or way["workers"][0]["login"]
         if target != "accepted":
@@ -139,13 +141,20 @@ def do(person: Person, name: str, **fields: Any) -> dict[str, Any]:
     return found
 
 
+def accept(dispatcher: Person, id: int, code: str) -> dict[str, Any]:
+    """File it under its class; where the class has several limits, under its first standard."""
+    standards = dispatcher.ask("filing_standards", class_code=code).raise_for_status().json()["rows"]
+    chosen = {"standard": standards[0]["code"]} if standards else {}
+    return do(dispatcher, "accept_incident", id=id, class_code=code, **chosen)
+
+
 def carry(person: Any, row: dict[str, Any], target: str, n: int) -> None:
     """Bring one incident as far as `target`, each step by the account whose step it is."""
     if target == "reported" or row["stage"] != "reported":
         return
     number, operator, dispatcher = row["id"], person("operator"), person("dispatcher")
-    do(dispatcher, "accept_incident", id=number, **({} if row["class"] else {"class_code": "E0101"}))
-    if target == "accepted":
+    filed = accept(dispatcher, number, row["class"] or "E0101")
+    if target == "accepted" or filed["stage"] != "accepted":  # a router that is published may have sent it
         return
     way = dispatcher.ask("route_incident", id=number).raise_for_status().json()
     if not way["unit"]:
