@@ -520,6 +520,10 @@ def _detail(incident: Incident, step: Step, transition: Transition, actor: Actor
         value = getattr(step, name)
         if value:
             detail[name] = value
+    if step.action == "reassign":
+        # From whom: nothing else tells it once the next one has it.
+        detail |= {"from_unit": incident.unit}
+        detail |= {"from_worker": incident.worker} if incident.worker else {}
     if step.action in ("take_assist", "arrive_assist", "answer_assist"):
         detail["unit"] = actor.unit
     if step.evidence:

@@ -248,6 +248,8 @@ def _void(call: _Call, command: c.VoidIncident) -> dict[str, Any]:
 
 def _dispatch(call: _Call, command: c.DispatchIncident) -> dict[str, Any]:
     incident = call.uow.incident(command.id)
+    if not command.unit:
+        raise Rejected("field", "unit='': choose the unit it goes to", field="unit")
     if not call.uow.unit_exists(command.unit):
         raise Rejected("field", f"unit={command.unit!r}: no such unit takes orders", field="unit")
     if command.worker and call.uow.worker_unit(command.worker) != command.unit:

@@ -42,6 +42,8 @@ DESK_COMPARE: Final = "desk-compare"
 DESK_ASSIST: Final = "desk-assist"
 DESK_ASSISTING: Final = "desk-assisting"
 DESK_ACT_UNITS: Final = "desk-act-units"
+DESK_ACT_UNIT: Final = "desk-act-unit"
+DESK_ACT_ADVICE: Final = "desk-act-advice"
 DESK_ACT_STANDARD: Final = "desk-act-standard"
 DESK_ACT_UNTIL: Final = "desk-act-until"
 DESK_ACT_DEGREE: Final = "desk-act-degree"
@@ -218,6 +220,7 @@ DESK_FORM: Final = {
     "class": (DESK_ACT_CLASS, "value"),
     "level": (DESK_ACT_LEVEL, "value"),
     "standard": (DESK_ACT_STANDARD, "value"),
+    "unit": (DESK_ACT_UNIT, "value"),
     "assisting": (DESK_ASSISTING, "value"),
     "units": (DESK_ACT_UNITS, "value"),
     "until": (DESK_ACT_UNTIL, "date"),
