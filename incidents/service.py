@@ -18,6 +18,7 @@ from incidents import (
     catalogue_commands,
     evaluation_commands,
     handling,
+    orders,
     routing_advice,
     routing_commands,
 )
@@ -106,14 +107,7 @@ class _Call:
         changed, entry, events = advance(incident, step, self.actor, self.now, self.uow.working())
         self.uow.save(changed, incident.version)
         self.uow.append(changed.id, entry)
-        for event in events:
-            match event.name:
-                case "order.issued":
-                    self.uow.issue_order(changed, self.actor, self.now)
-                case "order.seen":
-                    self.uow.order_seen(changed, self.now)
-                case "order.ended":
-                    self.uow.end_order(changed, str(event.payload["outcome"]), self.now)
+        orders.carry_out(self.uow, changed, events, self.actor, self.now)
         self.uow.incident_changed(changed, self.now)
         return changed
 

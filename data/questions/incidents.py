@@ -126,7 +126,7 @@ def incident(ask: Ask, query: c.IncidentDetail) -> dict[str, Any]:
         )
         detail["photos"] = dicts(cursor)
         cursor.execute(
-            "SELECT id, unit, worker, issued_at, issued_by, seen_at, ended_at, outcome FROM orders"
+            "SELECT id, kind, unit, worker, issued_at, issued_by, seen_at, ended_at, outcome FROM orders"
             " WHERE incident_id = %s ORDER BY id",
             (query.id,),
         )
