@@ -406,7 +406,19 @@ _OWN_CHECK: Final = frozenset({c.ReportIncident})
 do so in `_Call.step`, on registries here."""
 
 
-_SUBJECTS: Final = ("id", "login", "device", "thing", "camera", "request", "code", "rule", "router", "table")
+_SUBJECTS: Final = (
+    "id",
+    "login",
+    "device",
+    "thing",
+    "camera",
+    "request",
+    "code",
+    "rule",
+    "router",
+    "table",
+    "unit",
+)
 """Fields of a command that say what it is about, for the audit log."""
 
 

@@ -131,9 +131,14 @@ def _unit(view: View, one: Row, place: int, *, press: bool = False) -> Component
 
 
 def states(view: View, one: Row) -> list[str]:
-    """What a unit has to do now, as far as that is known."""
-    tasks = one.get("open_incidents")
-    return [] if tasks is None else [view.t("routing.load", n=tasks)]
+    """What a unit has to do now, for how much it can, as far as that is known."""
+    tasks, most = one.get("open_incidents"), int(one.get("capacity") or 0)
+    if tasks is None:
+        return []
+    if not most:
+        return [view.t("routing.load", n=tasks)]
+    kind = "over" if tasks > most else ("full" if tasks == most else "of")
+    return [view.t(f"routing.load.{kind}", n=tasks, most=most)]
 
 
 def _reason(view: View, reason: Row) -> Component:
