@@ -70,7 +70,7 @@ def import_responsibilities(
         raise refused_file(command.filename, bad) from None
     where = _columns(sheet.header)
     faults = [
-        {"row": sheet.header_row, "column": name, "value": "", "rule": "a column of the table"}
+        _fault(sheet.header_row, name, "", "a column of the table", "表中须有此列")
         for name in NEEDED
         if name not in where
     ]
@@ -100,6 +100,12 @@ def import_responsibilities(
     return {**answer, "stored": True, "table": number}
 
 
+def _fault(row: int, column: str, value: str, rule: str, rule_zh: str) -> dict[str, Any]:
+    """What is wrong with a cell, in both languages: the row as a person sees it, the column, what it must be."""
+    return {"row": row, "column": column, "column_zh": HEADERS[column][2 if column != "unit" else 1], "value": value,
+            "rule": rule, "rule_zh": rule_zh}  # fmt: skip
+
+
 def _coverage(cursor: Cursor, rows: Iterable[tuple[str, str, str]]) -> dict[str, Any]:
     """What the table covers of the catalogue and the city as they are now; NAMED classes of each kind by name."""
     cursor.execute("SELECT DISTINCT ON (code) code, name FROM event_classes ORDER BY code, version DESC")
@@ -125,21 +131,22 @@ def _read(
     cursor.execute("SELECT code, name FROM units WHERE NOT disabled")
     units = {name: code for code, title in cursor.fetchall() for name in (title, code)}
     known = {
-        "class_code": (classes, "a class of the catalogue"), "area": (areas, "code or path of an area"),
-        "unit": (units, "code or name of a unit that takes orders"),
-    }  # fmt: skip
+        "class_code": (classes, "a class of the catalogue", "须为目录中的小类代码"),
+        "area": (areas, "code or path of an area", "须为区域代码或路径"),
+        "unit": (units, "code or name of a unit that takes orders", "须为可接单单位的代码或名称"),
+    }
     found: dict[tuple[str, str, str], tuple[str, str]] = {}
     faults: list[dict[str, Any]] = []
     for number, cells in rows:
         told = {name: cells[n].strip() if n < len(cells) else "" for name, n in where.items()}
         wrong = [name for name in NEEDED if told[name] not in known[name][0]]
-        faults += [{"row": number, "column": n, "value": told[n], "rule": known[n][1]} for n in wrong]
+        faults += [_fault(number, n, told[n], *known[n][1:]) for n in wrong]
         if wrong:
             continue
         key = (told["class_code"], areas[told["area"]], told.get("period", ""))
         if key in found:
-            rule = "once for a class, an area and a period"
-            faults.append({"row": number, "column": "area", "value": told["area"], "rule": rule})
+            rule = "once for a class, an area and a period", "同一小类、区域、时期只能有一行"
+            faults.append(_fault(number, "area", told["area"], *rule))
         found[key] = (units[told["unit"]], told.get("reason", ""))
     return found, faults
 

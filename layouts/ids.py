@@ -167,6 +167,26 @@ ROUTING_STATE: Final = "routing-state"
 ROUTING_ASK: Final = "routing-ask"
 ROUTING_PRESS: Final = "routing-press"
 ROUTING_REASON: Final = "routing-reason"
+ROUTING_UPLOAD: Final = "routing-upload"
+ROUTING_PREVIEW: Final = "routing-preview"
+ROUTING_KEEP: Final = "routing-keep"
+ROUTING_TABLE: Final = "routing-table"
+ROUTING_KIND: Final = "routing-kind"
+ROUTING_PERIOD: Final = "routing-period"
+ROUTING_BEGINS: Final = "routing-begins"
+ROUTING_LAST: Final = "routing-last"
+ROUTING_UNIT: Final = "routing-unit"
+ROUTING_CAPACITY: Final = "routing-capacity"
+ROUTING_FORM: Final = {
+    "reason": (ROUTING_REASON, "value"),
+    "kind": (ROUTING_KIND, "value"),
+    "period": (ROUTING_PERIOD, "value"),
+    "begins": (ROUTING_BEGINS, "date"),
+    "last": (ROUTING_LAST, "date"),
+    "unit": (ROUTING_UNIT, "value"),
+    "capacity": (ROUTING_CAPACITY, "value"),
+}
+"""What stands in the forms of the routing page → its field, and the field's property."""
 BACKTEST_ASK: Final = "backtest-ask"
 BACKTEST_RESULT: Final = "backtest-result"
 BACKTEST_CASES: Final = "backtest-cases"

@@ -155,7 +155,7 @@ def _periods(ask: Ask) -> list[dict[str, Any]]:
         " ELSE 'over' END AS state FROM special_periods ORDER BY begins DESC LIMIT 50",
         (ask.now, ask.now),
     )
-    return [_times(row, "begins", "ends") for row in rows]
+    return [{**_times(row, "begins", "ends"), "since": row["begins"].isoformat()} for row in rows]
 
 
 def _by_rule(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
