@@ -7,7 +7,7 @@ from typing import Any, Final
 from dash import ClientsideFunction, Dash, Input, Output, State
 from dash.exceptions import PreventUpdate
 
-from callbacks import desk_assisting, desk_batch, desk_compare, desk_persons, desk_standards
+from callbacks import desk_assisting, desk_batch, desk_compare, desk_persons, desk_reassign, desk_standards
 from callbacks.dash_errors import emptying
 from callbacks.dash_view import DashDeps, view_of
 from callbacks.desk_camera import camera_of
@@ -40,6 +40,7 @@ def register(app: Dash, deps: DashDeps) -> None:
     _intake(app, deps)
     desk_standards.register(app, deps)
     desk_assisting.register(app, deps)
+    desk_reassign.register(app, deps)
     desk_batch.register(app, deps)
     desk_compare.register(app, deps)
     desk_persons.register(app, deps)

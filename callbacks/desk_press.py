@@ -120,7 +120,7 @@ def command_of(pressed: Mapping[str, Any], form: Mapping[str, Any], timezone: st
             reason=str(given.get("reason", "")) if "reason" in named else str(pressed.get("reason") or ""),
             class_code=str(given.get("class", "")),
             level=given.get("level"),
-            unit=str(pressed.get("unit") or ""),
+            unit=str(pressed.get("unit") or given.get("unit") or ""),
             worker=str(pressed.get("worker") or ""),
             until=_day(given.get("until"), timezone),
             degree=int(_number("degree", given.get("degree", 3))),

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+from datetime import date, datetime, time, timedelta
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 from dash import Dash, Input, Output, State
 from dash.exceptions import PreventUpdate
 
+from callbacks import routing_import
 from callbacks.dash_view import DashDeps, view_of
 from incidents.model import Rejected
-from incidents.routing_commands import ApproveRule, PublishResponsibilities, PublishRouter, SwitchOffRouter
+from incidents.routing_commands import (
+    ApproveRule,
+    EndPeriod,
+    PublishResponsibilities,
+    PublishRouter,
+    SavePeriod,
+    SetCapacity,
+    SwitchOffRouter,
+)
 from incidents.routing_queries import Backtest, BacktestCases, RoutingState
-from layouts import ids
+from layouts import ids, routing_forms
 from layouts import routing as layout
 from layouts.shell import pieces
 
@@ -25,11 +36,15 @@ def register(app: Dash, deps: DashDeps) -> None:
     """Add the page's callbacks to `app`."""
 
     @app.callback(
-        Output(ids.ROUTING_STATE, "children"), Input(ids.ROUTING_ASK, "data"), prevent_initial_call=True
+        Output(ids.ROUTING_STATE, "children"),
+        Output(ids.ROUTING_UNIT, "options"),
+        Input(ids.ROUTING_ASK, "data"),
+        prevent_initial_call=True,
     )
     def show_state(_asked: Data | None) -> Any:
         view = view_of(deps)
-        return layout.state(view, deps.service.ask(RoutingState(), view.actor))
+        answer = deps.service.ask(RoutingState(), view.actor)
+        return layout.state(view, answer), routing_forms.units(answer["units"])
 
     @app.callback(
         Output(ids.BACKTEST_RESULT, "children"),
@@ -58,23 +73,28 @@ def register(app: Dash, deps: DashDeps) -> None:
         return layout.cases(view, deps.service.ask(query, view.actor), behind)
 
     @app.callback(
-        Output(ids.TOASTS, "children", allow_duplicate=True),
-        Output(ids.ROUTING_ASK, "data"),
-        Output(ids.ROUTING_REASON, "value"),
-        Input(ids.ROUTING_PRESS, "data"),
-        State(ids.ROUTING_REASON, "value"),
+        output=(
+            Output(ids.TOASTS, "children", allow_duplicate=True),
+            Output(ids.ROUTING_ASK, "data"),
+            Output(ids.ROUTING_REASON, "value"),
+        ),
+        inputs={"pressed": Input(ids.ROUTING_PRESS, "data")},
+        state={"form": {name: State(*part) for name, part in ids.ROUTING_FORM.items()}},
         prevent_initial_call=True,
     )
-    def press(pressed: Data | None, reason: str | None) -> Any:
+    def press(pressed: Data | None, form: Data) -> Any:
         if not pressed:
             raise PreventUpdate
         view = view_of(deps)
-        deps.handle(command_of(pressed, reason or ""), view.actor, "desk")
+        deps.handle(command_of(pressed, form, view.timezone), view.actor, "desk")
         return [pieces.toast(view.t(f"backtest.done.{pressed['do']}"))], {"after": pressed["at"]}, ""
 
+    routing_import.register(app, deps)
 
-def command_of(pressed: Data, reason: str) -> object:
-    """The command of a press. Raises Rejected('field') for an unknown one."""
+
+def command_of(pressed: Data, form: Data, timezone: str) -> object:
+    """The command of a press, with what stands in the forms. Raises Rejected('field')."""
+    reason = str(form.get("reason") or "")
     match pressed.get("do"):
         case "approve":
             return ApproveRule(str(pressed["rule"]), reason)
@@ -84,5 +104,32 @@ def command_of(pressed: Data, reason: str) -> object:
             return PublishResponsibilities(int(pressed["table"]), reason)
         case "off":
             return SwitchOffRouter(reason)
+        case "period":
+            begins, last = (_day(name, form.get(name), timezone) for name in ("begins", "last"))
+            # The form asks for the last day; the period ends where the next one begins.
+            ends = datetime.combine(last.date() + timedelta(days=1), time.min, last.tzinfo)
+            return SavePeriod(str(form.get("kind") or ""), str(form.get("period") or ""), begins, ends)
+        case "end":
+            return EndPeriod(str(pressed["period"]), datetime.fromisoformat(str(pressed["begins"])), reason)
+        case "capacity":
+            return SetCapacity(str(form.get("unit") or ""), _count(form.get("capacity")), reason)
         case other:
             raise Rejected("field", f"do={other!r}: no such button", field="do")
+
+
+def _count(text: object) -> int | None:
+    """A number of the form; None when it is left empty. Raises Rejected(field)."""
+    if text in (None, ""):
+        return None
+    try:
+        return int(str(text))
+    except ValueError:
+        raise Rejected("field", f"capacity={text!r}: must be a whole number", field="capacity") from None
+
+
+def _day(name: str, text: object, timezone: str) -> datetime:
+    """A day of the form as the moment it begins in the city. Raises Rejected(field)."""
+    try:
+        return datetime.combine(date.fromisoformat(str(text)), time.min, ZoneInfo(timezone))
+    except ValueError:
+        raise Rejected("field", f"{name}={text!r}: must be a date, YYYY-MM-DD", field=name) from None

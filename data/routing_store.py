@@ -77,15 +77,19 @@ def smallest(rules: Rules | None, path: str) -> str:
 
 
 def duties(cursor: Cursor, units: Sequence[str]) -> dict[str, Duty]:
-    """A unit is on duty when it takes orders and, if it has accounts at all, one of them is on duty."""
+    """A unit is on duty when it takes orders and, if it has accounts at all, one of them is on duty.
+
+    Its load is counted anew by an index of held incidents, inside the transaction that may dispatch to it: a count kept
+    for seconds would let a burst of reports through to a unit that is full.
+    """
     cursor.execute(
         "SELECT u.code, NOT u.disabled AND (count(a.login) = 0 OR bool_or(a.on_duty)),"
-        " (SELECT count(*) FROM incidents i WHERE i.unit = u.code AND i.stage IN ('dispatched', 'taken', 'on_site', 'handled'))"
-        " FROM units u LEFT JOIN accounts a ON a.unit = u.code AND NOT a.disabled WHERE u.code = ANY(%s)"
-        " GROUP BY u.code, u.disabled",
+        " (SELECT count(*) FROM incidents i WHERE i.unit = u.code AND i.stage IN ('dispatched', 'taken', 'on_site', 'handled')),"
+        " coalesce(u.capacity, 0) FROM units u LEFT JOIN accounts a ON a.unit = u.code AND NOT a.disabled WHERE u.code = ANY(%s)"
+        " GROUP BY u.code, u.disabled, u.capacity",
         (list(units),),
     )
-    known = {code: Duty(on_duty, count) for code, on_duty, count in cursor.fetchall()}
+    known = {code: Duty(on_duty, count, capacity) for code, on_duty, count, capacity in cursor.fetchall()}
     return {unit: known.get(unit, Duty(on_duty=False)) for unit in units}
 
 

@@ -510,33 +510,70 @@ class PgUnitOfWork:
         row = self._cursor.fetchone()
         assert row is not None
         due = incident.handle_due_at.isoformat() if incident.handle_due_at else None
-        self._tell_order(
-            incident, row[0], incident.unit, incident.worker, {"state": "issued", "due_at": due}, now
-        )
+        what = {"state": "issued", "due_at": due}
+        self._tell_order(incident, "lead", row[0], incident.unit, incident.worker, what, now)
 
     def order_seen(self, incident: Incident, now: datetime) -> None:
         """See UnitOfWork."""
-        self._cursor.execute(
-            "UPDATE orders SET seen_at = %s WHERE incident_id = %s AND ended_at IS NULL AND seen_at IS NULL",
-            (now, incident.id),
-        )
+        self._order_seen(incident, "lead", "", now)
 
     def end_order(self, incident: Incident, outcome: str, now: datetime) -> None:
         """See UnitOfWork."""
+        self._end_orders(incident, "lead", "", outcome, now)
+
+    def issue_assist(self, incident: Incident, unit: str, actor: Actor, now: datetime) -> None:
+        """See UnitOfWork."""
         self._cursor.execute(
-            "UPDATE orders SET ended_at = %s, outcome = %s WHERE incident_id = %s AND ended_at IS NULL"
-            " RETURNING id, unit, worker",
-            (now, outcome, incident.id),
+            "INSERT INTO orders (incident_id, unit, issued_at, issued_by, kind) VALUES (%s, %s, %s, %s, 'assist')"
+            " RETURNING id",
+            (incident.id, unit, now, actor.login),
+        )
+        row = self._cursor.fetchone()
+        assert row is not None
+        asked = next((one.what for one in incident.assists if one.unit == unit and one.open), "")
+        self._tell_order(
+            incident, "assist", row[0], unit, "", {"state": "issued", "what": asked, "due_at": None}, now
+        )
+
+    def assist_seen(self, incident: Incident, unit: str, now: datetime) -> None:
+        """See UnitOfWork."""
+        self._order_seen(incident, "assist", unit, now)
+
+    def end_assist(self, incident: Incident, unit: str, outcome: str, now: datetime) -> None:
+        """See UnitOfWork."""
+        self._end_orders(incident, "assist", unit, outcome, now)
+
+    def _order_seen(self, incident: Incident, kind: str, unit: str, now: datetime) -> None:
+        self._cursor.execute(
+            "UPDATE orders SET seen_at = %s WHERE incident_id = %s AND kind = %s AND (%s = '' OR unit = %s)"
+            " AND ended_at IS NULL AND seen_at IS NULL",
+            (now, incident.id, kind, unit, unit),
+        )
+
+    def _end_orders(self, incident: Incident, kind: str, unit: str, outcome: str, now: datetime) -> None:
+        """Those that are open: what has ended already is not told again. `unit` '': whichever has it."""
+        self._cursor.execute(
+            "UPDATE orders SET ended_at = %s, outcome = %s WHERE incident_id = %s AND kind = %s"
+            " AND (%s = '' OR unit = %s) AND ended_at IS NULL RETURNING id, unit, worker",
+            (now, outcome, incident.id, kind, unit, unit),
         )
         # The order's own unit and worker: the incident may have another, or none, by now.
-        for order, unit, worker in self._cursor.fetchall():
-            self._tell_order(incident, order, unit, worker, {"state": "ended", "outcome": outcome}, now)
+        for order, of, worker in self._cursor.fetchall():
+            self._tell_order(incident, kind, order, of, worker, {"state": "ended", "outcome": outcome}, now)
 
     def _tell_order(
-        self, incident: Incident, order: int, unit: str, worker: str, what: Mapping[str, Any], now: datetime
+        self,
+        incident: Incident,
+        kind: str,
+        order: int,
+        unit: str,
+        worker: str,
+        what: Mapping[str, Any],
+        now: datetime,
     ) -> None:
         payload = {
             "order": order,
+            "kind": kind,
             "incident": incident.id,
             "number": incident.number,
             "unit": unit,

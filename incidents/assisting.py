@@ -45,6 +45,27 @@ def concerned(assists: Sequence[Assist]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(one.unit for one in assists if one.released_at is None))
 
 
+def changes(old: Sequence[Assist], new: Sequence[Assist]) -> tuple[tuple[str, str, str], ...]:
+    """(issued | seen | ended, unit, how it ended) for each unit that a step asked, that accepted, or that is done with:
+    handled, lead (it leads now), else let go."""
+    before = {one.unit: one for one in old if one.open}
+    after = {one.unit: one for one in new if one.open}
+    last = {one.unit: one for one in new}
+    found = [("ended", unit, _outcome(last.get(unit))) for unit in before if unit not in after]
+    found += [("issued", unit, "") for unit in after if unit not in before]
+    both = ((unit, before[unit]) for unit in after if unit in before)
+    found += [
+        ("seen", unit, "") for unit, was in both if was.taken_at is None and after[unit].taken_at is not None
+    ]
+    return tuple(found)
+
+
+def _outcome(one: Assist | None) -> str:
+    if one is not None and one.done_at is not None:
+        return "handled"
+    return "superseded" if one is not None and one.why == "lead" else "released"
+
+
 def asked(assists: Assists, unit: str, lead: str, what: str, by: int, now: datetime) -> Assists:
     """One more unit. Raises Rejected: the lead itself, or one that is asked already."""
     if unit == lead:

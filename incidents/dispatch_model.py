@@ -110,7 +110,10 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Duty:
-    """Whether a unit takes work now, and how many open incidents it has for how many it can work on at once."""
+    """Whether a unit takes work now, and how many open incidents it has for how many it can work on at once.
+
+    `capacity` 0: nobody has said, and it is not judged by its load.
+    """
 
     on_duty: bool = True
     open_incidents: int = 0
@@ -118,8 +121,17 @@ class Duty:
 
     @property
     def full(self) -> bool:
-        """No hand is free."""
+        """No hand is free: one more would be more than it can."""
         return 0 < self.capacity <= self.open_incidents
+
+    @property
+    def told(self) -> tuple[str, str]:
+        """A full unit's load in Chinese and English."""
+        over = self.open_incidents > self.capacity
+        return (
+            f"在办 {self.open_incidents} 件，{'超过' if over else '已达'} {self.capacity} 件的能力",
+            f"has {self.open_incidents} open incidents, {'more than' if over else 'as many as'} the {self.capacity} it can take",
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -216,10 +216,8 @@ class Router:
         if not on_duty.on_duty:
             return f"{first.unit_name}当前不值班，须人工派遣", f"{first.unit_name} is not on duty"
         if on_duty.full:
-            return (
-                f"{first.unit_name}在办 {on_duty.open_incidents} 件，已满，须人工派遣",
-                f"{first.unit_name} has {on_duty.open_incidents} open incidents and no hand free",
-            )
+            zh, en = on_duty.told
+            return f"{first.unit_name}{zh}，须人工派遣", f"{first.unit_name} {en}"
         if self.threshold > 1:
             return (
                 f"尚无经测量发布的自动派遣阈值：首选 {first.unit_name}，转人工派遣",

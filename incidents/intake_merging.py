@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
+from incidents import orders
 from incidents.lifecycle import Step, advance
 from incidents.merge_policy import MergePolicy
 from incidents.merging import Band, Decision
@@ -193,9 +194,7 @@ def _step(uow: UnitOfWork, incident: Incident, step: Step, actor: Actor, now: da
     changed, entry, events = advance(incident, step, actor, now, uow.working())
     uow.save(changed, incident.version)
     uow.append(changed.id, entry)
-    for event in events:
-        if event.name == "order.ended":
-            uow.end_order(changed, str(event.payload["outcome"]), now)
+    orders.carry_out(uow, changed, events, actor, now)
     uow.incident_changed(changed, now)
     return changed
 

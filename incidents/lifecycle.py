@@ -188,7 +188,19 @@ def advance(
     events: tuple[DomainEvent, ...] = (
         DomainEvent(f"incident.{step.action}", incident.id, {"version": changed.version}),
     )
-    return changed, entry, (*events, *_orders(incident, changed, step.action))
+    assists = _assist_orders(incident, changed)
+    return changed, entry, (*events, *assists, *_orders(incident, changed, step.action))
+
+
+def _assist_orders(old: Incident, new: Incident) -> tuple[DomainEvent, ...]:
+    """What the step means for the orders of units that assist; the end of the incident ends them as the lead's."""
+    if old.assists == new.assists:
+        return ()
+    void = new.stage is Stage.VOID
+    return tuple(
+        DomainEvent(f"assist.{what}", old.id, {"unit": unit, "outcome": "void" if void else outcome})
+        for what, unit, outcome in assisting.changes(old.assists, new.assists)
+    )
 
 
 def _orders(old: Incident, new: Incident, action: str) -> tuple[DomainEvent, ...]:
@@ -520,6 +532,10 @@ def _detail(incident: Incident, step: Step, transition: Transition, actor: Actor
         value = getattr(step, name)
         if value:
             detail[name] = value
+    if step.action == "reassign":
+        # From whom: nothing else tells it once the next one has it.
+        detail |= {"from_unit": incident.unit}
+        detail |= {"from_worker": incident.worker} if incident.worker else {}
     if step.action in ("take_assist", "arrive_assist", "answer_assist"):
         detail["unit"] = actor.unit
     if step.evidence:

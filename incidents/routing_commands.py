@@ -60,6 +60,24 @@ class SavePeriod:
     ends: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class EndPeriod:
+    """A special period that is under way ends now; one that has not begun is taken back."""
+
+    kind: str
+    begins: datetime
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SetCapacity:
+    """How many incidents a unit can work on at once: at that many, nothing goes to it by itself. None: not judged."""
+
+    unit: str
+    capacity: int | None = None
+    reason: str = ""
+
+
 COMMANDS: Final[dict[str, type]] = {
     "approve_rule": ApproveRule,
     "publish_router": PublishRouter,
@@ -67,6 +85,8 @@ COMMANDS: Final[dict[str, type]] = {
     "import_responsibilities": ImportResponsibilities,
     "publish_responsibilities": PublishResponsibilities,
     "save_period": SavePeriod,
+    "end_period": EndPeriod,
+    "set_capacity": SetCapacity,
 }
 
 ACTION_OF: Final[dict[str, str]] = {
@@ -76,5 +96,7 @@ ACTION_OF: Final[dict[str, str]] = {
     "import_responsibilities": "routing.publish",
     "publish_responsibilities": "routing.publish",
     "save_period": "routing.publish",
+    "end_period": "routing.publish",
+    "set_capacity": "unit.capacity",
 }
 """Command → right, see incidents/access.py."""

@@ -18,6 +18,7 @@ from incidents import (
     catalogue_commands,
     evaluation_commands,
     handling,
+    orders,
     replying,
     routing_advice,
     routing_commands,
@@ -108,14 +109,7 @@ class _Call:
         changed, entry, events = advance(incident, step, self.actor, self.now, self.uow.working())
         self.uow.save(changed, incident.version)
         self.uow.append(changed.id, entry)
-        for event in events:
-            match event.name:
-                case "order.issued":
-                    self.uow.issue_order(changed, self.actor, self.now)
-                case "order.seen":
-                    self.uow.order_seen(changed, self.now)
-                case "order.ended":
-                    self.uow.end_order(changed, str(event.payload["outcome"]), self.now)
+        orders.carry_out(self.uow, changed, events, self.actor, self.now)
         if step.action in replying.OUTCOMES:
             self.uow.answer_reporters(changed, step.action, self.now)
         elif step.action == "reopen":
@@ -254,6 +248,8 @@ def _void(call: _Call, command: c.VoidIncident) -> dict[str, Any]:
 
 def _dispatch(call: _Call, command: c.DispatchIncident) -> dict[str, Any]:
     incident = call.uow.incident(command.id)
+    if not command.unit:
+        raise Rejected("field", "unit='': choose the unit it goes to", field="unit")
     if not call.uow.unit_exists(command.unit):
         raise Rejected("field", f"unit={command.unit!r}: no such unit takes orders", field="unit")
     if command.worker and call.uow.worker_unit(command.worker) != command.unit:
@@ -423,7 +419,19 @@ _OWN_CHECK: Final = frozenset({c.ReportIncident})
 do so in `_Call.step`, on registries here."""
 
 
-_SUBJECTS: Final = ("id", "login", "device", "thing", "camera", "request", "code", "rule", "router", "table")
+_SUBJECTS: Final = (
+    "id",
+    "login",
+    "device",
+    "thing",
+    "camera",
+    "request",
+    "code",
+    "rule",
+    "router",
+    "table",
+    "unit",
+)
 """Fields of a command that say what it is about, for the audit log."""
 
 

@@ -309,6 +309,15 @@ class UnitOfWork(Protocol):
     def end_order(self, incident: Incident, outcome: str, now: datetime) -> None:
         """The incident's order ends (handled | returned | void | superseded), and its unit is told on the bus."""
 
+    def issue_assist(self, incident: Incident, unit: str, actor: Actor, now: datetime) -> None:
+        """An order to a unit that is asked to assist, and its unit is told on the bus; without a deadline of its own."""
+
+    def assist_seen(self, incident: Incident, unit: str, now: datetime) -> None:
+        """A unit that assists has accepted."""
+
+    def end_assist(self, incident: Incident, unit: str, outcome: str, now: datetime) -> None:
+        """Its order ends (handled | released | void | superseded), once, and its unit is told on the bus."""
+
     def publish(self, topic: str, key: str, payload: Mapping[str, Any], now: datetime) -> None:
         """Put a message into the outbox."""
 

@@ -42,6 +42,8 @@ DESK_COMPARE: Final = "desk-compare"
 DESK_ASSIST: Final = "desk-assist"
 DESK_ASSISTING: Final = "desk-assisting"
 DESK_ACT_UNITS: Final = "desk-act-units"
+DESK_ACT_UNIT: Final = "desk-act-unit"
+DESK_ACT_ADVICE: Final = "desk-act-advice"
 DESK_ACT_STANDARD: Final = "desk-act-standard"
 DESK_ACT_UNTIL: Final = "desk-act-until"
 DESK_ACT_DEGREE: Final = "desk-act-degree"
@@ -165,6 +167,26 @@ ROUTING_STATE: Final = "routing-state"
 ROUTING_ASK: Final = "routing-ask"
 ROUTING_PRESS: Final = "routing-press"
 ROUTING_REASON: Final = "routing-reason"
+ROUTING_UPLOAD: Final = "routing-upload"
+ROUTING_PREVIEW: Final = "routing-preview"
+ROUTING_KEEP: Final = "routing-keep"
+ROUTING_TABLE: Final = "routing-table"
+ROUTING_KIND: Final = "routing-kind"
+ROUTING_PERIOD: Final = "routing-period"
+ROUTING_BEGINS: Final = "routing-begins"
+ROUTING_LAST: Final = "routing-last"
+ROUTING_UNIT: Final = "routing-unit"
+ROUTING_CAPACITY: Final = "routing-capacity"
+ROUTING_FORM: Final = {
+    "reason": (ROUTING_REASON, "value"),
+    "kind": (ROUTING_KIND, "value"),
+    "period": (ROUTING_PERIOD, "value"),
+    "begins": (ROUTING_BEGINS, "date"),
+    "last": (ROUTING_LAST, "date"),
+    "unit": (ROUTING_UNIT, "value"),
+    "capacity": (ROUTING_CAPACITY, "value"),
+}
+"""What stands in the forms of the routing page → its field, and the field's property."""
 BACKTEST_ASK: Final = "backtest-ask"
 BACKTEST_RESULT: Final = "backtest-result"
 BACKTEST_CASES: Final = "backtest-cases"
@@ -229,6 +251,7 @@ DESK_FORM: Final = {
     "class": (DESK_ACT_CLASS, "value"),
     "level": (DESK_ACT_LEVEL, "value"),
     "standard": (DESK_ACT_STANDARD, "value"),
+    "unit": (DESK_ACT_UNIT, "value"),
     "assisting": (DESK_ASSISTING, "value"),
     "units": (DESK_ACT_UNITS, "value"),
     "until": (DESK_ACT_UNTIL, "date"),

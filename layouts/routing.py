@@ -10,7 +10,8 @@ from typing import Any, Final
 from dash import dcc, html
 from dash.development.base_component import Component
 
-from layouts import ids
+from layouts import ids, routing_forms
+from layouts.desk.routing import states
 from layouts.shell import frame, pieces
 from layouts.shell.pieces import attrs
 from layouts.shell.view import View
@@ -29,6 +30,7 @@ def routing(view: View) -> Component:
             html.Section(
                 [
                     html.Div(id=ids.ROUTING_STATE),
+                    *routing_forms.forms(view),
                     pieces.reason(view, ids.ROUTING_REASON, view.t("backtest.reason")),
                 ],
                 className="cy-panel cy-scroll backtest__side",
@@ -44,6 +46,7 @@ def routing(view: View) -> Component:
             html.Section(id=ids.BACKTEST_CASES, className="cy-panel cy-scroll backtest__cases"),
             dcc.Store(id=ids.ROUTING_ASK),
             dcc.Store(id=ids.ROUTING_PRESS),
+            dcc.Store(id=ids.ROUTING_KEEP),
             dcc.Store(id=ids.BACKTEST_ASK),
             dcc.Store(id=ids.BACKTEST_BEHIND),
         ],
@@ -124,7 +127,64 @@ def state(view: View, answer: Row) -> list[Component]:
             if answer["tables"]
             else [html.Div(view.t("backtest.no_tables"), className="cy-faint backtest__one")]
         ),
+        *_periods(view, answer["periods"]),
+        *_loads_now(view, answer["units"]),
     ]
+
+
+def _periods(view: View, rows: Sequence[Row]) -> list[Component]:
+    """Special periods, each with the button that ends it or takes it back."""
+    nothing = [html.Div(view.t("backtest.no_periods"), className="cy-faint backtest__one")]
+    lines = [_period(view, row) for row in rows]
+    return [_title(view.t("backtest.periods"), len(rows)), *(lines or nothing)]
+
+
+def _period(view: View, row: Row) -> Component:
+    begins, ends = (view.moment(row[name], "%Y-%m-%d %H:%M") for name in ("begins", "ends"))
+    ending = (
+        [
+            _press(
+                view,
+                view.t(f"backtest.end.{row['state']}"),
+                do="end",
+                period=row["kind"],
+                begins=row["since"],
+            )
+        ]
+        if row["state"] != "over" and view.may("routing.publish")
+        else []
+    )
+    return html.Div(
+        [
+            html.Div(
+                [
+                    html.Span(f"{row['name']}（{row['kind']}）" if view.lang == "zh" else f"{row['name']} ({row['kind']})",
+                              className="cy-strong"),
+                    html.Span(view.t(f"backtest.period.{row['state']}"), className="cy-chip"),
+                ],
+                className="cy-row",
+            ),
+            html.Div(f"{begins} – {ends}", className="cy-faint cy-num"),
+            html.Div(ending, className="cy-row") if ending else None,
+        ],
+        className="backtest__one",
+    )  # fmt: skip
+
+
+def _loads_now(view: View, rows: Sequence[Row]) -> list[Component]:
+    """What each unit has in hand for how many it can take: the fullest first, those with nothing left out."""
+    busy = [row for row in rows if row["open_incidents"] or row["capacity"]]
+    lines = [_load(view, row) for row in busy[:LOADS]]
+    nothing = [html.Div(view.t("backtest.no_load"), className="cy-faint backtest__one")]
+    return [_title(view.t("backtest.units"), len(busy)), *(lines or nothing)]
+
+
+def _load(view: View, row: Row) -> Component:
+    full = row["capacity"] and row["open_incidents"] >= row["capacity"]
+    words = html.Span(
+        " · ".join(states(view, row)), className="lamp lamp--warn" if full else "cy-faint cy-num"
+    )
+    return html.Div([html.Span(str(row["name"])), words], className="backtest__one")
 
 
 def _withdrawn(view: View, row: Row) -> Component:
@@ -210,6 +270,7 @@ def _table(view: View, row: Row) -> Component:
         [
             html.Div(str(row["name"]), className="cy-strong"),
             html.Div(" · ".join(fact for fact in facts if fact), className="cy-faint"),
+            *routing_forms.covered(view, row["coverage"]),
             html.Div(_replay(view, table=row["id"]), className="cy-row"),
         ],
         className="backtest__one",

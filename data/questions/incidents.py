@@ -108,7 +108,7 @@ def incident(ask: Ask, query: c.IncidentDetail) -> dict[str, Any]:
             " FROM timeline WHERE incident_id = %s ORDER BY seq",
             (query.id,),
         )
-        detail["timeline"] = dicts(cursor)
+        detail["timeline"] = _with_names(cursor, dicts(cursor))
         cursor.execute(
             "SELECT kind, channel, source, message_id, device, camera, title, text, time, received_at, address,"
             " lon, lat, reporter, source_time, correlation_id, place_read FROM intake WHERE incident_id = %s ORDER BY id"
@@ -126,7 +126,7 @@ def incident(ask: Ask, query: c.IncidentDetail) -> dict[str, Any]:
         )
         detail["photos"] = dicts(cursor)
         cursor.execute(
-            "SELECT id, unit, worker, issued_at, issued_by, seen_at, ended_at, outcome FROM orders"
+            "SELECT id, kind, unit, worker, issued_at, issued_by, seen_at, ended_at, outcome FROM orders"
             " WHERE incident_id = %s ORDER BY id",
             (query.id,),
         )
@@ -210,6 +210,30 @@ def _pairs(
                 rows.append({**row, **hidden})
         answers.append(rows)
     return answers[0], answers[1]
+
+
+_NAMED: Final = {"unit": "unit", "from_unit": "unit", "worker": "worker", "from_worker": "worker"}
+"""Particulars of a step that are codes → what they are a code of."""
+
+
+def _with_names(cursor: Cursor, entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The timeline with the names of units and workers beside their codes, as they are called now."""
+    told: dict[str, set[str]] = {"unit": set(), "worker": set()}
+    for entry in entries:
+        for field, kind in _NAMED.items():
+            told[kind] |= {code for code in (entry["detail"].get(field),) if code}
+    cursor.execute(
+        "SELECT 'unit', code, name FROM units WHERE code = ANY(%s)"
+        " UNION ALL SELECT 'worker', login, name FROM accounts WHERE login = ANY(%s)",
+        (list(told["unit"]), list(told["worker"])),
+    )
+    names = {(kind, code): name for kind, code, name in cursor.fetchall()}
+    for entry in entries:
+        for field, kind in _NAMED.items():
+            name = names.get((kind, entry["detail"].get(field)))
+            if name:
+                entry["detail"][f"{field}_name"] = name
+    return entries
 
 
 def _assists(cursor: Cursor, found: Incident) -> list[dict[str, Any]]:

@@ -73,7 +73,9 @@ def _shown(decision: Decision, busy: dict[str, Duty]) -> dict[str, Any]:
     """A decision as data, with what each unit has to do now."""
     found = told(decision)
     for ranked in found["ranked"]:
-        ranked["open_incidents"] = busy[ranked["unit"]].open_incidents if ranked["unit"] in busy else None
+        duty = busy.get(ranked["unit"])
+        ranked["open_incidents"] = duty.open_incidents if duty else None
+        ranked["capacity"] = duty.capacity if duty else 0
     return found
 
 
@@ -115,7 +117,7 @@ def routing_state(ask: Ask, query: RoutingState) -> dict[str, Any]:
         f"SELECT {', '.join(COLUMNS)} FROM router_models ORDER BY trained_at DESC, version DESC LIMIT 50"
     )
     tables = ask.database.dicts(
-        "SELECT t.id, t.name, t.filename, t.imported_at, t.imported_by, t.published_at, t.published_by,"
+        "SELECT t.id, t.name, t.filename, t.imported_at, t.imported_by, t.published_at, t.published_by, t.coverage,"
         " count(r.unit)::int AS rows FROM responsibility_tables t LEFT JOIN responsibility_rows r ON r.table_id = t.id"
         " GROUP BY t.id ORDER BY t.id DESC LIMIT 50"
     )
@@ -131,7 +133,29 @@ def routing_state(ask: Ask, query: RoutingState) -> dict[str, Any]:
         "tables": [_times(row, "imported_at", "published_at") for row in tables],
         "withdrawn": _by_rule(_times(row, "at", "approved_at") for row in waiting),
         "approved": [_times(row, "at", "approved_at") for row in done],
+        "units": _loads(ask),
+        "periods": _periods(ask),
     }
+
+
+def _loads(ask: Ask) -> list[dict[str, Any]]:
+    """Units that take orders, with what they have in hand for how many they can (None: not said); the fullest first."""
+    return ask.database.dicts(
+        "SELECT u.code, u.name, u.area_path, u.capacity, coalesce(h.held, 0)::int AS open_incidents FROM units u"
+        " LEFT JOIN (SELECT unit, count(*) AS held FROM incidents WHERE stage IN ('dispatched', 'taken', 'on_site',"
+        " 'handled') GROUP BY unit) h ON h.unit = u.code WHERE NOT u.disabled"
+        " ORDER BY coalesce(h.held, 0)::float / u.capacity DESC NULLS LAST, 5 DESC, u.name"
+    )
+
+
+def _periods(ask: Ask) -> list[dict[str, Any]]:
+    """Special periods, the latest first; `state`: coming | now | over."""
+    rows = ask.database.dicts(
+        "SELECT kind, name, begins, ends, saved_by, CASE WHEN begins > %s THEN 'coming' WHEN ends > %s THEN 'now'"
+        " ELSE 'over' END AS state FROM special_periods ORDER BY begins DESC LIMIT 50",
+        (ask.now, ask.now),
+    )
+    return [{**_times(row, "begins", "ends"), "since": row["begins"].isoformat()} for row in rows]
 
 
 def _by_rule(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:

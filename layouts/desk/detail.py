@@ -36,7 +36,7 @@ PARTICULARS: Final[dict[str, tuple[str, ...]]] = {
     "refuse": ("reason",),
     "void": ("reason",),
     "fail_check": ("reason",),
-    "reassign": ("reason",),
+    "reassign": ("unit", "reason"),
     "note": ("reason",),
     "grant_request": (),
     "refuse_request": ("reason",),
@@ -618,8 +618,9 @@ def _line(view: View, e: Row) -> list[Component | None]:
     who = view.word("role", "system") if e.get("role") == "system" else f"{e.get('actor_name')}"
     role = "" if e.get("role") == "system" else view.word("role", e.get("role"))
     detail = e.get("detail") or {}
-    to = str(detail.get("unit_name") or detail.get("unit") or "")
-    person = str(detail.get("worker_name") or detail.get("worker") or "")
+    to = _whom(detail)
+    if detail.get("from_unit"):
+        to = view.t("desk.from_to", former=_whom(detail, "from_"), now=to)
     wrong = view.word("wrong_field", detail["wrong_field"]) if detail.get("wrong_field") else ""
     wrong = wrong or str(detail.get("number") or "")
     why = " · ".join(
@@ -629,9 +630,7 @@ def _line(view: View, e: Row) -> list[Component | None]:
         html.Div(
             [
                 html.Span(view.word("action", e.get("action")), className="cy-timeline__what"),
-                html.Span(" → ".join(x for x in (to, person) if x), className="cy-dim")
-                if to or person
-                else None,
+                html.Span(to, className="cy-dim") if to else None,
                 html.Span(
                     view.moment(e.get("at"), "%m-%d %H:%M:%S"),
                     className="cy-timeline__time cy-num",
@@ -645,6 +644,15 @@ def _line(view: View, e: Row) -> list[Component | None]:
         ),
         html.Div(why, className="cy-timeline__why") if why else None,
     ]
+
+
+def _whom(detail: Row, which: str = "") -> str:
+    """The unit and person of a step; `which` "from_": who had it before."""
+    told = (
+        str(detail.get(f"{which}{one}_name") or detail.get(f"{which}{one}") or "")
+        for one in ("unit", "worker")
+    )
+    return " → ".join(x for x in told if x)
 
 
 def actions(view: View, incident: Row) -> list[Component]:

@@ -11,7 +11,7 @@ from dash.development.base_component import Component
 
 from incidents.appeals import AGAINST
 from layouts import ids
-from layouts.desk import assisting, batch, keys, standards
+from layouts.desk import assisting, batch, keys, reassign, standards
 from layouts.desk.intake import intake
 from layouts.shell import frame, pieces
 from layouts.shell.pieces import attrs
@@ -329,6 +329,7 @@ def _act_form(view: View) -> Component:
             ),
             html.Div(pieces.field(view.t("word.level"), level), **attrs({"data-for": "level"})),
             html.Div(standards.chooser(view), **attrs({"data-for": "standard"})),
+            html.Div(reassign.chooser(view), **attrs({"data-for": "unit"})),
             html.Div(assisting.chooser(view), **attrs({"data-for": "units"})),
             *_particulars(view),
             html.Div(

@@ -101,11 +101,7 @@ def _units(view: View, ranked: Sequence[Row], *, press: bool = False) -> list[Co
 def _unit(view: View, one: Row, place: int, *, press: bool = False) -> Component:
     """A unit, its share as a bar, what speaks for it; the first with the bright button."""
     share = float(one["confidence"])
-    tasks = one.get("open_incidents")
-    facts = [
-        view.t(f"routing.place.{min(place, 2)}"),
-        view.t("routing.load", n=tasks) if tasks is not None else "",
-    ]
+    facts = [view.t(f"routing.place.{min(place, 2)}"), *states(view, one)]
     main = html.Div(
         [
             html.Div(
@@ -119,7 +115,7 @@ def _unit(view: View, one: Row, place: int, *, press: bool = False) -> Component
                 html.Div(className="routing__bar", style={"width": f"{share * 100:.1f}%"}),
                 className="routing__rail",
             ),
-            html.Div(" · ".join(x for x in facts if x), className="cy-faint"),
+            html.Div(" · ".join(facts), className="cy-faint"),
             html.Ul([_reason(view, reason) for reason in one.get("reasons") or []], className="route__why"),
         ],
         className="cy-item__main",
@@ -132,6 +128,17 @@ def _unit(view: View, one: Row, place: int, *, press: bool = False) -> Component
     )
     kind = "route" if place == 0 else "routing__other"
     return html.Div([main, *([button] if press else [])], className=kind)
+
+
+def states(view: View, one: Row) -> list[str]:
+    """What a unit has to do now, for how much it can, as far as that is known."""
+    tasks, most = one.get("open_incidents"), int(one.get("capacity") or 0)
+    if tasks is None:
+        return []
+    if not most:
+        return [view.t("routing.load", n=tasks)]
+    kind = "over" if tasks > most else ("full" if tasks == most else "of")
+    return [view.t(f"routing.load.{kind}", n=tasks, most=most)]
 
 
 def _reason(view: View, reason: Row) -> Component:

@@ -216,7 +216,7 @@ class Machine(RuleBasedStateMachine):
         row = self.world.db.query(
             "SELECT stage, version, unit, handle_due_at, overdue, returns, reworks, closed_at IS NULL,"
             " (SELECT count(*) FROM timeline t WHERE t.incident_id = i.id),"
-            " (SELECT count(*) FROM orders o WHERE o.incident_id = i.id AND o.ended_at IS NULL),"
+            " (SELECT count(*) FROM orders o WHERE o.incident_id = i.id AND o.kind = 'lead' AND o.ended_at IS NULL),"
             " (SELECT coalesce(array_agg(a->>'unit' ORDER BY a->>'unit'), '{}') FROM jsonb_array_elements(assists) a"
             "  WHERE a->>'done_at' IS NULL AND a->>'released_at' IS NULL)"
             " FROM incidents i WHERE id = %s",

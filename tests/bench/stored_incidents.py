@@ -395,7 +395,8 @@ FAULTS: Final = {
     "closed without an end, or open with one": "SELECT count(*) FROM incidents WHERE (closed_at IS NULL) ="
     " (stage IN ('closed', 'refused', 'void'))",
     "held by a unit without an open order": "SELECT count(*) FROM incidents i WHERE stage IN ('dispatched', 'taken',"
-    " 'on_site') AND NOT EXISTS (SELECT 1 FROM orders WHERE incident_id = i.id AND ended_at IS NULL)",
+    " 'on_site') AND NOT EXISTS (SELECT 1 FROM orders WHERE incident_id = i.id AND kind = 'lead'"
+    " AND ended_at IS NULL)",
     "closed with an open order": "SELECT count(*) FROM incidents i JOIN orders o ON o.incident_id = i.id"
     " WHERE i.stage = 'closed' AND o.ended_at IS NULL",
     "without a source": "SELECT count(*) FROM incidents i WHERE NOT EXISTS (SELECT 1 FROM intake WHERE incident_id = i.id)",

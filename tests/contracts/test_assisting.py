@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from data import migrate as migrations
 from data.database import Database
 from data.live import scope_of
 from incidents import commands as c
@@ -72,6 +73,75 @@ def test_asked_with_the_dispatch_and_leading_ends_assisting(db: Database) -> Non
     one = city.seen()["assists"][0]
     assert not one["open"] and one["why"] == "lead"
     city.do(DESK, c.VoidIncident(city.id, "误报"))
+
+
+def orders(city: City1) -> list[tuple[object, ...]]:
+    """(unit, seen?, outcome) of the orders to assist, oldest first."""
+    return city.db.query(
+        "SELECT unit, seen_at IS NOT NULL, outcome FROM orders WHERE kind = 'assist' ORDER BY id"
+    )
+
+
+def told(city: City1, unit: str = "U2") -> list[tuple[str, str]]:
+    """What a unit was told on the bus: (kind, state or outcome), oldest first."""
+    rows = city.db.query(
+        "SELECT payload FROM outbox WHERE topic = 'city.order.v1' AND key = %s ORDER BY id", (unit,)
+    )
+    return [(one["kind"], one.get("outcome") or one["state"]) for (one,) in rows]
+
+
+def test_a_unit_that_assists_has_an_order_until_it_has_answered(db: Database) -> None:
+    city = City1(db)
+    city.do(DESK, h.AskAssist(city.id, ["U2"], "疏导交通"))
+    assert orders(city) == [("U2", False, "")] and told(city) == [("assist", "issued")]
+    [(payload,)] = db.query("SELECT payload FROM outbox WHERE topic = 'city.order.v1' AND key = 'U2'")
+    assert (payload["what"], payload["incident"], payload["due_at"]) == ("疏导交通", city.id, None)
+    city.do(HELPER, h.TakeAssist(city.id))
+    assert orders(city) == [("U2", True, "")]
+    city.do(HELPER, h.ArriveAssist(city.id), h.AnswerAssist(city.id, "已疏导"))
+    assert orders(city) == [("U2", True, "handled")]
+    city.close()
+    assert told(city) == [("assist", "issued"), ("assist", "handled")], "its end is told once"
+    assert told(city, "U1") == [("lead", "issued"), ("lead", "handled")]
+    assert [one["kind"] for one in city.seen()["orders"]] == ["lead", "assist"]
+
+
+def test_an_order_to_assist_is_withdrawn_with_the_assistance(db: Database) -> None:
+    city = City1(db)
+    city.do(DESK, h.AskAssist(city.id, ["U2"]), h.ReleaseAssist(city.id, "U2", "不用了"))
+    city.do(DESK, h.AskAssist(city.id, ["U2"]))
+    assert [row[2] for row in orders(city)] == ["released", ""], "asked again is another order"
+    city.do(OFFICE, c.ReturnIncident(city.id, "owner", "不归我们"))
+    assert [row[2] for row in orders(city)] == ["released", ""], "the lead's return is not theirs"
+    city.do(DESK, c.DispatchIncident(city.id, "U2"))
+    assert [row[2] for row in orders(city)] == ["released", "superseded"]
+    city.do(DESK, h.AskAssist(city.id, ["U1"]), c.VoidIncident(city.id, "误报"))
+    assert told(city)[-2:] == [("lead", "issued"), ("lead", "void")]
+    assert told(city, "U1")[-2:] == [("assist", "issued"), ("assist", "void")]
+    assert db.query("SELECT count(*) FROM orders WHERE ended_at IS NULL") == [(0,)]
+
+
+def test_a_merge_ends_the_orders_to_assist(db: Database) -> None:
+    city, other = City1(db), City1(db, north_m=400)
+    city.do(DESK, h.AskAssist(city.id, ["U2"]))
+    city.do(DESK, h.MergeIncidents(city.id, other.id, "同一处"))
+    assert orders(city) == [("U2", False, "void")] and told(city) == [
+        ("assist", "issued"),
+        ("assist", "void"),
+    ]
+
+
+def test_units_that_assisted_before_there_were_such_orders_are_told(db: Database) -> None:
+    city = City1(db)
+    city.do(DESK, h.AskAssist(city.id, ["U2"], "疏导交通"))
+    city.do(HELPER, h.TakeAssist(city.id))
+    db.query("DELETE FROM orders WHERE kind = 'assist'")
+    db.query("DELETE FROM outbox WHERE key = 'U2'")
+    [script] = [path for number, path in migrations.files() if number == 33]
+    db.query(script.read_text()[script.read_text().index("WITH waiting") :])
+    assert orders(city) == [("U2", True, "")] and told(city) == [("assist", "issued")]
+    city.do(HELPER, h.AnswerAssist(city.id, "已疏导"))
+    assert told(city) == [("assist", "issued"), ("assist", "handled")]
 
 
 def test_a_live_item_reaches_the_units_that_assist(db: Database) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -176,6 +177,24 @@ def test_what_was_asked_lapses_when_the_unit_gives_it_back(db: Database) -> None
     assert city.due() == at(23, 16), "the hour at the dispatcher is not the unit's"
     city.do(DESK, c.DispatchIncident(city.id, "U2", reason="改派"))
     assert city.due() == at(23, 16), "at another unit four hours from ten o'clock"
+
+
+def test_the_timeline_tells_from_whom_to_whom(db: Database) -> None:
+    city = City1(db)
+    taken = c.DispatchIncident(city.id, "", reason="换一家")
+    assert city.refused(DESK, taken).field == "unit", "it must be chosen"
+    assert city.refused(DESK, replace(taken, unit="U3")).field == "unit", "takes no orders"
+    assert city.refused(DESK, replace(taken, unit="U2", reason=" ")).field == "reason"
+    assert city.refused(OFFICE, replace(taken, unit="U2")).code == "forbidden"
+    city.do(DESK, replace(taken, unit="U2"))
+    last = city.seen()["timeline"][-1]
+    told = last["detail"]
+    assert (last["action"], last["reason"]) == ("reassign", "换一家")
+    assert (told["from_unit"], told["from_worker"], told["unit"]) == ("U1", "grid-worker", "U2")
+    names = dict(db.query("SELECT code, name FROM units"))
+    assert (told["from_unit_name"], told["unit_name"]) == (names["U1"], names["U2"])
+    [(kept,)] = db.query("SELECT detail FROM timeline WHERE action = 'reassign'")
+    assert "from_unit_name" not in kept, "names are as they are called when it is read"
 
 
 def test_the_check_is_not_the_units_time(db: Database) -> None:

@@ -294,6 +294,32 @@ def test_who_is_off_duty_gets_nothing_by_itself(door: Door) -> None:
     assert filed["stage"] == "accepted" and "不值班" in door.advice(filed["id"])[0]["decision"]["why"]
 
 
+def test_who_has_no_free_hand_gets_nothing_by_itself(door: Door) -> None:
+    past(door.db)
+    door.do(r.PublishRouter(door.train()[0].version), LEADER)
+    door.later()
+    assert door.refused(r.SetCapacity("U1", 1), DESK).code == "forbidden"
+    assert door.refused(r.SetCapacity("U9", 1), LEADER).code == "not_found"
+    assert door.refused(r.SetCapacity("U1", 0), LEADER).field == "capacity"
+    local = actor("duty_leader", area=DISTRICT, id=31)
+    assert door.refused(r.SetCapacity("U1", 1), local).code == "forbidden", "U1 answers for the whole city"
+    assert door.do(r.SetCapacity("U1", 1), LEADER) == {"unit": "U1", "capacity": 1, "former": None}
+    first = door.filed(WEST, "0201", "井盖缺失")
+    assert first["stage"] == "dispatched"
+    second = door.filed(WEST, "0201", "又一处井盖缺失")
+    decision = door.advice(second["id"])[0]["decision"]
+    assert second["stage"] == "accepted" and "在办 1 件，已达 1 件的能力" in decision["why"]
+    [ranked, *_] = door.ask(c.RouteIncident(second["id"]))["decision"]["ranked"]
+    assert (ranked["unit"], ranked["open_incidents"], ranked["capacity"]) == ("U1", 1, 1)
+    loads = {row["code"]: row for row in door.ask(q.RoutingState())["units"]}
+    assert (loads["U1"]["capacity"], loads["U1"]["open_incidents"], loads["U2"]["capacity"]) == (1, 1, None)
+    door.do(c.DispatchIncident(second["id"], "U1"), DESK)  # a person may
+    third = door.filed(WEST, "0201", "第三处井盖缺失")
+    assert "在办 2 件，超过 1 件的能力" in door.advice(third["id"])[0]["decision"]["why"]
+    door.do(r.SetCapacity("U1"), ADMIN)
+    assert door.filed(WEST, "0201", "第四处井盖缺失")["stage"] == "dispatched", "not judged any more"
+
+
 def test_a_model_that_is_gone_or_another_stands_back_for_the_table(door: Door) -> None:
     past(door.db)
     done, _ = door.train()
@@ -353,7 +379,14 @@ def test_a_changed_table_is_replayed_before_it_is_in_force(door: Door) -> None:
     bad = door.do(r.ImportResponsibilities(sheet("0101,990100,nobody,", "0999,x,U1,"), "a.csv"), LEADER)
     assert bad["faulty"] == 2 and {f["column"] for f in bad["faults"]} == {"unit", "class_code", "area"}
     assert door.refused(r.ImportResponsibilities(good, "a.csv", "", True), LEADER).field == "name"
-    table = door.do(r.ImportResponsibilities(good, "a.csv", "2027 版", True), LEADER)["table"]
+    kept = door.do(r.ImportResponsibilities(good, "a.csv", "2027 版", True), LEADER)
+    table, covered = kept["table"], kept["coverage"]
+    assert (covered["classes"], covered["everywhere"], covered["nowhere"]) == (2, 2, 0)
+    assert covered["covered"] == covered["cells"]
+    part = door.do(r.ImportResponsibilities(sheet(f"0101,{NEXT_VILLAGE},U2,"), "b.csv"), LEADER)["coverage"]
+    assert (part["partly_of"], part["nowhere_of"]) == (["道路积水"], ["井盖缺失"]) and part["covered"] == 1
+    [shown] = door.ask(q.RoutingState(), LEADER)["tables"]
+    assert shown["coverage"] == covered
     found = door.ask(q.Backtest(table=table), LEADER)
     before, after = found["all"]["before"], found["all"]["after"]
     assert before["cases"] == 300 and 0.6 < before["accuracy"] < 0.9 and after["accuracy"] == 1.0
@@ -403,6 +436,18 @@ def test_a_special_period_brings_its_rows_into_force(door: Door) -> None:
     decision = door.advice(door.filed(WEST)["id"])[0]["decision"]
     assert decision["ranked"][0]["unit"] == "U2"
     assert any("秋汛期间适用" in reason["zh"] for reason in decision["ranked"][0]["reasons"])
+    coming = begins + timedelta(days=30)
+    door.do(r.SavePeriod("创建文明城市", "复检", coming, coming + timedelta(days=5)), LEADER)
+    shown = door.ask(q.RoutingState(), LEADER)["periods"]
+    assert [(row["kind"], row["state"]) for row in shown] == [("创建文明城市", "coming"), ("汛期", "now")]
+    assert door.refused(r.EndPeriod("汛期", begins), DESK).code == "forbidden"
+    assert door.refused(r.EndPeriod("汛期", coming), LEADER).code == "not_found"
+    assert not door.do(r.EndPeriod("汛期", begins), LEADER)["taken_back"]
+    assert door.refused(r.EndPeriod("汛期", begins), LEADER).code == "rule", "it is over"
+    assert door.do(r.EndPeriod("创建文明城市", coming), LEADER)["taken_back"]
+    assert [row["state"] for row in door.ask(q.RoutingState(), LEADER)["periods"]] == ["over"]
+    door.later()
+    assert door.advice(door.filed(WEST)["id"])[0]["decision"]["ranked"][0]["unit"] == "U1"
 
 
 def test_the_register_of_components_tells_owner_and_place(door: Door) -> None:

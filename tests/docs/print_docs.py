@@ -157,7 +157,10 @@ READS: Final = {
     topics.FEED_RECORD: ("feed id + record id", "feeds of theme packages (not read yet)"),
     topics.WARNING: ("device id", "ingest, through the outbox"),
     topics.INCIDENT: ("incident id", "every change of an incident, through the outbox"),
-    topics.ORDER: ("unit code", "every order to a unit, and its end, through the outbox"),
+    topics.ORDER: (
+        "unit code",
+        "every order to a unit (to lead or to assist), and its end, through the outbox",
+    ),
     topics.REPLY: ("source of the report", "what who reported is told, through the outbox"),
 }
 

@@ -10,6 +10,7 @@ import itertools
 import re
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
@@ -186,6 +187,44 @@ def test_the_second_to_press_is_told_who_was_first(product: Running, desk: Termi
         fault for fault in desk.faults if "/live?from=" in fault
     ]  # the stream that this test hung up itself
     desk.faults[:] = [fault for fault in desk.faults if fault not in cut]
+
+
+def test_another_unit_is_chosen_with_a_reason(product: Running, chrome: Browser) -> None:
+    """改派 by advice and by search; the timeline says from whom to whom."""
+    told = report(product, text="路灯不亮，行人看不清")
+    carry_out(product, "dispatcher", "accept_incident", id=told["id"])
+    with closing(product.person("dispatcher")) as asker:
+        route = asker.ask("route_incident", id=told["id"]).json()
+        names = {one["code"]: one["name"] for one in route["units"]}
+        ranked = [one["unit"] for one in route["decision"]["ranked"]]
+        advised = ranked[0]
+        first, third = [code for code in names if code != advised][:2]
+        asker.command("dispatch_incident", id=told["id"], unit=first).raise_for_status()
+        with at_terminal(chrome, product.url, "dispatcher", DESK_SIZE) as terminal:
+            sit_down(terminal, product, "dispatcher", "desk")
+            page = terminal.page
+            open_incident(page, told["number"])
+            form, timeline = page.locator("#desk-act"), page.locator("#desk-timeline")
+            again = page.locator("#desk-actions").get_by_role("button", name="改派")
+            again.click()
+            expect(form.locator("#desk-act-advice .cy-item").first).to_contain_text(names[advised])
+            form.locator("#desk-act-reason").fill("不归它管")
+            form.locator("[data-act-confirm]").click()
+            expect(page.locator(".cy-toast--warn")).to_contain_text("责任单位")
+            form.locator(f"[data-pick-unit='{advised}']").click()
+            expect(form.locator("#desk-act-unit")).to_contain_text(names[advised])
+            form.locator("[data-act-confirm]").click()
+            expect(timeline).to_contain_text(f"由 {names[first]} 改派 {names[advised]}")
+            expect(timeline).to_contain_text("不归它管")
+            again.click()
+            expect(form.locator("#desk-act-advice")).to_contain_text("现主办单位")
+            form.locator("#desk-act-unit").click()
+            page.locator(".dash-dropdown-search").fill(third)
+            page.locator(".dash-dropdown-option").first.click()
+            form.locator("#desk-act-reason").fill("另有分工")
+            form.locator("[data-act-confirm]").click()
+            expect(timeline).to_contain_text(f"由 {names[advised]} 改派 {names[third]}")
+        assert asker.ask("incident", id=told["id"]).json()["unit"] == third
 
 
 def test_export_holds_what_the_list_shows(product: Running, desk: Terminal) -> None:

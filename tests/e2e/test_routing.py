@@ -165,3 +165,68 @@ def test_a_router_from_history_to_the_desk(running: Running, chrome: Browser) ->
         page.screenshot(path=running.artifacts / "backtest-en.png")
     running.product.run("router", "off", "--reason", "end of the story")
     store.close()
+
+
+def test_a_table_from_a_file_special_periods_and_capacities(running: Running, chrome: Browser) -> None:
+    unit = next(r.unit for r in read_city.read_responsibilities() if r.class_code == RUBBISH)
+    head = "小类代码,区域,责任单位,特殊时期"
+    wrong = "\n".join((head, f"{RUBBISH},990100,没有这个单位,"))
+    right = "\n".join((head, f"{RUBBISH},990100,{unit},", f"{RUBBISH},990100,{SQUAD},创文"))
+    with (
+        closing(running.person("leader")) as asker,
+        at_terminal(chrome, running.url, "leader", DESK_SIZE) as terminal,
+    ):
+        names = {row["code"]: row["name"] for row in asker.ask("routing_state").json()["units"]}
+        running.log_in(terminal, "leader", "leader")
+        with terminal.leaving():
+            terminal.page.goto(f"{running.url}/backtest")
+            expect(terminal.page.locator("html[data-ready='routing']")).to_be_attached()
+        terminal.stay()
+        page = terminal.page
+        side, toasts = page.locator("#routing-state"), page.locator(".cy-toasts")
+
+        page.get_by_text("导入责任表").click()
+        file, preview = page.locator("#routing-upload input[type=file]"), page.locator("#routing-preview")
+        file.set_input_files({"name": "wrong.csv", "mimeType": "text/csv", "buffer": wrong.encode()})
+        expect(preview).to_contain_text("没有这个单位")
+        expect(preview).to_contain_text("须为可接单单位的代码或名称")
+        file.set_input_files({"name": "right.csv", "mimeType": "text/csv", "buffer": right.encode("gbk")})
+        expect(preview).to_contain_text("2 行中 2 行可用")
+        expect(preview).to_contain_text("未指定")
+        preview.get_by_role("button", name="保存为草稿").click()
+        expect(toasts).to_contain_text("must name the table")
+        page.locator("#routing-table").fill("创文试行表")
+        preview.get_by_role("button", name="保存为草稿").click()
+        expect(preview).to_contain_text("已存为草稿")
+        draft = side.locator(".backtest__one", has_text="创文试行表")
+        expect(draft).to_contain_text("未指定")
+        draft.get_by_role("button", name="回测").click()
+        expect(page.locator("#backtest-result")).to_contain_text("既往已结案事件")
+        page.screenshot(path=running.artifacts / "backtest-draft.png")
+
+        page.get_by_text("新增特殊时期").click()
+        page.locator("#routing-kind").fill("创文")
+        page.locator("#routing-period").fill("复检周")
+        today = datetime.now(UTC).date()
+        for id, day in (
+            ("routing-begins", today - timedelta(days=2)),
+            ("routing-last", today + timedelta(days=5)),
+        ):
+            page.locator(f"#{id}").fill(day.isoformat())
+            page.locator(f"#{id}").press("Tab")
+        page.locator("[data-routing*='\"period\"']").last.click()
+        expect(toasts).to_contain_text("特殊时期已保存")
+        period = side.locator(".backtest__one", has_text="复检周（创文）")
+        expect(period).to_contain_text("进行中")
+        period.get_by_role("button", name="立即结束").click()
+        expect(period).to_contain_text("已结束")
+
+        page.get_by_text("设定单位能力").click()
+        page.locator("#routing-unit").click()
+        page.locator(".dash-dropdown-search").fill(SQUAD)
+        page.locator(".dash-dropdown-option").first.click()
+        page.locator("#routing-capacity").fill("10")
+        page.locator("[data-routing*='capacity']").click()
+        expect(toasts).to_contain_text("单位能力已保存")
+        expect(side.locator(".backtest__one", has_text=names[SQUAD]).last).to_contain_text("能力 10 件")
+        page.screenshot(path=running.artifacts / "backtest-forms.png")

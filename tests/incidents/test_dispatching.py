@@ -301,7 +301,15 @@ def test_nothing_known_goes_to_the_manual_pool(router: Router) -> None:
 def test_a_unit_without_a_free_hand_is_asked_by_a_person(router: Router) -> None:
     asked = garbage()
     assert "不值班" in router.decide(asked, {"UE": Duty(on_duty=False)}).why
-    assert "已满" in router.decide(asked, {"UE": Duty(True, 9, 9)}).why
+    full, over = (
+        router.decide(asked, {"UE": Duty(True, 10, 10)}),
+        router.decide(asked, {"UE": Duty(True, 12, 10)}),
+    )
+    assert "在办 10 件，已达 10 件的能力" in full.why and "在办 12 件，超过 10 件的能力" in over.why
+    assert not full.automatic and not over.automatic and "more than the 10" in over.why_en
+    assert router.decide(asked, {"UE": Duty(True, 99)}) == router.decide(asked), (
+        "what nobody has said is not judged"
+    )
     assert router.decide(asked, {"UE": Duty(True, 8, 9)}) == router.decide(asked)
     assert router.decide(asked, {"UE": Duty(on_duty=False)}).unit == "UE"
 

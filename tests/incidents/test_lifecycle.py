@@ -358,6 +358,12 @@ def check_one_step(
     ended = [e for e in events if e.name == "order.ended"]
     left = old.stage in HELD and new.stage not in HELD
     assert len(ended) == int(left), "an order ends exactly when the incident leaves its unit"
+    helping, helped = ({one.unit for one in i.assists if one.open} for i in (old, new))
+    told = [(e.name, e.payload["unit"]) for e in events if e.name in ("assist.issued", "assist.ended")]
+    assert sorted(told) == sorted(
+        [("assist.issued", unit) for unit in helped - helping]
+        + [("assist.ended", unit) for unit in helping - helped]
+    ), "a unit that assists has an order exactly as long as somebody waits for it"
 
 
 def check_the_clock(old: Incident, new: Incident, step: Step) -> None:

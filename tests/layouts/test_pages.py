@@ -27,7 +27,7 @@ from layouts import cameras as cameras_layout
 from layouts import figures, ids
 from layouts import leader as leader_layout
 from layouts import ops as ops_layout
-from layouts.desk import batch, compare, detail, intake, keys, lists, routing
+from layouts.desk import batch, compare, detail, intake, keys, lists, reassign, routing
 from layouts.shell import frame
 from layouts.shell.rejection import rejection
 from layouts.shell.view import View, epoch_ms
@@ -426,6 +426,32 @@ def test_dispatch_says_why(lang: str) -> None:
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)
+def test_another_unit_is_chosen_from_what_routing_says_now(lang: str) -> None:
+    found = reassign.advice(view(lang), ROUTE, "U1")
+    shown = text_of(found)
+    assert view(lang).t("desk.reassign.has_it") in shown and view(lang).t("routing.place.1") in shown
+    assert ("由市政所负责" if lang == "zh" else "responsibility table") in shown
+    picks = [p for c in walk(found) if (p := getattr(c, "data-pick-unit", None))]
+    assert picks == ["U3"], "who has it cannot be chosen"
+    assert view(lang).t("desk.no_route") in text_of(reassign.advice(view(lang), {"decision": None}, "U1"))
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_the_timeline_says_from_whom_to_whom(lang: str) -> None:
+    told = {
+        "unit": "U2",
+        "unit_name": "供水",
+        "from_unit": "U1",
+        "from_unit_name": "市政所",
+        "from_worker": "gw1",
+    }
+    entry = {"action": "reassign", "at": 1_700_000_000_000, "actor_name": "周宁", "role": "dispatcher",
+             "channel": "desk", "reason": "换一家", "detail": told}  # fmt: skip
+    shown = text_of(detail.timeline(view(lang), {"timeline": [entry]}))
+    assert view(lang).t("desk.from_to", former="市政所 → gw1", now="供水") in shown
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
 def test_what_was_advised_is_told_of_an_incident_under_way(lang: str) -> None:
     decision = {**ROUTE["decision"], "automatic": True}
     answer = {
@@ -507,6 +533,14 @@ def test_a_press_becomes_its_command_with_only_the_particulars_it_names() -> Non
     assert (command.id, command.class_code, command.level, command.version) == (5, "C0101", None, 2)  # type: ignore[attr-defined]
     void = command_of({"action": "void", "id": 5, "with": ["reason"]}, {"reason": "重复"}, "Asia/Shanghai")
     assert void.reason == "重复"  # type: ignore[attr-defined]
+
+
+def test_another_unit_comes_from_the_form() -> None:
+    press = {"action": "reassign", "id": 5, "version": 2, "with": ["unit", "reason"]}
+    sent: Any = command_of(press, {"unit": "U2", "reason": "换一家", "units": ["U9"]}, "Asia/Shanghai")
+    assert (sent.unit, sent.reason, sent.assisting) == ("U2", "换一家", [])
+    on_line: Any = command_of({"action": "dispatch", "id": 5, "unit": "U1"}, {"unit": "U2"}, "Asia/Shanghai")
+    assert on_line.unit == "U1", "what stands in the form for another action does not count"
 
 
 def test_a_day_of_the_form_begins_in_the_city() -> None:

@@ -104,6 +104,7 @@ function act(action, needs = [], rest = {}) {
   setProps('desk-act-level', {value: shown?.level ?? null});
   setProps('desk-act-class', {value: shown?.class_code || null});
   setProps('desk-act-units', {value: []});
+  setProps('desk-act-unit', {value: null});
   requestAnimationFrame(() => form.querySelector('[data-for]:not([hidden]) :is(textarea, button, input)')?.focus());
 }
 
@@ -175,9 +176,10 @@ function openThing(kind, key, properties) {
 // ------------------------------------------------------------------ clicks and keys
 
 document.addEventListener('click', (event) => {
-  const hit = event.target.closest('[data-act],[data-act-confirm],[data-act-cancel],[data-drawer-close],[data-incident],[data-intake],[data-records-close]');
+  const hit = event.target.closest('[data-act],[data-pick-unit],[data-act-confirm],[data-act-cancel],[data-drawer-close],[data-incident],[data-intake],[data-records-close]');
   if (!hit) return;
   if (hit.dataset.act) onAct(JSON.parse(hit.dataset.act));
+  else if (hit.dataset.pickUnit) setProps('desk-act-unit', {value: hit.dataset.pickUnit});
   else if ('actConfirm' in hit.dataset) confirmAct();
   else if ('actCancel' in hit.dataset) act(null);
   else if ('drawerClose' in hit.dataset) select(null);
