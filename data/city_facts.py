@@ -93,15 +93,16 @@ class CellFinder:
         return (code, self._paths[code]) if code else None
 
     def place_of(self, lon: float, lat: float) -> Place:
-        """The place of a point given by a person. Raises Rejected(field) beyond the city's reach."""
+        """The place of a point given by a person. Raises Rejected(field) beyond the city's reach and its cells."""
         centre_lon, centre_lat = self._facts.centre
         if not (-180 <= lon <= 180 and -90 <= lat <= 90):
             raise Rejected("field", f"lon={lon}, lat={lat}: not a place on Earth", field="lon")
+        found = self.locate(lon, lat)
         distance = float(haversine_m(lon, lat, centre_lon, centre_lat))
-        if distance > self._facts.reach_m:
+        # What a cell of the city holds is in the city, however far its registered reach goes.
+        if found is None and distance > self._facts.reach_m:
             rule = (
                 f"within {self._facts.reach_m / 1000:g} km of the city's centre, is {distance / 1000:.1f} km"
             )
             raise Rejected("field", f"lon={lon}, lat={lat}: must be {rule}", field="lon")
-        found = self.locate(lon, lat)
         return Place(lon, lat, "", found[0], found[1]) if found else Place(lon, lat)

@@ -41,7 +41,7 @@ TOLD: Final = (
     " ELSE coalesce(t.handle_due, i.told_due_at) END AS handle_due_at, t.handled_at,"
     " coalesce(t.check_due, CASE WHEN i.stage = 'returned_result' THEN i.stage_due_at END) AS check_due_at,"
     " t.checked_at, c.closed_at, t.not_theirs AS returned_for_unit, i.reworks, t.extensions, t.parked,"
-    " CASE WHEN (i.appeal ->> 'granted')::bool THEN i.appeal ->> 'against' ELSE '' END AS exempt"
+    " e.exempt"
     " FROM incidents i"
     # Reopened later it was closed then nevertheless: what a past period said stays said.
     " JOIN LATERAL (SELECT min(at) FILTER (WHERE action = 'close') AS closed_at FROM timeline"
@@ -76,6 +76,16 @@ TOLD: Final = (
     " AND (c.closed_at IS NULL OR at <= c.closed_at)))[1] AS check_post,"
     " min(channel) FILTER (WHERE action = 'report') AS channel"
     " FROM timeline WHERE incident_id = i.id) t ON true"
+    # What was granted stays granted when the incident is reopened, for what it was granted against and no further: a later
+    # rework or return waits for an appeal of its own, and 按期 is told of the first round only.
+    " JOIN LATERAL (SELECT coalesce(string_agg(DISTINCT g.against, ' ' ORDER BY g.against), '') AS exempt FROM"
+    " (SELECT seq, (SELECT a.detail ->> 'against' FROM timeline a WHERE a.incident_id = i.id AND a.action = 'appeal'"
+    " AND a.seq < granted.seq ORDER BY a.seq DESC LIMIT 1) AS against"
+    " FROM timeline granted WHERE incident_id = i.id AND action = 'grant_appeal') g"
+    " WHERE NOT EXISTS (SELECT FROM timeline n WHERE n.incident_id = i.id AND CASE g.against"
+    " WHEN 'overdue' THEN n.seq < g.seq AND n.action = 'reopen'"
+    " WHEN 'rework' THEN n.seq > g.seq AND n.action IN ('fail_check', 'reopen')"
+    " ELSE n.seq > g.seq AND n.action = 'return' END)) e ON true"
     " WHERE i.id = ANY(%(ids)s)"
 )
 """What the timelines of some incidents tell, in the columns of `incident_facts`."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 import re
 import secrets
 from collections.abc import Callable, Iterable, Sequence
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import shapely
+from shapely.geometry.base import BaseGeometry
 
 from data.accounts import Accounts
 from data.database import Cursor, Database, json, many
@@ -27,7 +29,7 @@ from data.registry import bump
 from data.sample_city import read_city
 from data.sample_city.house_numbers import Streets, addresses
 from data.sessions import token_hash
-from gis.cells import CellIndex
+from gis.cells import CellIndex, haversine_m
 from incidents.areas import LEVELS
 from incidents.numbering import DEFAULT_PATTERN, BadPattern, check_pattern
 from incidents.video import SAMPLE_URL
@@ -150,6 +152,18 @@ def check_city(city: NewCity) -> None:
         raise BadCity(str(error).replace("number_pattern", "--number-pattern", 1)) from None
 
 
+SAMPLE_CENTRE: Final = (113.9, 21.9)
+"""Degrees EPSG:4326."""
+MARGIN_KM: Final = 1.0
+"""Beyond the outline: a phone at its edge is some metres off, and a bridge goes a little further."""
+
+
+def reach_of(outline: BaseGeometry, lon: float, lat: float) -> float:
+    """How far a city reaches from a centre (degrees EPSG:4326), whole kilometres: around its whole outline, and the margin."""
+    corners = shapely.get_coordinates(outline)
+    return float(math.ceil(haversine_m(lon, lat, corners[:, 0], corners[:, 1]).max() / 1000 + MARGIN_KM))
+
+
 def _alone(cursor: Cursor) -> bool:
     """True when no city is set up; held until the end, so that of two inits at once one makes a city."""
     cursor.execute("SET LOCAL lock_timeout = 0")  # another process fills the city: as long as that takes
@@ -206,7 +220,9 @@ def init_sample(
               shapely.to_wkb(a.geometry)) for a in areas),
         )  # fmt: skip
         city = areas[0]
-        _city(cursor, NewCity(city.name, city.name_en, city.code, 113.9, 21.9))
+        lon, lat = SAMPLE_CENTRE
+        reach_km = reach_of(city.geometry, lon, lat)
+        _city(cursor, NewCity(city.name, city.name_en, city.code, lon, lat, reach_km))
         _copy(
             cursor, "units", ("code", "name", "name_en", "kind", "area_path", "lon", "lat", "phone"),
             ((u.code, u.name, u.name_en, u.kind, u.area_path, u.lon, u.lat, u.phone)

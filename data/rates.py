@@ -32,7 +32,7 @@ _SQL: Final[Mapping[str, str]] = {
     "over": "coalesce(f.{0} < %(end)s, false)",
     "not_over": "coalesce(f.{0} >= %(end)s, true)",
     "in_time": "coalesce(f.{0} <= coalesce(f.{1}, f.{0}), false)",
-    "is": "f.{0} = '{1}'",
+    "has": "'{1}' = ANY(string_to_array(f.{0}, ' '))",
 }
 _COUNTED: Final = frozenset({"reworks", "extensions"})
 """Facts that are numbers; noted when there is one."""

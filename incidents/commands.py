@@ -658,8 +658,9 @@ class IncidentList:
     `stages` and `levels`: comma-separated; `scope`: open | closed | all; `of`: an indicator id whose records
     are wanted (part = numerator | denominator). `text`: words, each of which must occur in number, title, class,
     address, unit or worker. `bbox`: "west,south,east,north" in degrees; who has no point is in no box.
-    `order`: newest | due (the least time left first). `after`: the `next` of the page before; `total` is counted up
-    to `most`, and of words that are common no further than was read: `capped` says that there may be more.
+    `order`: newest | due (the least time left first). `after`: the `next` of the page before; `offset`: at
+    most 10 000 rows, for what lies deeper ask with `after`. `total` is counted up to `most`, and of words that are common
+    no further than was read: `capped` says that there may be more.
     """
 
     scope: str = "open"

@@ -34,7 +34,8 @@ class Case:
     """What evaluation knows of an incident. Moments are aware; None: it has not happened.
 
     `filed_due_at` 受理, `dispatch_due_at` 派遣 and `check_due_at` 核查 are the limits of those stages, `handle_due_at` that
-    of handling, with what extensions and parking have added. `exempt`: what an appeal was granted against (overdue, rework, return; '': none); it stays a fact nevertheless.
+    of handling, with what extensions and parking have added. `exempt`: what appeals were granted against (overdue, rework,
+    return, by blanks; '': none); it stays a fact nevertheless. Reopening takes nothing of it back.
     """
 
     id: int
@@ -61,8 +62,8 @@ class Case:
 @dataclass(frozen=True, slots=True)
 class Condition:
     """One condition on a Case in a Period. `kind`: holds (`field` lies in the period), over (it was before its end), not_over,
-    in_time (`field` not after `other`, or there is no `other`), noted (true, or more than 0), not_noted, is (`field` equals
-    the word `other`). Data, because two readers say the same of it: `true_of` here, `data/rates.py` in SQL.
+    in_time (`field` not after `other`, or there is no `other`), noted (true, or more than 0), not_noted, has (the
+    word `other` is one of `field`). Data, because two readers say the same of it: `true_of` here, `data/rates.py` in SQL.
     """
 
     kind: str
@@ -102,9 +103,9 @@ FACTS: Final[Mapping[str, Fact]] = {
     "reworked": (_c("noted reworks"),),
     "extended": (_c("noted extensions"),),
     "parked": (_c("noted parked"),),
-    "exempt_overdue": (_c("is exempt overdue"),),
-    "exempt_rework": (_c("is exempt rework"),),
-    "exempt_return": (_c("is exempt return"),),
+    "exempt_overdue": (_c("has exempt overdue"),),
+    "exempt_rework": (_c("has exempt rework"),),
+    "exempt_return": (_c("has exempt return"),),
 }
 """Fact → when it is true of an incident in a period. What is due counts in the period of its limit, done or not."""
 
@@ -145,8 +146,8 @@ def _true(condition: Condition, case: Case, period: Period) -> bool:
         case "in_time":
             due = getattr(case, condition.other)
             return value is not None and (due is None or value <= due)
-        case "is":
-            return bool(value == condition.other)
+        case "has":
+            return condition.other in value.split()
     return bool(value) is (condition.kind == "noted")
 
 

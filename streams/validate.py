@@ -83,15 +83,16 @@ def check_place(point: Point, limits: Limits, locate: Locate, field: str = "data
         if not finite(value) or abs(value) > limit:
             raise Bad("bad_point", field=f"{field}.{name}", found=value, rule=f"between -{limit} and {limit}")
     lon, lat = (float(degrees) for degrees in to_wgs84(point.crs, point.lon, point.lat))
+    found = locate(lon, lat)
     distance = float(haversine_m(lon, lat, limits.centre_lon, limits.centre_lat))
-    if distance > limits.max_distance_m:
+    # What a cell of the city holds is in the city, however far its registered reach goes.
+    if found is None and distance > limits.max_distance_m:
         raise Bad(
             "outside_city",
             field=field,
             found=f"{point.lon},{point.lat}",
             rule=f"within {limits.max_distance_m / 1000:g} km of the city's centre, is {distance / 1000:.1f} km",
         )
-    found = locate(lon, lat)
     return Whereabouts(lon, lat, found[0] if found else "", found[1] if found else "")
 
 

@@ -21,6 +21,8 @@ LOOKED_AT: Final = 3_200
 """So many incidents are read through for words, an eighth of them first, before the index is asked."""
 _GRAMS: Final = 12
 """Pairs of one word that the index is asked for; the rest of a long word is left to the comparison itself."""
+MOST_OFFSET: Final = 10_000
+"""Rows that a page may skip by number: every one of them is read and thrown away. Who reads further goes on from a key."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 
@@ -140,7 +142,10 @@ def page(
     offset: int, most: int, opened: bool = False,
 ) -> Page:  # fmt: skip
     """`where`: conditions on `incidents i`, of constants; their values are in `params`. `most`: a count ends there. `opened`:
-    only open ones fit."""
+    only open ones fit. Raises Rejected(field)."""
+    if not 0 <= offset <= MOST_OFFSET:
+        rule = f"must be 0 to {MOST_OFFSET}; further pages begin with after= the `next` of the page before"
+        raise Rejected("field", f"offset={offset}: {rule}", field="offset")
     beyond, key = after_key(order, after) if after else ("true", {})
     params = {**params, **key, "limit": offset + limit + 1, "most": most + 1}
     if words:

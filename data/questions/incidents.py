@@ -373,7 +373,7 @@ def incidents(ask: Ask, query: c.IncidentList) -> dict[str, Any]:
     with ask.database.transaction() as cursor:
         found = page(
             cursor, where, params, words_of(cursor, query.text), order_of(query.order), after=query.after,
-            limit=bounded(query.limit, 1, 100_000), offset=max(0, query.offset), most=bounded(query.most, 1, 10_000_000),
+            limit=bounded(query.limit, 1, 100_000), offset=query.offset, most=bounded(query.most, 1, 10_000_000),
             opened=query.scope == "open" and not query.of,
         )  # fmt: skip
         cursor.execute(f"{SELECT} WHERE i.id = ANY(%s)", (found.ids,))

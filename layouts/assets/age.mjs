@@ -34,5 +34,23 @@ export function touchAll(root = document) {
   for (const element of root.querySelectorAll('[data-as-of],[data-due]')) touch(element, now);
 }
 
+// What a callback has just painted says its time at once: until the next tick, or for as long as the tab is hidden, it
+// would stand there empty.
+const painted = (records) => {
+  for (const {addedNodes} of records) {
+    for (const node of addedNodes) {
+      if (node.nodeType !== Node.ELEMENT_NODE) continue;
+      if (node.matches('[data-as-of],[data-due]')) touch(node);
+      if (node.firstElementChild) touchAll(node);
+    }
+  }
+};
+
+const watch = () => {
+  const observer = new MutationObserver(painted);
+  observer.observe(document.documentElement, {childList: true, subtree: true});
+  return observer;
+};
+
 const shared = (globalThis.chengyun ??= {});
-shared.age ??= {touch, touchAll, timer: setInterval(() => document.hidden || touchAll(), 1000)};
+shared.age ??= {touch, touchAll, observer: watch(), timer: setInterval(() => document.hidden || touchAll(), 1000)};

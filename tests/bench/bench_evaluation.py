@@ -160,7 +160,10 @@ def mutants(db: Database) -> dict[str, Callable[[], Any]]:
 
     return {
         "every appeal exempts, granted or not": lambda: told_otherwise(
-            db, "CASE WHEN (i.appeal ->> 'granted')::bool", "CASE WHEN i.appeal IS NOT NULL"
+            db, "AND action = 'grant_appeal'", "AND action IN ('grant_appeal', 'refuse_appeal')"
+        ),
+        "reopening takes an exemption back": lambda: told_otherwise(
+            db, "n.seq < g.seq AND n.action = 'reopen'", "n.action = 'reopen'"
         ),
         "the first result counts, not the last": lambda: told_otherwise(
             db, "max(at) FILTER (WHERE action = 'feed_back'", "min(at) FILTER (WHERE action = 'feed_back'"

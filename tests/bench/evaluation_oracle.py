@@ -4,14 +4,16 @@ none of it. An incident is a dict: id, area, class, `waits` (what it waits for n
 
 Rules, as FIELD E2/E3 and docs/adr/0023 give them:
 - What is due counts in the period in which it is due. A merged incident counts nowhere, a void one is not to be handled.
-- The first closing settles handling and checking; reopening it is rework, and what was appealed before is open again.
-- 按期: not later than the limit. An appeal that was granted takes the incident out of the rate it was against.
+- The first closing settles handling and checking; reopening it is rework.
+- 按期: not later than the limit. An appeal that was granted takes the incident out of the rate it was against. It stays
+  granted when the incident is reopened; but a rework or return that comes later needs an appeal of its own, and one that
+  is granted against the lateness of a later round says nothing of the first, which the rates tell.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
@@ -45,7 +47,7 @@ class Told:
     reworks: int = 0
     extended: bool = False
     parked: bool = False
-    exempt: str = ""
+    exempt: set[str] = field(default_factory=set)
     file_post: str = ""
     send_post: str = ""
     do_post: str = ""
@@ -63,6 +65,7 @@ def read(incident: Mapping[str, Any]) -> Told:
     decided_due = ended_due = result_due = None
     against = asked_stage = ""
     result: Moment = None
+    reopened = False
     for line in incident["timeline"]:
         at, action, detail = when(line["at"]), line["action"], line["detail"]
         due = when(detail.get("due"))
@@ -88,6 +91,7 @@ def read(incident: Mapping[str, Any]) -> Told:
                 told.sent, told.sent_due, told.send_post = at, due, line["role"]
         elif action == "return":
             told.not_theirs = told.not_theirs or detail["wrong_field"] != "class"
+            told.exempt.discard("return")
         elif action == "grant_request":
             told.extended = told.extended or detail["asked"] == "extension"
             told.parked = told.parked or detail["asked"] == "parking"
@@ -97,6 +101,7 @@ def read(incident: Mapping[str, Any]) -> Told:
         elif action in ("pass_check", "fail_check"):
             if action == "fail_check":
                 told.reworks += 1
+                told.exempt.discard("rework")
             if told.closed is None:
                 told.checked, told.check_due, told.check_post = at, due, line["role"]
                 if action == "fail_check":
@@ -105,11 +110,13 @@ def read(incident: Mapping[str, Any]) -> Told:
             told.closed = told.closed or at
         elif action == "reopen":
             told.reworks += 1
-            told.exempt = against = ""
+            told.exempt.discard("rework")
+            reopened = True
         elif action == "appeal":
             against = detail["against"]
         elif action == "grant_appeal":
-            told.exempt = against
+            if against != "overdue" or not reopened:
+                told.exempt.add(against)
     waits = incident["waits"]
     told.done = result
     told.done_due = result_due
@@ -152,12 +159,12 @@ def _to_handle(t: Told, s: Span) -> bool:
 RATES: Final[Mapping[str, tuple[Rule, Rule]]] = {
     "handle_rate": (_to_handle, lambda t, s: s.by_end(t.done)),
     "handle_on_time_rate": (
-        lambda t, s: _to_handle(t, s) and t.exempt != "overdue",
+        lambda t, s: _to_handle(t, s) and "overdue" not in t.exempt,
         lambda t, s: s.by_end(t.done) and _early(t.done, t.done_due),
     ),
     "close_rate": (_to_handle, lambda t, s: s.by_end(t.closed)),
     "close_on_time_rate": (
-        lambda t, s: _to_handle(t, s) and not t.parked and t.exempt != "overdue",
+        lambda t, s: _to_handle(t, s) and not t.parked and "overdue" not in t.exempt,
         lambda t, s: s.by_end(t.closed) and _early(t.done, t.done_due),
     ),
     "file_on_time_rate": (
@@ -173,16 +180,16 @@ RATES: Final[Mapping[str, tuple[Rule, Rule]]] = {
         lambda t, s: s.by_end(t.sent) and _early(t.sent, t.sent_due),
     ),
     "dispatch_right_rate": (
-        lambda t, s: s.within(t.sent_due) and not s.by_end(t.void) and t.exempt != "return",
+        lambda t, s: s.within(t.sent_due) and not s.by_end(t.void) and "return" not in t.exempt,
         lambda t, s: s.by_end(t.sent) and not t.not_theirs,
     ),
     "check_on_time_rate": (
         lambda t, s: s.within(t.check_due),
         lambda t, s: s.by_end(t.checked) and _early(t.checked, t.check_due),
     ),
-    "rework_rate": (lambda t, s: _to_handle(t, s) and t.exempt != "rework", lambda t, s: t.reworks > 0),
+    "rework_rate": (lambda t, s: _to_handle(t, s) and "rework" not in t.exempt, lambda t, s: t.reworks > 0),
     "overdue_waiting_rate": (
-        lambda t, s: _to_handle(t, s) and t.exempt != "overdue",
+        lambda t, s: _to_handle(t, s) and "overdue" not in t.exempt,
         lambda t, s: not s.by_end(t.done) and s.by_end(t.done_due),
     ),
     "extension_rate": (_to_handle, lambda t, s: t.extended),

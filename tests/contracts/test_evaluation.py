@@ -123,6 +123,45 @@ def test_rates_of_a_few_incidents_counted_by_hand(db: Database) -> None:
     assert cases(db)[late.id].case.exempt == "overdue" and cases(db)[late.id].case.handled_at > at(23, 15)  # type: ignore[operator]
 
 
+def test_reopening_takes_no_exemption_back(db: Database) -> None:
+    """What was granted against the first round stays; the second has a clock, and an appeal, of its own."""
+
+    def exempt(against: str) -> str:
+        city.do(OFFICE, h.AppealIncident(city.id, against, "等审批"))
+        city.do(JUDGE, h.AnswerAppeal(city.id, True, "属实"))
+        return cases(db)[city.id].case.exempt
+
+    def again() -> str:
+        city.now += HOUR
+        city.do(CALL, h.ReopenIncident(city.id, "又积水"))
+        return cases(db)[city.id].case.exempt
+
+    def closed() -> None:
+        city.do(DESK, c.DispatchIncident(city.id, "U1"))
+        city.now += 48 * HOUR
+        city.do(WORKER, c.TakeIncident(city.id), c.ArriveIncident(city.id))
+        city.finish()
+        city.do(CALL, c.CheckIncident(city.id, True), c.CloseIncident(city.id))
+
+    city = City1(db)
+    city.now = at(23, 16)
+    city.close()
+    assert rates(db)["handle_on_time_rate"] == (0, 1)
+    assert exempt("overdue") == "overdue"
+    assert again() == "overdue" and rates(db)["handle_on_time_rate"] == (0, 0)
+    closed()
+    assert exempt("rework") == "overdue rework" and rates(db)["rework_rate"] == (0, 0)
+    assert again() == "overdue", "the rework that reopening is was not yet there when the other was granted"
+    assert rates(db)["rework_rate"] == (1, 1)
+    late = City1(db, 400)
+    late.now = at(23, 16)
+    late.close()
+    city = late
+    again()
+    closed()
+    assert exempt("overdue") == "", "the second round's; what the rate tells is the first's"
+
+
 def test_what_counts_when_and_where(db: Database) -> None:
     city = City1(db)
     city.close()
@@ -236,7 +275,7 @@ def _any_facts(rng: random.Random, days: list[datetime], number: int) -> dict[st
         "area": rng.choice([CITY, DISTRICT, TOWN, CELL, CITY + "990102/", "", "9901/"]), "unit": rng.choice(["", "U1"]),
         "class_code": rng.choice(["", "0101"]), "channel": rng.choice(["desk", "grid"]),
         "returned_for_unit": rng.random() < 0.3, "reworks": rng.randrange(3), "extensions": rng.randrange(2),
-        "parked": rng.random() < 0.3, "exempt": rng.choice(["", "overdue", "rework", "return"]),
+        "parked": rng.random() < 0.3, "exempt": rng.choice(["", "overdue", "rework", "return", "overdue rework"]),
         **{name: rng.choice(["", "operator", "dispatcher"]) for name in POSTS},
     }  # fmt: skip
     return row

@@ -193,3 +193,12 @@ def test_a_key_that_is_none_is_refused(city: Database, after: str) -> None:
         asked(city, after=after)
     with pytest.raises(Rejected, match="order='x': must be one of newest, due"):
         asked(city, order="x")
+
+
+@pytest.mark.parametrize("offset", [-1, 10_001, 2**40])
+def test_a_page_skips_no_more_than_is_read_quickly(shared_db: Database, offset: int) -> None:
+    """Rows skipped by number are read one by one; the error says how to go on."""
+    with pytest.raises(Rejected, match="after=") as refused:
+        asked(shared_db, offset=offset)
+    assert refused.value.field == "offset"
+    assert asked(shared_db, offset=10_000, scope="all")["rows"] == []

@@ -15,8 +15,10 @@ import pytest
 import shapely
 from pyproj import Geod
 
+from data.init_city import SAMPLE_CENTRE, reach_of
 from data.sample_city import read_city
 from data.sample_city.read_city import AreaRow, RoadEdgeRow
+from gis.cells import haversine_m
 
 ROOT = Path(__file__).parents[2]
 LEVELS = ("city", "district", "town", "village", "duty_grid", "cell")
@@ -417,3 +419,12 @@ def test_event_classes_and_camera_alarm_kinds() -> None:
     kinds = {k.kind: k for k in read_city.read_camera_alarm_kinds()}
     assert {"crowd", "stall", "intrusion", "illegal_parking", "fire_smoke", "flood"} <= set(kinds)
     assert all(k.class_code in classes for k in kinds.values())
+
+
+def test_the_reach_holds_the_whole_outline() -> None:
+    """A report from a strip of the city that lies beyond its reach would be refused as outside_city."""
+    city = next(a for a in read_city.read_areas() if a.level == "city")
+    corners = shapely.get_coordinates(city.geometry)
+    farthest = float(haversine_m(*SAMPLE_CENTRE, corners[:, 0], corners[:, 1]).max())
+    assert farthest > 25_000, "the usual reach cuts it off"
+    assert farthest < reach_of(city.geometry, *SAMPLE_CENTRE) * 1000 < farthest + 3_000

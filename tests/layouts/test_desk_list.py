@@ -156,3 +156,17 @@ def test_an_export_arrives_under_its_name(page: Page, server: Server) -> None:
         page.locator("[data-export]").click()
     assert download.value.suggested_filename == "事件.xlsx"
     assert download.value.path().read_bytes() == b"PK"
+
+
+def test_a_time_that_was_just_painted_is_there_before_the_next_tick(page: Page, server: Server) -> None:
+    """The detail panel is painted by a callback: its clock must not stand empty until the page's timer comes round."""
+    page.evaluate(START, BODY)
+    said = page.evaluate("""async () => {
+      clearInterval(chengyun.age.timer);
+      const box = document.createElement('div');
+      box.innerHTML = `<div class="clocks__left"><span class="due" data-due="${Date.now() + 600000}"></span></div>`;
+      document.body.append(box);
+      await Promise.resolve();
+      return box.textContent;
+    }""")
+    assert said.strip()

@@ -495,6 +495,17 @@ def test_refused_and_void_incidents_have_no_present_step() -> None:
     assert not any("is-now" in str(getattr(c, "className", "")) for c in walk(shown))
 
 
+@pytest.mark.parametrize("stage", list(Stage))
+@pytest.mark.parametrize("due", [None, 1_700_000_900_000])
+def test_the_place_of_the_clock_is_never_empty(stage: Stage, due: int | None) -> None:
+    """A stage without a limit says so, as 核查通过 and a class without one have none."""
+    shown = detail.clocks(view(), incident(stage=str(stage), stage_due_at=due))
+    assert text_of(shown).strip()
+    assert ("desk.clock.none" in text_of(shown) or "不计时" in text_of(shown)) is (
+        due is None and stage not in (Stage.CLOSED, Stage.REFUSED, Stage.VOID)
+    )
+
+
 def test_masked_reporter_has_a_button_only_for_who_may_unmask() -> None:
     masked = [{"kind": "report", "reporter_name": "林**", "reporter_phone": "********123", "time": 1}]
     assert "unmask" in text_of(detail.reporter(view(), incident(source_list=masked)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -75,6 +76,13 @@ def test_a_place_in_a_cell() -> None:
 def test_a_place_in_no_cell_is_unresolved() -> None:
     place = check_place(Point(*NO_CELL), LIMITS, locate)
     assert (place.cell, place.area_path) == ("", "")
+
+
+def test_what_a_cell_holds_is_in_the_city_however_far() -> None:
+    """The reach is a circle about the centre; an outline may go beyond it, and a report from there is one of the city's."""
+    near = replace(LIMITS, max_distance_m=10.0)
+    assert check_place(Point(*WEST), near, locate).cell
+    assert reason(check_place, Point(*NO_CELL), near, locate) == ("outside_city", "data.point")
 
 
 @pytest.mark.parametrize(
