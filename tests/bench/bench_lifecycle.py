@@ -218,7 +218,9 @@ class Machine(RuleBasedStateMachine):
             " (SELECT count(*) FROM timeline t WHERE t.incident_id = i.id),"
             " (SELECT count(*) FROM orders o WHERE o.incident_id = i.id AND o.kind = 'lead' AND o.ended_at IS NULL),"
             " (SELECT coalesce(array_agg(a->>'unit' ORDER BY a->>'unit'), '{}') FROM jsonb_array_elements(assists) a"
-            "  WHERE a->>'done_at' IS NULL AND a->>'released_at' IS NULL)"
+            "  WHERE a->>'done_at' IS NULL AND a->>'released_at' IS NULL),"
+            " (SELECT coalesce(array_agg(unit ORDER BY unit), '{}') FROM orders o WHERE o.incident_id = i.id"
+            "  AND o.kind = 'assist' AND o.ended_at IS NULL)"
             " FROM incidents i WHERE id = %s",
             (self.id,),
         )[0]
@@ -227,7 +229,7 @@ class Machine(RuleBasedStateMachine):
             case.stage, case.version, case.unit,
             None if due in (None, oracle.UNKNOWN) else moment(due), case.overdue, case.returns, case.reworks,
             case.stage not in oracle.FINAL, case.version, int(case.stage in oracle.HELD),
-            sorted(help.unit for help in case.helps if help.open),
+            *[sorted(help.unit for help in case.helps if help.open)] * 2,
         )  # fmt: skip
         names = (
             "stage",
@@ -241,6 +243,7 @@ class Machine(RuleBasedStateMachine):
             "lines",
             "orders",
             "waiting for",
+            "orders to assist",
         )
         return "; ".join(
             f"{name}: {good} expected, {bad} found"
