@@ -103,6 +103,7 @@ def command_of(action: str, id: int, unit: str, until: int) -> object:
     why = "因为"
     made: dict[str, Callable[[], object]] = {
         "accept": lambda: c.AcceptIncident(id), "refuse": lambda: c.RefuseIncident(id, why),
+        "consult": lambda: c.AnswerConsultation(id, why),
         "void": lambda: c.VoidIncident(id, why), "dispatch": lambda: c.DispatchIncident(id, unit, reason=why),
         "take": lambda: c.TakeIncident(id), "arrive": lambda: c.ArriveIncident(id),
         "finish": lambda: c.FinishIncident(id, "已处置"), "return": lambda: c.ReturnIncident(id, "owner", why),
@@ -201,7 +202,7 @@ class Machine(RuleBasedStateMachine):
         mood = rng.random()
         if mood < 0.75:
             rng.shuffle(pairs)
-            ends = ("refuse", "void") if rng.random() < 0.97 else ()
+            ends = ("refuse", "consult", "void") if rng.random() < 0.97 else ()
             on = (p for p in pairs if p[0] not in ends and not self.case.would(*p, self.minute, unit, until))
             # By action first: of many people who may, one is as good as another.
             wanted = {action: (action, person) for action, person in on}

@@ -47,6 +47,7 @@ CASES: dict[str, Body] = {
     },
     "accept_incident": on_incident(class_code="0101"),
     "refuse_incident": on_incident(reason="r"),
+    "answer_consultation": on_incident(text="t"),
     "void_incident": on_incident(reason="r"),
     "dispatch_incident": on_incident(unit="U1"),
     "take_incident": on_incident(),
