@@ -12,6 +12,7 @@ import shapely
 
 from data.database import Cursor
 from gis.borders import Borders
+from gis.road_classes import RoadClasses
 from incidents.areas import LEVELS
 from incidents.responsibility import CELL, OWNER, WHOLE_CITY, Area, Period, Row, Rules, Unit, paths_up
 
@@ -88,6 +89,7 @@ def read_rules(cursor: Cursor, table: int | None = None) -> Rules:
         {name: code for code, name, _, _ in units if code in able and len(name) > 2},
         classes,
         reasons,
+        road_classes_of(cursor),
     )
 
 
@@ -110,6 +112,18 @@ def _cells(
         if reason:
             reasons[f"{rule}@{area or '*'}"] = reason
     return list(made.values()), dict(offices), reasons
+
+
+def road_classes_of(cursor: Cursor) -> RoadClasses | None:
+    """The city's roads by the class that its map data tell; None where they tell none."""
+    cursor.execute(
+        "SELECT properties ->> 'class', geometry FROM map_features WHERE layer = 'roads' AND properties ->> 'class' <> ''"
+    )
+    rows = cursor.fetchall()
+    lines: dict[str, list[Any]] = defaultdict(list)
+    for (name, _), line in zip(rows, shapely.from_wkb([bytes(found) for _, found in rows]), strict=True):
+        lines[name].append(line)
+    return RoadClasses(lines) if lines else None
 
 
 def borders_of(cursor: Cursor, depth: int) -> Borders:

@@ -14,7 +14,7 @@ from incidents.dispatch_model import Outcome, Reason
 from incidents.dispatch_scene import Scene, Standard
 from incidents.final_units import Context, FinalUnits
 from incidents.place_evidence import ELSEWHERE, NAMED, NEAR, REGISTERED, Spot
-from incidents.responsibility import CELL, OWNER, ROAD, WHOLE_CITY, Row, Rules
+from incidents.responsibility import CELL, OWNER, ROAD, ROAD_WORDS, WHOLE_CITY, Row, Rules
 from incidents.role_circumstances import Told
 
 PERIOD_PRIOR: Final = 0.9
@@ -295,9 +295,8 @@ class RolesSeen:
             en.append(f"the owner {source[1]} is {name}")
         elif path.row.role == ROAD:
             known = scene.asked.road_class == path.road
-            zh.append(
-                f"{'' if known else '道路等级未知，如为 '}{path.road} 级道路{'' if known else '则'}由{name}管理"
-            )
+            road = ROAD_WORDS.get(path.road, f"{path.road} 级道路")
+            zh.append(f"{'' if known else '道路等级未知，如为'}{road}{'' if known else '则'}由{name}管理")
             en.append(
                 f"{'' if known else 'road class not known; '}roads of class {path.road} are kept by {name}"
             )

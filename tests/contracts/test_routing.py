@@ -467,6 +467,36 @@ def test_the_register_of_components_tells_owner_and_place(door: Door) -> None:
         assert asked_of(cursor, far, rules).owner == ""
 
 
+def test_the_map_tells_the_class_of_the_road(door: Door) -> None:
+    import shapely
+
+    from data.past_incidents import read_past
+    from data.routing_store import asked_of
+
+    street = shapely.LineString([(WEST[0] - 1e-3, WEST[1]), (WEST[0] + 1e-3, WEST[1])])
+    door.db.query(
+        "INSERT INTO map_features (layer, name, properties, geometry) VALUES ('roads', '一路', %s, %s)",
+        ('{"class": "arterial"}', shapely.to_wkb(street)),
+    )
+    past(door.db, 40)
+    with door.db.transaction() as cursor:
+        rules = door.router().scenes.rules
+        assert rules is not None
+        [at_road] = _incidents(door, WEST, "0101")
+        [off_road] = _incidents(door, (WEST[0], WEST[1] + 2e-3), "0101")
+        assert asked_of(cursor, at_road, rules).road_class == "arterial"
+        assert asked_of(cursor, off_road, rules).road_class == ""
+        told = read_past(cursor, rules, NOW - timedelta(days=400), NOW, 100, WEST[1])
+        seen = {
+            (
+                case.outcome.asked.road_class,
+                rules.road_class_at(case.outcome.asked.lon, case.outcome.asked.lat, 15.0),
+            )
+            for case in told
+        }
+    assert all(one == other for one, other in seen), "learned from as it is asked about"
+
+
 def _incidents(door: Door, point: tuple[float, float], code: str) -> list[Any]:
     from data.incident_rows import COLUMNS, to_incident
 
