@@ -23,6 +23,13 @@ PERIOD_PRIOR: Final = 0.9
 PERIOD_SEEN: Final = 4.0
 """As many outcomes the prior counts for."""
 
+CELL_PRIOR: Final = 0.9
+"""How probably whom the table in force names for class and area answers, and not another that the sheet allows, before
+anything was seen of the class."""
+
+CELL_SEEN: Final = 4.0
+"""As many outcomes that prior counts for."""
+
 CLEAR: Final = 0.5
 """A role this probable by standard, road and owner is expected; another one that answers then deviates."""
 
@@ -159,8 +166,24 @@ class Roles:
             scene.asked.road_class,
             self._kind(scene.owner),
         )
-        among = dict(zip(ordinary, self._among(told, scene.owner, ordinary, day), strict=True))
+        found = self._among(told, scene.owner, ordinary, day)
+        among = dict(zip(ordinary, self._by_table(standard.class_code, ordinary, found, day), strict=True))
         return [(1 - left) / len(special) if row.period else left * among[row.role] for row in rows]
+
+    def _by_table(
+        self, class_code: str, roles: Sequence[str], found: Sequence[float], day: float
+    ) -> Sequence[float]:
+        """With the table's own word for class and area, until outcomes of the class say who it is."""
+        cells = sum(role.startswith(CELL) for role in roles)
+        if not cells or cells == len(roles):
+            return found
+        seen = self._counts.seen(("class", class_code), "", day)[0]
+        kept = seen / (seen + CELL_SEEN)
+        named, rest = CELL_PRIOR / cells, (1 - CELL_PRIOR) / (len(roles) - cells)
+        return [
+            kept * share + (1 - kept) * (named if role.startswith(CELL) else rest)
+            for role, share in zip(roles, found, strict=True)
+        ]
 
     def _expected(self, told: Told, owner: str, roles: Sequence[str], day: float) -> list[float]:
         """The probability of each role by standard, road and owner, wherever it is."""

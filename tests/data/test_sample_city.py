@@ -338,6 +338,24 @@ def test_every_class_resolves_in_every_cell(levels: dict[str, list[AreaRow]]) ->
     assert set(depth) == {1, 2, 3}, "city, district and town units all have work"
 
 
+def test_every_word_of_the_rule_sheet_is_a_unit_everywhere(levels: dict[str, list[AreaRow]]) -> None:
+    """Who may answer a standard can be told in every town, and who keeps a road on every class of road that there is."""
+    served: dict[str, set[str]] = defaultdict(set)
+    for unit in read_city.read_units():
+        served[unit.kind].add(unit.area_path)
+    kinds, roads = {}, set()
+    for row in read_city.read_unit_roles():
+        assert all(
+            any(town.path.startswith(path) for path in served[row["unit_kind"]]) for town in levels["town"]
+        ), row
+        kinds[row["role"], row["road_class"]] = row["unit_kind"]
+        roads |= {row["road_class"]} - {""}
+    words = {word for row in read_city.read_standards() for word in row["units"].split("、")}
+    assert words <= {role for role, road in kinds if not road}
+    assert {"所属街办", "城管执法", "道路管养单位"} <= {role for role, _ in kinds}
+    assert {edge.road_class for edge in read_city.read_road_edges()} <= roads
+
+
 def test_phones_are_fictional() -> None:
     assert all(u.phone.startswith("0000-") for u in read_city.read_units())
 
