@@ -512,6 +512,32 @@ def test_words_of_the_sheet_are_units_by_area_by_owner_and_by_road(door: Door) -
         assert first["unit"] == unit and "所属街办" in first["reasons"][0]["zh"]
 
 
+def test_roles_come_from_a_file(door: Door) -> None:
+    def file(*rows: str) -> str:
+        return base64.b64encode("\n".join(("角色,区域,责任单位,道路等级", *rows)).encode()).decode()
+
+    bad = door.do(r.ImportRoles(file("所属街办,nowhere,U1,", ",990100,U3,大道"), "a.csv"), LEADER)
+    assert bad["faulty"] == 2 and [f["column"] for f in bad["faults"]] == [
+        "area",
+        "role",
+        "unit",
+        "road_class",
+    ]
+    assert door.refused(r.ImportRoles(file("所属街办,nowhere,U1,"), "a.csv", True), LEADER).field == "area"
+    twice = file("所属街办,990100,U1,", "所属街办,990100,U2,")
+    assert door.refused(r.ImportRoles(twice, "a.csv", True), LEADER).field == "area"
+    assert door.refused(r.ImportRoles(file(), "a.csv", True), LEADER).field == "role"
+    good = file("所属街办,990100,单位U1,", "道路管养单位,990100,U2,主干道")
+    assert door.refused(r.ImportRoles(good, "a.csv", True), DESK).code == "forbidden"
+    assert not door.do(r.ImportRoles(good, "a.csv"), LEADER)["stored"]
+    assert door.db.query("SELECT count(*) FROM unit_roles") == [(0,)]
+    assert door.do(r.ImportRoles(good, "a.csv", True), LEADER)["former_rows"] == 0
+    assert door.do(r.ImportRoles(good, "a.csv", True), LEADER)["former_rows"] == 2
+    assert door.db.query("SELECT role, road_class, area_path, unit FROM unit_roles ORDER BY 2") == [
+        ("所属街办", "", CITY, "U1"), ("道路管养单位", "arterial", CITY, "U2"),
+    ]  # fmt: skip
+
+
 def test_the_table_in_force_stands_before_what_the_sheet_allows(door: Door) -> None:
     door.db.query("INSERT INTO unit_roles (role, area_path, unit) VALUES ('城管执法', %s, 'U2')", (CITY,))
     standard(door.db, "A", "0101", "城管执法")
