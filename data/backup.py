@@ -37,7 +37,7 @@ TABLES: Final = (
     "incident_photos", "dead_letters", "held", "indicator_history", "rollup_minute", "rollup_hour", "rollup_day",
     "rollup_dirty", "rollup_state", "working_years", "working_days", "catalogues", "standards", "merge_suggestions",
     "storage_samples", "device_credentials", "device_limits", "device_access_version", "device_links",
-    "gateway_refusals", "gateway_drops", "special_periods", "responsibility_tables", "responsibility_rows",
+    "gateway_refusals", "gateway_drops", "unit_roles", "special_periods", "responsibility_tables", "responsibility_rows",
     "router_models", "routing_advice", "withdrawn_rules", "formula_versions", "score_versions", "addresses",
     "address_book", "replies",
 )  # fmt: skip

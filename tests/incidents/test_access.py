@@ -27,7 +27,7 @@ LOOK = (
     " routing_advice"
 )
 ROUTING = "routing_state backtest backtest_cases"
-PUBLISH = "publish_router switch_off_router import_responsibilities publish_responsibilities save_period end_period set_capacity"
+PUBLISH = "publish_router switch_off_router import_responsibilities publish_responsibilities save_period end_period set_capacity import_roles"
 VIEW = "request_view open_view"
 SHELVE = "shelve_camera unshelve_camera"
 EVALUATE = "evaluation evaluation_cases formulas evaluation_doubts field_burden"

@@ -91,6 +91,7 @@ CASES: dict[str, Body] = {
     "publish_router": always(router=""),
     "switch_off_router": always(reason=""),
     "import_responsibilities": always(content=""),
+    "import_roles": always(content=""),
     "publish_responsibilities": always(table=0),
     "save_period": always(kind="", name="", begins="2027-01-01T00:00:00Z", ends="2026-01-01T00:00:00Z"),
     "end_period": always(kind="", begins="2027-01-01T00:00:00Z"),
@@ -222,7 +223,7 @@ CITY_WIDE = {
     "drop_dead_letter", "save_device_type", "save_metric", "release_held", "reject_held",
     "settle_gateway_loss", "test_feed", "save_feed", "switch_feed", "save_alarm_map", "save_camera_channel",
     "save_alarm_kind", "approve_rule", "publish_router", "switch_off_router", "import_responsibilities",
-    "publish_responsibilities", "save_period", "end_period", "set_capacity", "routing_state", "backtest", "backtest_cases",
+    "publish_responsibilities", "import_roles", "save_period", "end_period", "set_capacity", "routing_state", "backtest", "backtest_cases",
     "save_formula", "save_score", "import_catalogue", "decide_limit", "save_standard", "revise_catalogue",
     "publish_catalogue",
 }  # fmt: skip
