@@ -591,13 +591,17 @@ class PgUnitOfWork:
         )
         return [to_incident(row) for row in self._cursor.fetchall()]
 
-    def without_deadline(self, after: int, limit: int) -> list[Incident]:
+    def without_deadline(self, after: tuple[datetime | None, int] | None, limit: int) -> list[Incident]:
         """See UnitOfWork."""
+        at, id = after or (None, 0)
+        beyond = "true" if after is None else "stage_due_at IS NULL AND id > %(id)s"
+        if at is not None:
+            beyond = "((stage_due_at, id) > (%(at)s, %(id)s) OR stage_due_at IS NULL)"
         self._cursor.execute(
-            f"{_SELECT} WHERE id > %s AND handle_due_at IS NULL AND stage IN ('dispatched', 'taken', 'on_site')"
+            f"{_SELECT} WHERE {beyond} AND handle_due_at IS NULL AND stage IN ('dispatched', 'taken', 'on_site')"
             " AND (clock ->> 'since' IS NOT NULL OR clock ->> 'parked_until' IS NOT NULL)"
-            " ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED",
-            (after, limit),
+            " ORDER BY stage_due_at NULLS LAST, id LIMIT %(limit)s FOR UPDATE SKIP LOCKED",
+            {"at": at, "id": id, "limit": limit},
         )
         return [to_incident(row) for row in self._cursor.fetchall()]
 
