@@ -105,20 +105,21 @@ PARTS: Final = ("numerator", "denominator", "rest")
 
 def cases_behind(
     cursor: Cursor, formula: Formula, part: str, by: str, group: str, area: str, period: Period,
-    limit: int, offset: int = 0,
+    limit: int, after: int = 0,
 ) -> tuple[list[int], int]:  # fmt: skip
-    """(ids of one page, how many there are) of a number: `part` is one of PARTS; rest: in the denominator only."""
+    """(ids of one page, how many there are in all) of a number: `part` is one of PARTS; rest: in the denominator only. The
+    page holds the first `limit` of the ids beyond `after`."""
     denominator, numerator = _parts(formula)
     condition = {
         "numerator": numerator, "denominator": denominator, "rest": f"{denominator} AND NOT ({numerator})",
     }[part]  # fmt: skip
     name, rows = _rows(formula.anchor, by)
     where = f"{rows} AND {name} = %(group)s AND {condition}"
-    asked = {**_asked(period, area), "group": group, "limit": limit, "offset": offset}
+    asked = {**_asked(period, area), "group": group, "limit": limit, "after": after}
     cursor.execute(f"SELECT count(*){where}", asked)
     (total,) = cursor.fetchone() or (0,)
     cursor.execute(
-        f"SELECT f.incident_id{where} ORDER BY f.incident_id LIMIT %(limit)s OFFSET %(offset)s", asked
+        f"SELECT f.incident_id{where} AND f.incident_id > %(after)s ORDER BY f.incident_id LIMIT %(limit)s", asked
     )
     return _ids(cursor.fetchall()), total
 

@@ -185,9 +185,12 @@ def evaluation_cases(ask: Ask, query: EvaluationCases) -> dict[str, Any]:
     if query.part not in PARTS:
         raise Rejected("field", f"part={query.part!r}: must be one of {', '.join(PARTS)}", field="part")
     formula, period = formulas[query.formula], period_in(ask, begin, end)
-    page = bounded(query.limit, 1, 1000), bounded(query.offset, 0, 2**31)
+    limit, after = bounded(query.limit, 1, 1000), bounded(query.after, 0, 2**62)
     with ask.database.transaction() as cursor:
-        ids, total = cases_behind(cursor, formula, query.part, by, query.group, area, period, *page)
+        ids, total = cases_behind(
+            cursor, formula, query.part, by, query.group, area, period, limit + 1, after
+        )
+    more, ids = len(ids) > limit, ids[:limit]
     rows = ask.database.query(
         "SELECT i.id, i.number, i.title, i.class_name, i.stage, i.level, i.reported_at, i.closed_at, i.overdue,"
         " coalesce(u.name, i.unit) FROM incidents i LEFT JOIN units u ON u.code = i.unit WHERE i.id = ANY(%s)"
@@ -197,7 +200,10 @@ def evaluation_cases(ask: Ask, query: EvaluationCases) -> dict[str, Any]:
     found: list[dict[str, Any]] = [masked(dict(zip(_ROW, row, strict=True))) for row in rows]
     for row in found:
         row["reported_at"], row["closed_at"] = ms(row["reported_at"]), ms(row["closed_at"])
-    return {"rows": found, "total": total, "formula": _formula(formula, versions, score)}
+    return {
+        "rows": found, "total": total, "next": ids[-1] if more else None,
+        "formula": _formula(formula, versions, score),
+    }  # fmt: skip
 
 
 def _score(score: Score) -> dict[str, Any]:

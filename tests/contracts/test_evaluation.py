@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -17,6 +17,7 @@ from incidents import commands as c
 from incidents import handling_commands as h
 from incidents.evaluation import BY, Count, Placed
 from incidents.evaluation import rates_by as pure_rates
+from incidents.evaluation_queries import EvaluationCases
 from incidents.formulas import ANCHORS, FACTS, SHIPPED, Case, Formula, Period
 from tests.conftest import STORES
 from tests.contracts.test_handling import (
@@ -265,6 +266,23 @@ def test_sql_counts_what_the_formulas_say(db: Database) -> None:
                         for part, ids in parts.items():
                             args = (formula, part, by, group, area, NOVEMBER, 1000)
                             assert cases_behind(cursor, *args) == (list(ids), len(ids))
+
+
+def test_every_incident_behind_a_number_can_be_paged_to(db: Database) -> None:
+    """Page by page from a key, each once; the total is of all."""
+    cities = [City1(db, 200 * n) for n in range(5)]
+    asked = EvaluationCases("handle_rate", "2026-11-01", "2026-11-30", limit=2)
+    cities[0].now = at(28, 12)
+    seen, sizes = list[int](), list[int]()
+    while True:
+        answer = cities[0].door.ask(asked, JUDGE)
+        seen += [row["id"] for row in answer["rows"]]
+        sizes.append(len(answer["rows"]))
+        assert answer["total"] == 5
+        if answer["next"] is None:
+            break
+        asked = replace(asked, after=answer["next"])
+    assert sizes == [2, 2, 1] and seen == sorted(city.id for city in cities)
 
 
 def _any_facts(rng: random.Random, days: list[datetime], number: int) -> dict[str, object]:
