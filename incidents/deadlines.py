@@ -5,7 +5,7 @@ computed as soon as the year is known. Never guessed (issue C "Clocks").
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from incidents.clocks import due_at
 from incidents.lifecycle import Step, advance
-from incidents.model import Incident, Rejected
+from incidents.model import Incident
 from incidents.selfcheck import check_source, file_check
 from incidents.storeports import Undone, UnitOfWork
 from incidents.triage import SYSTEM
@@ -44,15 +44,23 @@ def recount_deadlines(
     One that cannot be saved undoes no other, and waits for the next round."""
     working = uow.working()
     done, found = 0, uow.without_deadline(after, limit)
-    for incident in found:
-        try:
-            if not incident.clock or not due_at(incident.clock, now, working):
-                continue
-            uow.alone(partial(_computed, uow, incident, now, working))
-        except (NotPublished, Rejected, Undone):
-            continue
-        done += 1
+    known = [incident for incident in found if _is_known(incident, now, working)]
+    try:
+        uow.alone(lambda: [_computed(uow, incident, now, working) for incident in known])
+        done = len(known)
+    except Undone:
+        for incident in known:
+            with suppress(Undone):
+                uow.alone(partial(_computed, uow, incident, now, working))
+                done += 1
     return done, (found[-1].stage_due_at, found[-1].id) if len(found) == limit else None
+
+
+def _is_known(incident: Incident, now: datetime, working: WorkingTime) -> bool:
+    try:
+        return incident.clock is not None and due_at(incident.clock, now, working) is not None
+    except NotPublished:
+        return False
 
 
 def _computed(uow: UnitOfWork, incident: Incident, now: datetime, working: WorkingTime) -> None:
