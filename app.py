@@ -888,7 +888,9 @@ def workdays(s: Settings, args: argparse.Namespace) -> int:
         print(f"workdays: {error}", file=sys.stderr)
         return 1
     print(f"{done['year']}\t{done['off']} weekdays off\t{done['work']} weekend days worked")
-    print(f"{done['waiting']} deadlines are computed by these days now, by the relay; `status` tells how many still wait")
+    print(
+        f"{done['waiting']} deadlines are computed by these days now, by the relay; `status` tells how many still wait"
+    )
     return 0
 
 

@@ -11,8 +11,8 @@ from typing import Any, Final
 
 from data.database import Cursor, many
 from data.sheets import BadFile, content_of, read_sheet, refused_file
-from gis.crs import to_wgs84
 from gis.cells import distance_m
+from gis.crs import to_wgs84
 from incidents.access import Thing
 from incidents.address_book import KINDS, Address, AddressBook, AddressNames
 from incidents.address_commands import ImportAddresses

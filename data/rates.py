@@ -148,7 +148,8 @@ def cases_behind(
     cursor.execute(f"SELECT count(*){where}", asked)
     (total,) = cursor.fetchone() or (0,)
     cursor.execute(
-        f"SELECT f.incident_id{where} AND f.incident_id > %(after)s ORDER BY f.incident_id LIMIT %(limit)s", asked
+        f"SELECT f.incident_id{where} AND f.incident_id > %(after)s ORDER BY f.incident_id LIMIT %(limit)s",
+        asked,
     )
     return _ids(cursor.fetchall()), total
 

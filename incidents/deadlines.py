@@ -4,7 +4,7 @@ computed as soon as the year is known. Never guessed (issue C "Clocks").
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, suppress
 from datetime import datetime, timedelta
 from functools import partial
@@ -46,13 +46,11 @@ def recount_deadlines(
     done, found = 0, uow.without_deadline(after, limit)
     known = [incident for incident in found if _is_known(incident, now, working)]
     try:
-        uow.alone(lambda: [_computed(uow, incident, now, working) for incident in known])
-        done = len(known)
+        done = uow.alone(partial(_computed, uow, known, now, working))
     except Undone:
         for incident in known:
             with suppress(Undone):
-                uow.alone(partial(_computed, uow, incident, now, working))
-                done += 1
+                done += uow.alone(partial(_computed, uow, [incident], now, working))
     return done, (found[-1].stage_due_at, found[-1].id) if len(found) == limit else None
 
 
@@ -63,12 +61,14 @@ def _is_known(incident: Incident, now: datetime, working: WorkingTime) -> bool:
         return False
 
 
-def _computed(uow: UnitOfWork, incident: Incident, now: datetime, working: WorkingTime) -> None:
+def _computed(uow: UnitOfWork, known: Sequence[Incident], now: datetime, working: WorkingTime) -> int:
     step = Step("recount", "timer", reason="工作日历已公布 the working days are published")
-    changed, entry, _ = advance(incident, step, SYSTEM, now, working)
-    uow.save(changed, incident.version)
-    uow.append(changed.id, entry)
-    uow.incident_changed(changed, now)
+    for incident in known:
+        changed, entry, _ = advance(incident, step, SYSTEM, now, working)
+        uow.save(changed, incident.version)
+        uow.append(changed.id, entry)
+        uow.incident_changed(changed, now)
+    return len(known)
 
 
 class DeadlineRounds:

@@ -330,7 +330,9 @@ def mutants() -> dict[str, Callable[[], Any]]:
         "operators dispatch": lambda: patched(access, "RIGHTS", more),
         "nobody is ever late": lambda: patched(lifecycle, "_late", lambda incident, now, working: False),
         "the clock runs on at the dispatcher": lambda: patched(lifecycle, "_standing", runs_on),
-        "no assisting unit is waited for": lambda: patched(lifecycle.assisting, "waiting", lambda assists: ()),
+        "no assisting unit is waited for": lambda: patched(
+            lifecycle.assisting, "waiting", lambda assists: ()
+        ),
     }
 
 

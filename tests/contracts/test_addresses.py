@@ -21,11 +21,11 @@ from tests.conftest import STORES
 from tests.contracts.test_intake_merging import CALL, DESK, NOW, Door
 from tests.contracts.test_store import Intaker
 from tests.small_city import (
-    NO_CELL,
     CELL,
     CITY,
     DISTRICT,
     EAST,
+    NO_CELL,
     OTHER_DISTRICT,
     PATTERN,
     WEST,
@@ -188,15 +188,23 @@ def test_an_address_put_right_across_a_border_is_there_once(door: Door) -> None:
         return door.do(ImportAddresses(content, "a.csv", confirm=True), root)
 
     def stored() -> list[tuple[Any, ...]]:
-        return door.db.query("SELECT number, name, other, lon FROM addresses WHERE name LIKE '福%' ORDER BY 1, 2, 4")
+        return door.db.query(
+            "SELECT number, name, other, lon FROM addresses WHERE name LIKE '福%' ORDER BY 1, 2, 4"
+        )
 
     edge, lat = NO_CELL[0], NO_CELL[1]
-    imported(f"number,福民巷,3,,{edge},{lat}", f"crossing,福寿路,,福民巷,{edge},{lat}", f"number,福民巷,5,,{edge},{lat}")
+    imported(
+        f"number,福民巷,3,,{edge},{lat}",
+        f"crossing,福寿路,,福民巷,{edge},{lat}",
+        f"number,福民巷,5,,{edge},{lat}",
+    )
     # As if the border had run otherwise: these points lay in another area when they were read.
     door.db.query("UPDATE addresses SET area_path = '990100/990199/' WHERE name LIKE '福%'")
     door.db.query("UPDATE addresses SET lon = lon + 0.02 WHERE number = '5'")
     told = imported(
-        f"number,福民巷,03号,,{edge + 0.0001},{lat}", f"crossing,福民巷,,福寿路,{edge},{lat}", f"number,福民巷,5,,{edge},{lat}"
+        f"number,福民巷,03号,,{edge + 0.0001},{lat}",
+        f"crossing,福民巷,,福寿路,{edge},{lat}",
+        f"number,福民巷,5,,{edge},{lat}",
     )
     assert (told["changed"], told["new"]) == (2, 1)
     assert stored() == [

@@ -230,7 +230,11 @@ def test_trained_routers_come_back_with_the_store(
     db, here, there = fresh_database(), tmp_path / "here", tmp_path / "there"
     here.mkdir()
     lived_in(db)
-    for version, told, kept in (("r-1", b"one", b"one"), ("r-2", b"two", b"changed"), ("r-3", b"three", None)):
+    for version, told, kept in (
+        ("r-1", b"one", b"one"),
+        ("r-2", b"two", b"changed"),
+        ("r-3", b"three", None),
+    ):
         db.query(
             "INSERT INTO router_models (version, state, trained_at, trained_by, source, inputs, learned_from,"
             " learned_until, measured_until, threshold, figures, file, sha256) VALUES (%s, 'candidate', %s, 'admin',"

@@ -249,8 +249,12 @@ def test_deadlines_are_computed_anew_in_batches_the_oldest_first(db: Database) -
     db.query("UPDATE event_classes SET limit_min = 4320, clock_kind = 'work_day' WHERE code = '0101'")
     cities = [City1(db, 200 * n) for n in range(5)]
     newest, oldest, ids = cities[0], cities[3], {city.id for city in cities}
-    db.query("UPDATE incidents SET stage_due_at = stage_due_at + interval '9 days' WHERE id = %s", (newest.id,))
-    db.query("UPDATE incidents SET stage_due_at = stage_due_at - interval '9 days' WHERE id = %s", (oldest.id,))
+    db.query(
+        "UPDATE incidents SET stage_due_at = stage_due_at + interval '9 days' WHERE id = %s", (newest.id,)
+    )
+    db.query(
+        "UPDATE incidents SET stage_due_at = stage_due_at - interval '9 days' WHERE id = %s", (oldest.id,)
+    )
     done = oldest.door.handle(h.SaveWorkingYear(2026, ["2026-01-01"], [], "国务院办公厅通知"), ADMIN, "desk")
     assert done["waiting"] == len(ids)
 
