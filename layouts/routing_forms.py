@@ -141,7 +141,10 @@ def preview(view: View, answer: Row, filename: str) -> list[Component]:
         kept = html.Div([pieces.icon("circle-check"), view.t("backtest.kept")], className="verdict")
         return [*told, kept, pieces.button(view.t("backtest.run"), kind="primary", **attrs(ask))]
     if faults:
-        wrong: list[Component | str] = [pieces.icon("circle-x"), view.t("backtest.faulty", n=answer["faulty"])]
+        wrong: list[Component | str] = [
+            pieces.icon("circle-x"),
+            view.t("backtest.faulty", n=answer["faulty"]),
+        ]
         return [
             *told,
             html.Div(wrong, className="verdict verdict--wrong"),
