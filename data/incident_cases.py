@@ -9,7 +9,9 @@ from data.database import Cursor, dicts
 from data.incident_rows import ms
 from incidents.privacy import mask_text
 
-MOST_OF_INCIDENT: Final = (
+MOST_OF_INCIDENT: Final = 20
+
+_OF_INCIDENT: Final = (
     "WITH RECURSIVE here (id, number) AS (SELECT id, number FROM incidents WHERE id = %(id)s"
     " UNION SELECT i.id, i.number FROM here JOIN incidents i ON i.merged_into = here.id),"
     " mine AS (SELECT e.* FROM enforcement_cases e JOIN here ON e.incident = here.number WHERE e.incident <> ''"
@@ -19,6 +21,7 @@ MOST_OF_INCIDENT: Final = (
     " SELECT m.number AS case, m.title, coalesce((SELECT name FROM units WHERE code = m.unit), m.unit) AS unit, m.stage,"
     " m.result, m.opened_at, m.closed_at FROM mine m ORDER BY m.opened_at, m.number LIMIT %(most)s"
 )
+"""A case is where its number leads, and only without one where its report is: see `data/questions/enforcement.py`."""
 
 
 def cases_of(cursor: Cursor, incident_id: int, names: Iterable[str]) -> list[dict[str, Any]]:

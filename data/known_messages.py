@@ -8,7 +8,6 @@ from typing import Final
 from data.database import Cursor, many
 from incidents.ingest import CaseRow, Flush, IntakeRow
 
-
 _ASK: Final = {
     table: f"SELECT i.source, i.message_id, i.digest FROM {table} i JOIN (VALUES %s) AS v(source, message_id)"  # noqa: S608
     " USING (source, message_id) -- returning"
