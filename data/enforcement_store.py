@@ -13,7 +13,6 @@ from typing import Any, Final
 from data.city_wide import require_city
 from data.database import Cursor, json, many
 from data.known_messages import tell_apart
-from data.registry import bump
 from incidents.enforcement import limit_from, newest
 from incidents.enforcement_commands import SetCaseLimit
 from incidents.ingest import CaseRow, Flush
@@ -93,5 +92,4 @@ def set_case_limit(cursor: Cursor, command: SetCaseLimit, actor: Actor, now: dat
         "INSERT INTO city (key, value) VALUES (%s, %s) ON CONFLICT (key) DO UPDATE SET value = EXCLUDED.value",
         (LIMIT_KEY, json(kept)),
     )
-    bump(cursor)
     return kept

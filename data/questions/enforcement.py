@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 from data.database import Cursor, dicts
 from data.enforcement_store import LIMIT_KEY
@@ -48,10 +49,10 @@ _COLUMNS: Final = (
 
 def enforcement_cases(ask: Ask, query: EnforcementCases) -> dict[str, Any]:
     """See EnforcementCases: {rows: feed, case, title, unit, stage, result, opened_at, closed_at, told_at, due_at (ms), age_s,
-    late_s (None: not late, or nobody knows by how much), incident, number, late, version, can_supervise}, total (at
+    late_s (None: not late, or nobody knows by how much), incident, number, late, version, can_supervise, supervised}, total (at
     most MOST_COUNTED counted), limit {days, kind}, due_unknown (the working days are not published: nothing is late yet)}."""
     limit, working = city_limit(ask)
-    facts = {
+    facts: dict[str, Any] = {
         "limit": {"days": int(limit.amount), "kind": str(limit.kind)},
         "due_unknown": False,
     }
@@ -123,7 +124,8 @@ def city_limit(ask: Ask) -> tuple[Limit, WorkingTime]:
     limit = limit_of(told[0][0] if told else None)
     if limit.kind is ClockKind.NATURAL_DAY:
         return limit, WorkingTime(ask.zone, {})
-    return limit, read_working_time(ask.database, ask.zone, ask.now.year)
+    this_year = ask.now.astimezone(ZoneInfo(ask.zone)).year
+    return limit, read_working_time(ask.database, ask.zone, this_year)
 
 
 ANSWERS: Final[dict[type, Answer]] = {EnforcementCases: enforcement_cases}
