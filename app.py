@@ -640,7 +640,7 @@ def relay(s: Settings, args: argparse.Namespace) -> int:
     from data.outbox import Outbox
     from data.reconcile import READING_TOPICS, Reconciler
     from data.storage import broker_usage, bus_usage, files_usage, store_usage
-    from incidents.deadlines import announce_unpublished, recount_deadlines
+    from incidents.deadlines import DeadlineRounds, announce_unpublished
     from incidents.outages import file_outages
     from incidents.ports import BusUnavailable
     from incidents.selfcheck import file_mismatches
@@ -671,14 +671,14 @@ def relay(s: Settings, args: argparse.Namespace) -> int:
         with units() as uow:
             return file_shifted(uow, facts.path, now, partial(roads_of, parts.database))
 
-    looked = 0
+    rounds = DeadlineRounds(units, time.monotonic)
 
     def tend_deadlines(now: datetime) -> int:
-        nonlocal looked
+        if rounds.rests(now):
+            return 0
         with units() as uow:
             announced = announce_unpublished(uow, facts.path, now)
-            done, looked = recount_deadlines(uow, now, looked)
-        return announced + done
+        return announced + rounds.turn(now)
 
     clockwork = Clockwork(
         parts.database,
@@ -888,6 +888,9 @@ def workdays(s: Settings, args: argparse.Namespace) -> int:
         print(f"workdays: {error}", file=sys.stderr)
         return 1
     print(f"{done['year']}\t{done['off']} weekdays off\t{done['work']} weekend days worked")
+    print(
+        f"{done['waiting']} deadlines are computed by these days now, by the relay; `status` tells how many still wait"
+    )
     return 0
 
 
@@ -1041,7 +1044,8 @@ def backup(s: Settings, args: argparse.Namespace) -> int:
     from data.backup import backup as run
 
     parts = Parts(s, "backup")
-    rows = run(parts.database, Path(args.file), clock())
+    tell = partial(print, "backup: not in it:", file=sys.stderr)
+    rows = run(parts.database, Path(args.file), clock(), s.models, tell)
     print(f"{args.file}: {sum(rows.values())} rows of {len(rows)} tables")
     return 0
 
@@ -1057,7 +1061,7 @@ def restore(s: Settings, args: argparse.Namespace) -> int:
         return {partition: first for partition, (first, _) in parts.input_ranges().items()}
 
     try:
-        rows = run(parts.database, Path(args.file), first_offsets, same_bus=args.same_bus)
+        rows = run(parts.database, Path(args.file), s.models, first_offsets, same_bus=args.same_bus)
     except BadBackup as error:
         print(f"restore: {error}", file=sys.stderr)
         return 1

@@ -106,7 +106,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "CHENGYUN_MODELS",
         "",
-        "Folder of trained routers, the same for every process (default: VAR/models); copy it along with a backup.",
+        "Folder of trained routers, the same for every process (default: VAR/models); a backup holds the registered ones.",
     ),
     Setting(
         "CHENGYUN_FEED_ADDRESSES",

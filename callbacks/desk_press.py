@@ -38,6 +38,7 @@ class Press:
 
 COMMAND_OF: Final[dict[str, Callable[[Press], object]]] = {
     "accept": lambda p: c.AcceptIncident(p.id, p.class_code, p.level, p.version, standard=p.standard),
+    "consult": lambda p: c.AnswerConsultation(p.id, p.reason, p.version),
     "refuse": lambda p: c.RefuseIncident(p.id, p.reason, p.version),
     "void": lambda p: c.VoidIncident(p.id, p.reason, p.version),
     "dispatch": lambda p: c.DispatchIncident(

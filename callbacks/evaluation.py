@@ -61,6 +61,7 @@ def register(app: Dash, deps: DashDeps) -> None:
             str(asked["part"]),
             str(asked["by"]),
             str(asked["group"]),
+            after=int(asked.get("after") or 0),
         )
         return layout.cases(view, deps.service.ask(query, view.actor), asked)
 

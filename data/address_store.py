@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import re
 import threading
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
 from data.database import Cursor, many
 from data.sheets import BadFile, content_of, read_sheet, refused_file
+from gis.cells import distance_m
 from gis.crs import to_wgs84
 from incidents.access import Thing
 from incidents.address_book import KINDS, Address, AddressBook, AddressNames
 from incidents.address_commands import ImportAddresses
+from incidents.address_text import kept_number, plain_address
 from incidents.model import Actor, Place, Rejected
 from incidents.service import require
 from incidents.video import Fault
@@ -126,20 +129,57 @@ def import_addresses(
     for number, fault in faults[:1]:
         text = f"row {number}: {fault}; {answer['faulty']} rows are wrong, nothing was stored"
         raise Rejected("rule", text, field=fault.field, **answer)
-    for path in {a.area for a, _ in good}:
+    moved = _moved(cursor, good)
+    for path in {a.area for a in (*(a for a, _ in good), *moved)}:
         require(actor, "area.manage", Thing(path))
+    many(
+        cursor,
+        "DELETE FROM addresses a USING (VALUES %s) AS old (kind, name, number, other, area_path)"
+        " WHERE (a.kind, a.name, a.number, a.other, a.area_path) ="
+        " (old.kind, old.name, old.number, old.other, old.area_path)",
+        [_key(old) for old in moved],
+    )
     return {**answer, "stored": True, "addresses": store_addresses(cursor, good)}
 
 
 def _states(cursor: Cursor, found: Sequence[tuple[Address, str]]) -> dict[str, int]:
     """How many are new, changed or there already as they are."""
     known = {_key(a): a for a in _rows(cursor, sorted({a.name for a, _ in found}))}
+    moved = {_said(old) for old in _moved(cursor, found)}
     states = dict.fromkeys(("new", "changed", "same"), 0)
     for address, _ in found:
-        states[
-            "new" if _key(address) not in known else "same" if known[_key(address)] == address else "changed"
-        ] += 1
+        if _key(address) in known:
+            state = "same" if known[_key(address)] == address else "changed"
+        else:
+            state = "changed" if _said(address) in moved else "new"
+        states[state] += 1
     return states
+
+
+MOVED_M: Final = 500
+"""An address that comes again no farther away than this is the same, put right; farther it is another of that name."""
+
+
+def _moved(cursor: Cursor, found: Sequence[tuple[Address, str]]) -> list[Address]:
+    """What the book has of these addresses in another area, or the other way round, and the file does not: their point was put
+    right across a border, and the old one would speak against the new."""
+    given: dict[tuple[str, ...], list[Address]] = defaultdict(list)
+    for address, _ in found:
+        given[_said(address)].append(address)
+    kept = {_key(address) for address, _ in found}
+    names = sorted({name for a, _ in found for name in (a.name, a.other) if name})
+    return [
+        old
+        for old in _rows(cursor, names)
+        if _key(old) not in kept
+        and any(distance_m(old.lon, old.lat, a.lon, a.lat) <= MOVED_M for a in given.get(_said(old), ()))
+    ]
+
+
+def _said(address: Address) -> tuple[str, ...]:
+    """What is said of an address, whichever way it is written."""
+    names = sorted(plain_address(name) for name in (address.name, address.other))
+    return address.kind, *names, kept_number(address.number)
 
 
 def _key(address: Address) -> tuple[str, ...]:
@@ -168,7 +208,7 @@ def _read(
         fault("kind", f"one of {', '.join(KINDS)}", "、".join(KIND_WORDS))
     if not 1 < len(row["name"]) <= 40:
         fault("name", "2 to 40 characters", "2 至 40 个字")
-    number = row.get("number", "").rstrip("号栋幢座组")
+    number = kept_number(row.get("number", ""))
     if kind in NUMBERED and not _NUMBER.fullmatch(number):
         fault("number", "a number, like 12 or 12-3", "号码，如 12 或 12-3")
     if kind == "crossing" and not row.get("other"):
@@ -183,10 +223,13 @@ def _read(
         fault("lon", "a point of the city in degrees", "城市范围内的经纬度")
     if wrong or place is None or place.lon is None or place.lat is None:
         return None, None, wrong
+    name, other = row["name"], row.get("other", "") if kind == "crossing" else ""
+    if other:  # where two streets cross is one place, whichever is said first
+        name, other = sorted((name, other))
     return (
         Address(
-            kind, row["name"], round(place.lon, 7), round(place.lat, 7), place.area_path,
-            number if kind in NUMBERED else "", row.get("other", "") if kind == "crossing" else "", row.get("standard", ""),
+            kind, name, round(place.lon, 7), round(place.lat, 7), place.area_path,
+            number if kind in NUMBERED else "", other, row.get("standard", ""),
         ),
         place,
         [],

@@ -1,4 +1,5 @@
-"""`app.py backup FILE` and `app.py restore FILE`: the whole store, photos included, as one zip of COPY texts.
+"""`app.py backup FILE` and `app.py restore FILE`: the whole store, photos included, as one zip of COPY texts; beside them the
+files of the trained routers (CHENGYUN_MODELS), checked against the registry's SHA-256.
 
 The archive is taken in one snapshot while the product runs, and restores into an empty, migrated store of any
 edition (plain PostgreSQL ↔ TimescaleDB). Sessions are left out: nobody is logged in after a restore.
@@ -13,7 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import IO, Any, Final
@@ -24,6 +25,7 @@ from data.new_bus import start_anew
 from data.timeseries import TABLES as TIME_TABLES
 from data.timeseries import Partitions
 from incidents.ports import TopicPartition
+from incidents.router_file import sealed
 
 FORMAT: Final = 1
 
@@ -37,7 +39,7 @@ TABLES: Final = (
     "incident_photos", "dead_letters", "held", "indicator_history", "rollup_minute", "rollup_hour", "rollup_day",
     "rollup_dirty", "rollup_state", "working_years", "working_days", "catalogues", "standards", "merge_suggestions",
     "storage_samples", "device_credentials", "device_limits", "device_access_version", "device_links",
-    "gateway_refusals", "gateway_drops", "special_periods", "responsibility_tables", "responsibility_rows",
+    "gateway_refusals", "gateway_drops", "unit_roles", "special_periods", "responsibility_tables", "responsibility_rows",
     "router_models", "routing_advice", "withdrawn_rules", "formula_versions", "score_versions", "addresses",
     "address_book", "replies", "enforcement_messages", "enforcement_cases",
 )  # fmt: skip
@@ -84,8 +86,51 @@ def _is_view(cursor: Cursor, table: str) -> bool:
     return bool(row and row[0])
 
 
-def backup(database: Database, path: Path, now: datetime) -> dict[str, int]:
-    """Write the archive; returns rows per table."""
+MODELS: Final = "models/"
+"""Where the archive has the files of trained routers."""
+
+
+def _keep_models(
+    cursor: Cursor, archive: zipfile.ZipFile, folder: Path, missing: Callable[[str], object]
+) -> list[str]:
+    """Every registered router's file (a candidate may be published after the restore). One that is gone, or is not the one
+    that was registered, is told to `missing` and left out: the city itself must be saved nevertheless."""
+    cursor.execute("SELECT version, file, sha256 FROM router_models ORDER BY version")
+    kept = []
+    for version, name, sha256 in cursor.fetchall():
+        try:
+            content = (folder / name).read_bytes()
+        except OSError as error:
+            missing(f"{version}: its file {name} cannot be read in CHENGYUN_MODELS: {error}")
+            continue
+        if sealed(content) != sha256:
+            missing(f"{version}: its file {name} in CHENGYUN_MODELS is not the one that was registered")
+            continue
+        archive.writestr(MODELS + name, content)
+        kept.append(name)
+    return kept
+
+
+def _put_models(cursor: Cursor, archive: zipfile.ZipFile, names: Sequence[str], folder: Path) -> None:
+    """The files of the archive, each checked against what the restored registry says of it, where they are not yet."""
+    cursor.execute("SELECT file, sha256 FROM router_models")
+    known = dict(cursor.fetchall())
+    for name in names:
+        content = archive.read(MODELS + name)
+        # The registry's names only: an archive must not choose where a file is written.
+        if known.get(name) != sealed(content) or Path(name).name != name:
+            raise BadBackup(f"{MODELS}{name}: the archive is damaged (it is not the registered router)")
+        folder.mkdir(parents=True, exist_ok=True)
+        part = folder / f"{name}.part"
+        part.write_bytes(content)
+        part.replace(folder / name)  # a process that reads meanwhile finds the whole or nothing
+
+
+def backup(
+    database: Database, path: Path, now: datetime, models: Path, missing: Callable[[str], object]
+) -> dict[str, int]:
+    """Write the archive, with the routers' files of the folder `models`; returns rows per table. What of the files is
+    missing is told to `missing`, a sentence each."""
     tables: dict[str, Any] = {}
     part = path.with_name(path.name + ".part")
     with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED, compresslevel=5) as archive:
@@ -109,9 +154,10 @@ def backup(database: Database, path: Path, now: datetime) -> dict[str, int]:
             row = cursor.fetchone()
             cursor.execute("SELECT last_value, is_called FROM incident_numbers")
             numbers = cursor.fetchone()
+            kept = _keep_models(cursor, archive, models, missing)
         manifest = {
             "format": FORMAT, "made_at": now.isoformat(), "migration": row[0] if row else 0, "tables": tables,
-            "weeks": weeks, "incident_numbers": list(numbers) if numbers else [1, False],
+            "weeks": weeks, "incident_numbers": list(numbers) if numbers else [1, False], "models": kept,
         }  # fmt: skip
         archive.writestr("manifest.json", json.dumps(manifest, indent=1))
     part.replace(path)
@@ -121,10 +167,12 @@ def backup(database: Database, path: Path, now: datetime) -> dict[str, int]:
 def restore(
     database: Database,
     path: Path,
+    models: Path,
     first_offsets: Callable[[], Mapping[TopicPartition, int]],
     same_bus: bool = False,
 ) -> dict[str, int]:
-    """Load the archive into an empty store in one transaction; returns rows per table. Raises BadBackup."""
+    """Load the archive into an empty store in one transaction, and its routers' files into the folder `models`; returns rows
+    per table. Raises BadBackup, OSError."""
     try:
         archive = zipfile.ZipFile(path)
         manifest = json.loads(archive.read("manifest.json"))
@@ -170,6 +218,8 @@ def restore(
         _set_sequences(cursor, manifest["incident_numbers"])
         if not same_bus:
             start_anew(cursor, first_offsets())
+        # Backups of before this have no files: their routers are copied by hand, or trained anew.
+        _put_models(cursor, archive, manifest.get("models", []), models)
     return rows
 
 

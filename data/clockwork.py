@@ -50,7 +50,7 @@ TIMERS: Final = (
     ("mismatches", 5.0),
     ("outages", 5.0),
     ("shifted", 1800.0),
-    ("deadlines", 60.0),
+    ("deadlines", 2.0),
     ("quarantine", 5.0),
     ("recount", 5.0),
     ("likeness", 10.0),

@@ -27,7 +27,7 @@ POSTS: Final = ("file_post", "dispatch_post", "handle_post", "check_post")
 COLUMNS: Final = ("incident_id", "version", "merged", *PLACED, *POSTS, *MOMENTS)
 
 TOLD: Final = (
-    "SELECT i.id AS incident_id, i.version, i.merged_into IS NOT NULL AS merged, i.area_path AS area,"
+    "SELECT i.id AS incident_id, i.version, i.merged_into IS NOT NULL OR t.consulted AS merged, i.area_path AS area,"
     " coalesce(nullif(i.unit, ''), t.unit, '') AS unit, i.class_code, coalesce(t.channel, '') AS channel,"
     " coalesce(t.file_post, '') AS file_post, coalesce(t.dispatch_post, '') AS dispatch_post,"
     " coalesce(t.handle_post, '') AS handle_post, coalesce(t.check_post, '') AS check_post, i.reported_at,"
@@ -52,6 +52,8 @@ TOLD: Final = (
     " AS filed_due, max((detail ->> 'due')::timestamptz) FILTER (WHERE from_stage = 'reported' AND to_stage = 'void')"
     " AS ended_due,"
     " min(at) FILTER (WHERE action = 'refuse') AS refused_at,"
+    # Who only asked something has reported nothing: in no rate, as what was merged away.
+    " coalesce(bool_or(action = 'consult'), false) AS consulted,"
     " max(at) FILTER (WHERE action IN ('void', 'merge') AND i.stage = 'void') AS voided_at,"
     " min(at) FILTER (WHERE action = 'dispatch') AS dispatched_at,"
     " min((detail ->> 'due')::timestamptz) FILTER (WHERE action = 'dispatch' AND from_stage = 'accepted') AS dispatch_due,"

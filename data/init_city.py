@@ -23,6 +23,7 @@ from shapely.geometry.base import BaseGeometry
 from data.accounts import Accounts
 from data.database import Cursor, Database, json, many
 from data.init_poles import load_poles
+from data.init_roles import load_roles
 from data.init_standards import load_standards
 from data.locks import Lock
 from data.registry import bump
@@ -233,6 +234,7 @@ def init_sample(
         _load_map(cursor, files)
         _load_catalogue(cursor, files)
         load_standards(cursor, now)
+        load_roles(cursor, files)
         _load_kinds(cursor)
         load_poles(cursor, now)
         made = _load_people(cursor, accounts, city.path, now, files)

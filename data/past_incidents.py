@@ -52,9 +52,10 @@ def read_past(
 def _past(row: Sequence[Any], rules: Rules) -> Past:
     id, at, title, text, class_code, lon, lat, path, unit, owner, registered, condition, read_m = row
     said = text if title in text else f"{title} {text}"
+    uncertainty = max(DEFAULT_UNCERTAINTY_M, read_m or 0.0)
     asked = Asked(
         at, said, class_code, condition, lon, lat, owner=owner,
         registered_area=smallest(rules, registered) if registered else "", area=smallest(rules, path),
-        uncertainty_m=max(DEFAULT_UNCERTAINTY_M, read_m or 0.0),
+        uncertainty_m=uncertainty, road_class=rules.road_class_at(lon, lat, uncertainty),
     )  # fmt: skip
     return Past(id, Outcome(asked, unit))

@@ -13,11 +13,13 @@ from data.registry import bump
 from data.router_models import publish_router, switch_off_router
 from data.sheets import BadFile, content_of, read_sheet, refused_file
 from data.unit_capacity import set_capacity
+from data.unit_roles import import_roles
 from incidents.model import Actor, Rejected
 from incidents.routing_commands import (
     ApproveRule,
     EndPeriod,
     ImportResponsibilities,
+    ImportRoles,
     PublishResponsibilities,
     PublishRouter,
     SavePeriod,
@@ -230,6 +232,7 @@ _HANDLERS: Final[dict[type, Callable[[Cursor, Any, Actor, datetime], dict[str, A
     PublishResponsibilities: publish_responsibilities,
     SavePeriod: save_period,
     EndPeriod: end_period,
+    ImportRoles: import_roles,
 }
 
 

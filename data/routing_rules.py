@@ -12,11 +12,15 @@ import shapely
 
 from data.database import Cursor
 from gis.borders import Borders
+from gis.road_classes import RoadClasses
 from incidents.areas import LEVELS
-from incidents.responsibility import CELL, OWNER, WHOLE_CITY, Area, Period, Row, Rules, Unit, paths_up
+from incidents.responsibility import CELL, OWNER, ROAD, WHOLE_CITY, Area, Period, Row, Rules, Unit, paths_up
 
-OWNER_WORD: Final = "产权单位"
+OWNER_WORDS: Final = ("产权单位", "权属单位", "管护单位")
 """How rule sheets call who owns a component."""
+
+ROAD_WORD: Final = "道路管养单位"
+"""How they call who keeps a road, which its class decides."""
 
 NAMED_LEVELS: Final = frozenset(LEVELS[1:4])
 """Areas that people name in what they say: districts, towns, villages."""
@@ -66,29 +70,56 @@ def read_rules(cursor: Cursor, table: int | None = None) -> Rules:
         return WHOLE_CITY if path == root else path
 
     table_part, offices, reasons = _cells(rows, able, place)
-    roles = {f"unit:{name}": code for code, name, _, disabled in units if not disabled}
+    roles = read_roles(cursor, able, place)
     sheet = [
         Row(code, class_code, condition, role)
         for code, class_code, condition, names in standards
-        for role in dict.fromkeys(OWNER if OWNER_WORD in name else f"unit:{name}" for name in names)
         # A role that nobody in the registry of units answers to says nothing of who it is.
-        if role == OWNER or role in roles
+        for role in dict.fromkeys(filter(None, (role_of(name, roles) for name in names)))
     ]
-    level = max((path.count("/") for _, path, *_ in rows), default=0)
-    digest = hashlib.sha256(repr((rows, units, periods, standards)).encode()).hexdigest()[:8]
+    told_in = [path for _, path, *_ in rows] + [path for office in roles.values() for path in office]
+    level = max((path.count("/") for path in told_in), default=0)
+    digest = hashlib.sha256(
+        repr((rows, units, periods, standards, sorted(roles.items()))).encode()
+    ).hexdigest()[:8]
     return Rules(
         f"rules-{digest}",
         [*table_part, *sheet],
-        {**offices, **{role: {WHOLE_CITY: unit} for role, unit in roles.items()}},
+        {**offices, **roles},
         [Unit(code, name, place(path)) for code, name, path, _ in units],
         [Area(path, name) for path, name, kind in areas if kind in NAMED_LEVELS or path.count("/") <= level],
         borders_of(cursor, level),
         periods,
-        {OWNER: OWNER_WORD, **{role: role.removeprefix("unit:") for role in roles}},
+        {OWNER: OWNER_WORDS[0], **{role: role.partition(":")[2] for role in roles}},
         {name: code for code, name, _, _ in units if code in able and len(name) > 2},
         classes,
         reasons,
+        road_classes_of(cursor),
     )
+
+
+def read_roles(cursor: Cursor, able: set[str], place: Callable[[str], str]) -> dict[str, dict[str, str]]:
+    """Role → area path → unit: what the city says that words mean (`role:`, or `road:` and a class of road), and every
+    unit by its own name (`unit:`)."""
+    cursor.execute("SELECT role, road_class, area_path, unit FROM unit_roles ORDER BY 1, 2, 3")
+    found: dict[str, dict[str, str]] = defaultdict(dict)
+    for role, road, path, unit in cursor.fetchall():
+        if unit in able:
+            found[f"{ROAD}:{road}" if road else f"role:{role}"][place(path)] = unit
+    cursor.execute("SELECT name, code FROM units ORDER BY code")
+    for name, code in cursor.fetchall():
+        if code in able:
+            found[f"unit:{name}"] = {WHOLE_CITY: code}
+    return dict(found)
+
+
+def role_of(name: str, roles: Mapping[str, Mapping[str, str]]) -> str:
+    """The role that a word of a rule sheet stands for, '' when it stands for nobody here."""
+    if any(word in name for word in OWNER_WORDS):
+        return OWNER
+    if ROAD_WORD in name:
+        return ROAD if any(role.startswith(f"{ROAD}:") for role in roles) else ""
+    return next((role for role in (f"role:{name}", f"unit:{name}") if role in roles), "")
 
 
 def _cells(
@@ -110,6 +141,18 @@ def _cells(
         if reason:
             reasons[f"{rule}@{area or '*'}"] = reason
     return list(made.values()), dict(offices), reasons
+
+
+def road_classes_of(cursor: Cursor) -> RoadClasses | None:
+    """The city's roads by the class that its map data tell; None where they tell none."""
+    cursor.execute(
+        "SELECT properties ->> 'class', geometry FROM map_features WHERE layer = 'roads' AND properties ->> 'class' <> ''"
+    )
+    rows = cursor.fetchall()
+    lines: dict[str, list[Any]] = defaultdict(list)
+    for (name, _), line in zip(rows, shapely.from_wkb([bytes(found) for _, found in rows]), strict=True):
+        lines[name].append(line)
+    return RoadClasses(lines) if lines else None
 
 
 def borders_of(cursor: Cursor, depth: int) -> Borders:

@@ -28,7 +28,8 @@ _COMPONENT: Final = (
 
 
 def asked_of(cursor: Cursor, incident: Incident, rules: Rules | None) -> Asked:
-    """An incident as routing sees it: the register of components says whose the nearest one of its class is, and where."""
+    """An incident as routing sees it: the register of components says whose the nearest one of its class is, and where; the
+    map's roads say of which class the road is that it lies at."""
     place = incident.place
     owner = registered = ""
     if incident.class_code and place.lon is not None and place.lat is not None:
@@ -42,6 +43,7 @@ def asked_of(cursor: Cursor, incident: Incident, rules: Rules | None) -> Asked:
         row = cursor.fetchone()
         if row is not None:
             owner, registered = row[0] or "", smallest(rules, row[1])
+    uncertainty = _uncertainty_m(cursor, incident)
     return Asked(
         incident.reported_at,
         f"{incident.title} {incident.text}" if incident.title not in incident.text else incident.text,
@@ -52,7 +54,8 @@ def asked_of(cursor: Cursor, incident: Incident, rules: Rules | None) -> Asked:
         owner=owner,
         registered_area=registered,
         area=smallest(rules, place.area_path),
-        uncertainty_m=_uncertainty_m(cursor, incident),
+        uncertainty_m=uncertainty,
+        road_class=rules.road_class_at(place.lon, place.lat, uncertainty) if rules else "",
     )
 
 

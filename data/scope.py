@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from incidents.model import Actor
@@ -17,14 +18,19 @@ def _like(path: str) -> str:
     return path.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
 
 
+def prefixes(areas: Sequence[str]) -> list[str]:
+    """Patterns of LIKE for what lies in these areas."""
+    return [_like(area) for area in areas]
+
+
 def area_scope(actor: Actor, column: str = "area_path") -> Sql:
     """Rows whose area the actor covers. `column` is a constant of the caller, never a user's text."""
-    prefixes = [_like(area) for area in actor.areas]
+    within = prefixes(actor.areas)
     # One LIKE each, not LIKE ANY of them: only so an index of paths is of use.
-    parts = [f"{column} LIKE %s"] * len(prefixes)
+    parts = [f"{column} LIKE %s"] * len(within)
     if any(area.count("/") == 1 for area in actor.areas):
         parts.append(f"{column} = ''")
-    return (f"({' OR '.join(parts)})" if parts else "false"), [*prefixes]
+    return (f"({' OR '.join(parts)})" if parts else "false"), within
 
 
 def incident_scope(actor: Actor, alias: str = "i") -> Sql:

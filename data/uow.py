@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -58,6 +58,7 @@ _INSERT = (
 _UPDATE = (
     f"UPDATE incidents SET {', '.join(f'{name} = %s' for name in COLUMNS)} WHERE id = %s AND version = %s"
 )
+_LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _SELECT = f"SELECT id, {', '.join(COLUMNS)} FROM incidents"
 
 # What `escalation_due` says of one, as two ranges of indexes that hold only what is still to be told.
@@ -646,13 +647,27 @@ class PgUnitOfWork:
         )
         return [to_incident(row) for row in self._cursor.fetchall()]
 
-    def without_deadline(self, after: int, limit: int) -> list[Incident]:
+    def without_deadline(self, after: tuple[datetime | None, int] | None, limit: int) -> list[Incident]:
         """See UnitOfWork."""
+        at, id = after or (_LONG_AGO, 0)
+        # One after the other, for either has an index in its order; joined by OR neither has.
+        found: list[Incident] = []
+        if at is not None:
+            beyond = "(stage_due_at, id) > (%(at)s, %(id)s)"
+            found, id = self._without_deadline(beyond, "stage_due_at, id", at, id, limit), 0
+        if len(found) < limit:
+            beyond = "stage_due_at IS NULL AND id > %(id)s"
+            found += self._without_deadline(beyond, "id", at, id, limit - len(found))
+        return found
+
+    def _without_deadline(
+        self, beyond: str, order: str, at: datetime | None, id: int, limit: int
+    ) -> list[Incident]:
         self._cursor.execute(
-            f"{_SELECT} WHERE id > %s AND handle_due_at IS NULL AND stage IN ('dispatched', 'taken', 'on_site')"
+            f"{_SELECT} WHERE {beyond} AND handle_due_at IS NULL AND stage IN ('dispatched', 'taken', 'on_site')"
             " AND (clock ->> 'since' IS NOT NULL OR clock ->> 'parked_until' IS NOT NULL)"
-            " ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED",
-            (after, limit),
+            f" ORDER BY {order} LIMIT %(limit)s FOR UPDATE SKIP LOCKED",
+            {"at": at, "id": id, "limit": limit},
         )
         return [to_incident(row) for row in self._cursor.fetchall()]
 

@@ -170,4 +170,14 @@ def save_working_year(
         " AND i.handle_due_at IS NULL AND f.handle_due_at IS NOT NULL AND i.stage IN ('dispatched', 'taken', 'on_site')"
     )
     bump(cursor)
-    return {"year": command.year, "off": len(off), "work": len(work)}
+    return {"year": command.year, "off": len(off), "work": len(work), "waiting": waiting_deadlines(cursor)}
+
+
+def waiting_deadlines(cursor: Cursor) -> int:
+    """Incidents whose handling clock runs and whose deadline is not computed yet; the relay does."""
+    cursor.execute(
+        "SELECT count(*) FROM incidents WHERE handle_due_at IS NULL AND stage IN ('dispatched', 'taken', 'on_site')"
+        " AND (clock ->> 'since' IS NOT NULL OR clock ->> 'parked_until' IS NOT NULL)"
+    )
+    row = cursor.fetchone()
+    return int(row[0]) if row else 0

@@ -5,6 +5,7 @@ Everything that is not listed in RIGHTS is refused. Source: ARCHITECTURE §9.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -229,6 +230,12 @@ def covers(areas: tuple[str, ...], area_path: str) -> bool:
     if not area_path:
         return any(a.count("/") == 1 for a in areas)
     return any(area_path.startswith(a) for a in areas)
+
+
+def topmost(areas: Iterable[str]) -> tuple[str, ...]:
+    """The areas that lie in no other of them, in order: together they hold every place of the account once."""
+    known = sorted(set(areas))
+    return tuple(a for a in known if not any(a != b and a.startswith(b) for b in known))
 
 
 def may(actor: Actor, action: str, thing: Thing) -> Decision:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from gis.cells import distance_m
-from incidents.address_text import digits, plain_address
+from incidents.address_text import digits, kept_number, plain_address
 
 KINDS: Final = ("number", "building", "crossing", "group", "place")
 """House number of a street; building of a community; two streets that cross; group of a village; anything with a name."""
@@ -186,7 +186,7 @@ class AddressBook:
 
     def parts(self, kind: str, name: str, number: str) -> list[Address]:
         """Buildings of a community or groups of a village with this number."""
-        return [a for a in self._of(name, kind) if a.number == number]
+        return [a for a in self._of(name, kind) if kept_number(a.number) == kept_number(number)]
 
     def crossings(self, one: str, other: str) -> list[Address]:
         """Where two streets cross."""

@@ -44,10 +44,15 @@ def plain_address(text: str) -> str:
     return _NUMERAL.sub(lambda found: str(number_of(found[0])), _MARKS.sub("", folded))
 
 
-NUMBER: Final = re.compile(r"(?:门牌)?(?:第)?(\d{1,5})(?:[-之](\d{1,3}))?(?:号院?|#)(?!楼)(?:之(\d{1,3}))?")
-"""A house number: 12号, 12-3号, 12号之3, 12#. Not 3号楼, which is a building."""
-BARE_NUMBER: Final = re.compile(r"(\d{1,5})(?![\d米栋幢座楼单室组队期年月日点分:])")
-"""A number without 号, right behind a street."""
+NUMBER: Final = re.compile(
+    r"(?:门牌)?(?:第)?(\d{1,5})(?:[-之](\d{1,3}))?(?:号院?|#)(?!楼)"
+    r"(?:之(\d{1,3})|-(\d{1,3})(?![\d号栋幢座楼层单室]))?"
+)
+"""A house number: 12号, 12-3号, 12号之3, 12号-3, 12#. Not 3号楼, which is a building; 12号-301室 is a room of 12."""
+BARE_NUMBER: Final = re.compile(
+    r"(\d{1,5})(?:[-之](\d{1,3}))?(?![-之]\d|[\d米栋幢座楼单室组队期年月日点分:弄巷])"
+)
+"""A number without 号, right behind a street. 100弄 is a lane: the houses in it are not those of the street."""
 BUILDING: Final = re.compile(r"(?:\d{1,2}期)?第?(\d{1,3})(?:栋|幢|座|号楼|#楼?|号(?!院))")
 GROUP: Final = re.compile(r"第?(\d{1,2})(?:村民小?组|小?组|队|社)")
 JOINER: Final = re.compile(r"(?:与|和|跟|及|、|/|&|\+|交|x|×|-){1,2}")
@@ -59,6 +64,13 @@ BESIDE: Final = re.compile(
     r"(门口|门前|大门|正门|旁边|旁|边上|隔壁|对面|斜对面|附近|周边|一带|后面|背后|前面|里面|内)"
 )
 """Where it is from the thing named: a side with metres, or a word."""
+
+
+def kept_number(text: str) -> str:
+    """A number as the book keeps it: １２号之３ and 012-3 are 12-3, 3号楼 is 3; what is no number stays as it is."""
+    plain = plain_address(text).replace("之", "-").replace("号-", "-").removesuffix("楼")
+    parts = plain.rstrip("号栋幢座组#").split("-")
+    return "-".join(part.lstrip("0") or "0" for part in parts) if all(map(str.isdecimal, parts)) else text
 
 
 def digits(text: str) -> str:

@@ -67,6 +67,16 @@ class RefuseIncident:
 
 
 @dataclass(frozen=True, slots=True)
+class AnswerConsultation:
+    """咨询办结: nothing happened, somebody asked something; `text` is the answer. No incident for evaluation (S109)."""
+
+    id: int
+    text: str
+    version: int | None = None
+    key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class VoidIncident:
     """作废, with a reason."""
 
@@ -589,6 +599,7 @@ COMMANDS: Final[dict[str, type]] = {
     "report_incident": ReportIncident,
     "accept_incident": AcceptIncident,
     "refuse_incident": RefuseIncident,
+    "answer_consultation": AnswerConsultation,
     "void_incident": VoidIncident,
     "dispatch_incident": DispatchIncident,
     "take_incident": TakeIncident,
@@ -1082,6 +1093,7 @@ ACTION_OF: Final[dict[str, str]] = {
     "report_incident": "incident.report",
     "accept_incident": "incident.accept",
     "refuse_incident": "incident.refuse",
+    "answer_consultation": "incident.refuse",
     "void_incident": "incident.void",
     "dispatch_incident": "incident.dispatch",
     "take_incident": "incident.take",

@@ -4,41 +4,106 @@ computed as soon as the year is known. Never guessed (issue C "Clocks").
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, suppress
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 from zoneinfo import ZoneInfo
 
 from incidents.clocks import due_at
 from incidents.lifecycle import Step, advance
-from incidents.model import Rejected
+from incidents.model import Incident
 from incidents.selfcheck import check_source, file_check
-from incidents.storeports import UnitOfWork
+from incidents.storeports import Undone, UnitOfWork
 from incidents.triage import SYSTEM
-from incidents.working_time import NotPublished
+from incidents.working_time import NotPublished, WorkingTime
 
 ANNOUNCED_AHEAD: Final = timedelta(days=60)
 CALENDAR_CLASS: Final = "P0104"
 """Class 工作日历未公布 of the catalogue. A city without it gets the incident without a class; the desk gives it one."""
 
 
-def recount_deadlines(uow: UnitOfWork, now: datetime, after: int = 0, limit: int = 200) -> tuple[int, int]:
-    """Compute the deadlines of what runs without one, in one transaction. Returns how many are known by now, and the id to
-    go on after the next time; 0: from the beginning."""
+Key = tuple[datetime | None, int]
+"""Where a round is: the deadline that an incident had, and its id."""
+
+BATCH: Final = 200
+TURN_S: Final = 1.0
+"""So long a turn works before the relay's other timers have theirs."""
+IDLE_BATCHES: Final = 10
+"""A turn gives up after so many batches of which nothing could be computed: their year is still not published."""
+REST: Final = timedelta(seconds=60)
+
+
+def recount_deadlines(
+    uow: UnitOfWork, now: datetime, after: Key | None = None, limit: int = BATCH
+) -> tuple[int, Key | None]:
+    """Compute the deadlines of what runs without one, in one transaction, the oldest first: by the deadline it had before
+    its days were published anew. Returns how many are known by now, and the key to go on after; None: the round is over.
+
+    One that cannot be saved undoes no other, and waits for the next round."""
     working = uow.working()
     done, found = 0, uow.without_deadline(after, limit)
-    for incident in found:
-        step = Step("recount", "timer", reason="工作日历已公布 the working days are published")
-        try:
-            if not incident.clock or not due_at(incident.clock, now, working):
-                continue
-            changed, entry, _ = advance(incident, step, SYSTEM, now, working)
-        except (NotPublished, Rejected):
-            continue
+    known = [incident for incident in found if _is_known(incident, now, working)]
+    try:
+        done = uow.alone(partial(_computed, uow, known, now, working))
+    except Undone:
+        for incident in known:
+            with suppress(Undone):
+                done += uow.alone(partial(_computed, uow, [incident], now, working))
+    return done, (found[-1].stage_due_at, found[-1].id) if len(found) == limit else None
+
+
+def _is_known(incident: Incident, now: datetime, working: WorkingTime) -> bool:
+    try:
+        return incident.clock is not None and due_at(incident.clock, now, working) is not None
+    except NotPublished:
+        return False
+
+
+def _computed(uow: UnitOfWork, known: Sequence[Incident], now: datetime, working: WorkingTime) -> int:
+    step = Step("recount", "timer", reason="工作日历已公布 the working days are published")
+    for incident in known:
+        changed, entry, _ = advance(incident, step, SYSTEM, now, working)
         uow.save(changed, incident.version)
         uow.append(changed.id, entry)
         uow.incident_changed(changed, now)
-        done += 1
-    return done, found[-1].id if len(found) == limit else 0
+    return len(known)
+
+
+class DeadlineRounds:
+    """Round after round over what has no deadline, batch by batch, each a transaction of its own. What a killed process had
+    computed is saved, and is nothing to look at for the next: only the place in the round is lost with it.
+
+    `units`: opens a unit of work; `elapsed_s`: seconds of a clock that only goes forward.
+    """
+
+    def __init__(
+        self, units: Callable[[], AbstractContextManager[UnitOfWork]], elapsed_s: Callable[[], float]
+    ) -> None:
+        self._units = units
+        self._elapsed_s = elapsed_s
+        self._after: Key | None = None
+        self._rest_until: datetime | None = None
+
+    def rests(self, now: datetime) -> bool:
+        """There was nothing to compute a moment ago."""
+        return self._rest_until is not None and now < self._rest_until
+
+    def turn(self, now: datetime) -> int:
+        """Batches for TURN_S; returns how many deadlines are known by now that were not."""
+        began, done, idle = self._elapsed_s(), 0, 0
+        self._rest_until = None
+        while True:
+            with self._units() as uow:
+                computed, self._after = recount_deadlines(uow, now, self._after)
+            done += computed
+            idle = 0 if computed else idle + 1
+            if self._after is None or idle == IDLE_BATCHES:
+                self._rest_until = now + REST
+                return done
+            if self._elapsed_s() - began >= TURN_S:
+                return done
 
 
 def announce_unpublished(uow: UnitOfWork, city_path: str, now: datetime) -> int:

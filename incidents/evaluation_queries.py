@@ -20,7 +20,8 @@ class Evaluation:
 @dataclass(frozen=True, slots=True)
 class EvaluationCases:
     """The very incidents behind a number: `formula`, `part` (numerator | denominator | rest: of the denominator what is
-    not in the numerator), `group` as Evaluation names it."""
+    not in the numerator), `group` as Evaluation names it. By id; `after`: the `next` of the page before (None: no more),
+    `total` is of all pages."""
 
     formula: str
     begin: str
@@ -30,7 +31,7 @@ class EvaluationCases:
     group: str = ""
     area: str = ""
     limit: int = 200
-    offset: int = 0
+    after: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,7 @@ _OPEN = tuple(s for s in Stage if s not in (S.CLOSED, S.REFUSED, S.VOID))
 TRANSITIONS: tuple[Transition, ...] = (
     _t("accept", (S.REPORTED,), S.ACCEPTED, "policy"),
     _t("refuse", (S.REPORTED,), S.REFUSED, "reason"),
+    _t("consult", (S.REPORTED,), S.REFUSED, "reason"),
     _t("dispatch", (S.ACCEPTED,), S.DISPATCHED, "unit"),
     _t("reassign", _WITH_UNIT, S.DISPATCHED, "unit", "reason"),
     _t("take", (S.DISPATCHED,), S.TAKEN),
@@ -368,12 +369,12 @@ def _effects(
                 clock=None, appeal=None, satisfaction=None, merge_key="",
             )  # fmt: skip
     if (
-        step.action in ("refuse", "void", "merge", "close")
+        step.action in ("refuse", "consult", "void", "merge", "close")
         and old.supervision is not None
         and old.supervision.open
     ):
         new = replace(new, supervision=ended(old.supervision, now))
-    if step.action in ("refuse", "void", "merge"):
+    if step.action in ("refuse", "consult", "void", "merge"):
         new = replace(_standing(new, old, now, working), closed_at=now)
         new = replace(new, assists=assisting.all_released(old.assists, step.action, now))
     if step.level is not None:
@@ -387,7 +388,14 @@ def _effects(
     elif step.action == "release" and step.detail:
         # What went had raised it: without that it is what the others say.
         new = replace(new, level=max(old.level, int(str(dict(step.detail).get("level", old.level)))))
-    if new.acknowledged_by is None and step.action in ("accept", "refuse", "dispatch", "void", "merge"):
+    if new.acknowledged_by is None and step.action in (
+        "accept",
+        "refuse",
+        "consult",
+        "dispatch",
+        "void",
+        "merge",
+    ):
         # Working on it is an acknowledgement: the bell must stop for every screen at once.
         new = replace(new, acknowledged_by=actor.id, acknowledged_at=now)
     return new

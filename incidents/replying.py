@@ -8,7 +8,7 @@ from typing import Final
 from incidents.model import Incident
 from incidents.privacy import mask_text
 
-OUTCOMES: Final = ("close", "refuse", "void")
+OUTCOMES: Final = ("close", "refuse", "consult", "void")
 """Actions after which whoever spoke is answered. What was merged away is answered by the incident it went to."""
 
 TELLERS: Final = ("message", "screen", "person")
@@ -30,16 +30,18 @@ def teller(source: str) -> str:
 
 
 def reply_text(incident: Incident, outcome: str, said: str, unit: str, names: Iterable[str] = ()) -> str:
-    """What they are told, in Chinese. `said`: the result, or the reason it was refused or withdrawn for; `unit`: its name.
+    """What they are told, in Chinese. `said`: the result, the answer, or the reason it was refused or withdrawn for; `unit`: its name.
 
     Nobody learns from it who else reported: names of reporters, phones and ID numbers are masked.
     """
     what = incident.class_name or incident.title
-    begin = f"您反映的“{what}”（编号{incident.number}）"
+    asked = outcome == "consult"
+    begin = f"您{'咨询' if asked else '反映'}的“{incident.title if asked else what}”（编号{incident.number}）"
     end = f"：{mask_text(said.strip(), names)[:LONGEST]}" if said.strip() else "。"
     told = {
         "close": f"已由{unit}处置并核查通过" if unit else "已处置并核查通过",
         "refuse": "经核实不予受理",
+        "consult": "答复如下",
         "void": "已撤销",
     }[outcome]
     return begin + told + end

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Final
 
 from gis.borders import Borders
+from gis.road_classes import RoadClasses
 
 OWNER: Final = "owner"
 """The role 产权单位: the unit that the component's register names."""
@@ -21,6 +22,11 @@ CELL: Final = "table:"
 """Begins the role of a class whose units the table names place by place: each of its cells, class × area, is a rule."""
 
 WHOLE_CITY: Final = ""
+
+ROAD_WORDS: Final[Mapping[str, str]] = {
+    "arterial": "主干道", "secondary": "次干道", "local": "支路", "alley": "街巷",
+}  # fmt: skip
+"""Classes of roads as map data call them, in the words of rule sheets; another word stands for itself."""
 
 
 def paths_up(path: str) -> list[str]:
@@ -80,7 +86,7 @@ class Rules:
     """
 
     __slots__ = ("_class_names", "_conditions", "_owners", "_periodic", "_places", "_rows", "_words", "areas", "borders",
-                 "cell_reasons", "offices", "periods", "role_names", "units", "version")  # fmt: skip
+                 "cell_reasons", "offices", "periods", "roads", "role_names", "units", "version")  # fmt: skip
 
     def __init__(
         self,
@@ -95,11 +101,13 @@ class Rules:
         owner_words: Mapping[str, str] | None = None,
         class_names: Mapping[str, str] | None = None,
         cell_reasons: Mapping[str, str] | None = None,
+        roads: RoadClasses | None = None,
     ) -> None:
         self.version = version
         self._class_names = dict(class_names or {})
         self.cell_reasons = dict(cell_reasons or {})
         self.offices = offices
+        self.roads = roads
         self.units = {unit.code: unit for unit in units}
         self.areas = {area.path: area for area in areas}
         self.borders = borders
@@ -154,6 +162,12 @@ class Rules:
         return next(
             (offices[path] for path in paths_up(area_path) if path in offices), offices.get(WHOLE_CITY, "")
         )
+
+    def road_class_at(self, lon: float | None, lat: float | None, uncertainty_m: float) -> str:
+        """The class of the road that a place is at, '' when that cannot be told."""
+        if self.roads is None or lon is None or lat is None:
+            return ""
+        return self.roads.class_at(lon, lat, uncertainty_m)
 
     def rule_at(self, row: Row, area_path: str) -> str:
         """The rule by which a row answers at a place: the cell of the table where its class has cells, else the row."""

@@ -14,7 +14,7 @@ from incidents.dispatch_model import Outcome, Reason
 from incidents.dispatch_scene import Scene, Standard
 from incidents.final_units import Context, FinalUnits
 from incidents.place_evidence import ELSEWHERE, NAMED, NEAR, REGISTERED, Spot
-from incidents.responsibility import CELL, OWNER, ROAD, WHOLE_CITY, Row, Rules
+from incidents.responsibility import CELL, OWNER, ROAD, ROAD_WORDS, WHOLE_CITY, Row, Rules
 from incidents.role_circumstances import Told
 
 PERIOD_PRIOR: Final = 0.9
@@ -22,6 +22,13 @@ PERIOD_PRIOR: Final = 0.9
 
 PERIOD_SEEN: Final = 4.0
 """As many outcomes the prior counts for."""
+
+CELL_PRIOR: Final = 0.9
+"""How probably whom the table in force names for class and area answers, and not another that the sheet allows, before
+anything was seen of the class."""
+
+CELL_SEEN: Final = 4.0
+"""As many outcomes that prior counts for."""
 
 CLEAR: Final = 0.5
 """A role this probable by standard, road and owner is expected; another one that answers then deviates."""
@@ -159,8 +166,24 @@ class Roles:
             scene.asked.road_class,
             self._kind(scene.owner),
         )
-        among = dict(zip(ordinary, self._among(told, scene.owner, ordinary, day), strict=True))
+        found = self._among(told, scene.owner, ordinary, day)
+        among = dict(zip(ordinary, self._by_table(standard.class_code, ordinary, found, day), strict=True))
         return [(1 - left) / len(special) if row.period else left * among[row.role] for row in rows]
+
+    def _by_table(
+        self, class_code: str, roles: Sequence[str], found: Sequence[float], day: float
+    ) -> Sequence[float]:
+        """With the table's own word for class and area, until outcomes of the class say who it is."""
+        cells = sum(role.startswith(CELL) for role in roles)
+        if not cells or cells == len(roles):
+            return found
+        seen = self._counts.seen(("class", class_code), "", day)[0]
+        kept = seen / (seen + CELL_SEEN)
+        named, rest = CELL_PRIOR / cells, (1 - CELL_PRIOR) / (len(roles) - cells)
+        return [
+            kept * share + (1 - kept) * (named if role.startswith(CELL) else rest)
+            for role, share in zip(roles, found, strict=True)
+        ]
 
     def _expected(self, told: Told, owner: str, roles: Sequence[str], day: float) -> list[float]:
         """The probability of each role by standard, road and owner, wherever it is."""
@@ -295,9 +318,8 @@ class RolesSeen:
             en.append(f"the owner {source[1]} is {name}")
         elif path.row.role == ROAD:
             known = scene.asked.road_class == path.road
-            zh.append(
-                f"{'' if known else '道路等级未知，如为 '}{path.road} 级道路{'' if known else '则'}由{name}管理"
-            )
+            road = ROAD_WORDS.get(path.road, f"{path.road} 级道路")
+            zh.append(f"{'' if known else '道路等级未知，如为'}{road}{'' if known else '则'}由{name}管理")
             en.append(
                 f"{'' if known else 'road class not known; '}roads of class {path.road} are kept by {name}"
             )

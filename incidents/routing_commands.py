@@ -42,6 +42,16 @@ class ImportResponsibilities:
 
 
 @dataclass(frozen=True, slots=True)
+class ImportRoles:
+    """What words of rule sheets mean here (CSV, XLSX, as base64; columns role, area, unit, and road_class for who keeps a
+    road): with `confirm` they take the place of those before. Roles that are owners are known without it."""
+
+    content: str = field(metadata={"longest": 12_000_000})
+    filename: str = ""
+    confirm: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class PublishResponsibilities:
     """A draft becomes the responsibility table in force."""
 
@@ -83,6 +93,7 @@ COMMANDS: Final[dict[str, type]] = {
     "publish_router": PublishRouter,
     "switch_off_router": SwitchOffRouter,
     "import_responsibilities": ImportResponsibilities,
+    "import_roles": ImportRoles,
     "publish_responsibilities": PublishResponsibilities,
     "save_period": SavePeriod,
     "end_period": EndPeriod,
@@ -94,6 +105,7 @@ ACTION_OF: Final[dict[str, str]] = {
     "publish_router": "routing.publish",
     "switch_off_router": "routing.publish",
     "import_responsibilities": "routing.publish",
+    "import_roles": "routing.publish",
     "publish_responsibilities": "routing.publish",
     "save_period": "routing.publish",
     "end_period": "routing.publish",

@@ -242,6 +242,11 @@ def _refuse(call: _Call, command: c.RefuseIncident) -> dict[str, Any]:
     return _answer(call.step(command.id, step, "incident.refuse", command.version))
 
 
+def _consult(call: _Call, command: c.AnswerConsultation) -> dict[str, Any]:
+    step = Step("consult", call.channel, reason=command.text.strip())
+    return _answer(call.step(command.id, step, "incident.refuse", command.version))
+
+
 def _void(call: _Call, command: c.VoidIncident) -> dict[str, Any]:
     step = Step("void", call.channel, reason=command.reason.strip())
     return _answer(call.step(command.id, step, "incident.void", command.version))
@@ -358,6 +363,7 @@ HANDLERS: Final[dict[type, Callable[[_Call, Any], dict[str, Any]]]] = {
     c.ReportIncident: _report,
     c.AcceptIncident: _accept,
     c.RefuseIncident: _refuse,
+    c.AnswerConsultation: _consult,
     c.VoidIncident: _void,
     c.DispatchIncident: _dispatch,
     c.TakeIncident: _take,

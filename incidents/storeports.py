@@ -333,9 +333,9 @@ class UnitOfWork(Protocol):
     def due_for_escalation(self, now: datetime, limit: int) -> list[Incident]:
         """Open incidents that may be due, locked; `lifecycle.escalation_due` decides."""
 
-    def without_deadline(self, after: int, limit: int) -> list[Incident]:
-        """Incidents whose handling clock runs and that have no deadline, with ids beyond `after`, locked, by id; those
-        that another process holds are left out."""
+    def without_deadline(self, after: tuple[datetime | None, int] | None, limit: int) -> list[Incident]:
+        """Incidents whose handling clock runs and that have no deadline, locked, by (`stage_due_at`, which is what was known
+        before, None last; id), beyond `after`; those that another process holds are left out."""
 
     def late_supervisions(self, now: datetime, limit: int) -> list[Incident]:
         """Open incidents whose 督办 was not answered in time, locked; those that another process holds are left out."""

@@ -46,10 +46,10 @@ class Recipe:
     counts 1/e; `lead`: words that make the beginning; `runs`: characters of the shortest and the longest run."""
 
     lengths: Mapping[str, float] = field(
-        default_factory=lambda: {"word": 0.64, "piece": 0.44, "head": 0.44, "lead": 0.44}
+        default_factory=lambda: {"word": 0.55, "piece": 0.6, "head": 0.2, "lead": 0.55}
     )
     head: int = 5
-    lead: int = 15
+    lead: int = 12
     runs: tuple[int, int] = (1, 3)
 
 

@@ -43,6 +43,9 @@ LEAN: Final = 0.7
 COST: Final = 1.0
 """C of the SVMs."""
 
+EVENING: Final = 0.5
+"""A row counts by how much rarer than the average its class is, to this power: what is rare now may be frequent next month."""
+
 TRUST: Final = 3.0
 """C of the calibration. All of these and the recipe were chosen by grouped cross-validation (docs/adr/0018)."""
 
@@ -208,12 +211,16 @@ def _fit(
         parts.append(_vectors(of_block, rows, kept[block], rarity[block], recipe.lengths[block]))
     vectors = sparse.hstack(parts).tocsr()
     weights, base = np.zeros((vectors.shape[1], kinds)), np.zeros(kinds)
+    of_class = np.bincount(truth[rows], minlength=kinds)
+    counts_for = ((len(rows) / kinds / of_class) ** EVENING)[truth[rows]]
     for kind in range(kinds):
         mine = truth[rows] == kind
         with_it, without = (np.asarray(vectors[m].sum(axis=0)).ravel() + SMOOTHING for m in (mine, ~mine))
         lean = np.abs(np.log(with_it / with_it.sum()) - np.log(without / without.sum())) ** LEAN
         for scale in (lean, np.ones_like(lean)):
-            machine = LinearSVC(C=COST, random_state=SEED).fit(vectors @ sparse.diags(scale), mine)
+            machine = LinearSVC(C=COST, random_state=SEED).fit(
+                vectors @ sparse.diags(scale), mine, counts_for
+            )
             weights[:, kind] += machine.coef_[0] * scale / 2
             base[kind] += machine.intercept_[0] / 2
     ends = np.cumsum([len(columns) for columns in kept.values()])[:-1]

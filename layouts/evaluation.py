@@ -276,6 +276,28 @@ def groups(view: View, answer: Row) -> list[Component]:
     ]
 
 
+def _pages(view: View, answer: Row, asked: Row) -> list[Component]:
+    """Which rows of how many these are, and the ways on and back; nothing where all are shown. `asked` keeps with `back`
+    where the pages before began, and how many rows they had."""
+    if len(answer["rows"]) == answer["total"]:
+        return []
+    back = [list(one) for one in asked.get("back") or []]
+    first = 1 + sum(n for _, n in back)
+    words = view.t(
+        "evaluation.rows", first=first, last=first - 1 + len(answer["rows"]), total=answer["total"]
+    )
+    ways: list[tuple[str, dict[str, Any]]] = []
+    if back:
+        ways.append(("evaluation.page_before", {"after": back[-1][0], "back": back[:-1]}))
+    if answer["next"] is not None:
+        here = [asked.get("after") or 0, len(answer["rows"])]
+        ways.append(("evaluation.page_next", {"after": answer["next"], "back": [*back, here]}))
+    return [
+        html.Span(words, className="cy-faint cy-num"),
+        *(_behind(view, view.t(key), **{**asked, **more}) for key, more in ways),
+    ]
+
+
 def cases(view: View, answer: Row, asked: Row) -> list[Component]:
     """The incidents behind a number; each leads to its record."""
     formula = answer["formula"]
@@ -302,11 +324,7 @@ def cases(view: View, answer: Row, asked: Row) -> list[Component]:
                 html.H2(f"{name_of(view, formula)} · {part}", className="cy-panel__title"),
                 html.Span(str(answer["total"]), className="cy-count"),
                 html.Span(definition(view, formula), className="cy-faint"),
-                html.Span(
-                    view.t("evaluation.shown", n=len(rows), total=answer["total"]), className="cy-faint"
-                )
-                if len(rows) < answer["total"]
-                else None,
+                *_pages(view, answer, asked),
             ],
             className="cy-panel__head",
         ),

@@ -129,7 +129,7 @@ def preview(view: View, answer: Row, filename: str) -> list[Component]:
     heads = [view.t(f"devices.import.{name}") for name in ("row", "column")] + [
         view.t("word.value"), view.t("devices.import.rule"),
     ]  # fmt: skip
-    told = [
+    told: list[Component] = [
         html.Div(filename, className="cy-strong"),
         html.Div(
             view.t("backtest.understood", n=answer["understood"], rows=answer["rows"]), className="cy-num"
@@ -141,7 +141,10 @@ def preview(view: View, answer: Row, filename: str) -> list[Component]:
         kept = html.Div([pieces.icon("circle-check"), view.t("backtest.kept")], className="verdict")
         return [*told, kept, pieces.button(view.t("backtest.run"), kind="primary", **attrs(ask))]
     if faults:
-        wrong = [pieces.icon("circle-x"), view.t("backtest.faulty", n=answer["faulty"])]
+        wrong: list[Component | str] = [
+            pieces.icon("circle-x"),
+            view.t("backtest.faulty", n=answer["faulty"]),
+        ]
         return [
             *told,
             html.Div(wrong, className="verdict verdict--wrong"),

@@ -8,25 +8,26 @@ from zoneinfo import ZoneInfo
 from data.database import Cursor
 from data.incident_rows import ms
 from data.questions.context import Answer, Ask, bounded
-from data.questions.evaluation import area_of, days_of, period_in
+from data.questions.evaluation import areas_of, days_of, period_in
+from data.scope import prefixes
 from incidents import doubts
 from incidents.evaluation_queries import EvaluationDoubts, FieldBurden
 from incidents.privacy import masked
 
 _HANDLED: Final = (
     "incident_facts f WHERE f.handled_at >= %(begin)s AND f.handled_at < %(end)s AND NOT f.merged"
-    " AND starts_with(f.area, %(area)s)"
+    " AND f.area LIKE ANY(%(areas)s)"
 )
 _REPORTED: Final = (
     "incident_facts f WHERE f.reported_at >= %(begin)s AND f.reported_at < %(end)s AND NOT f.merged"
-    " AND starts_with(f.area, %(area)s)"
+    " AND f.area LIKE ANY(%(areas)s)"
 )
 
 # 0: a picture without any contrast, which resembles every other. At most three bits differ, so at least one of four 16-bit parts is the same: those are looked up, the rest is counted.
 _PHOTOS: Final = (
     "WITH used AS (SELECT p.incident_id, p.sha256, p.purpose, l.likeness, p.at >= %(begin)s AND p.at < %(end)s AS now"
     " FROM incident_photos p JOIN photo_likeness l USING (sha256) JOIN incident_facts f USING (incident_id)"
-    " WHERE p.at >= %(photos)s AND p.at < %(end)s AND l.likeness <> 0 AND starts_with(f.area, %(area)s)),"
+    " WHERE p.at >= %(photos)s AND p.at < %(end)s AND l.likeness <> 0 AND f.area LIKE ANY(%(areas)s)),"
     " parts AS (SELECT u.*, n, (u.likeness >> (16 * n)) & 65535 AS part FROM used u, generate_series(0, 3) n)"
     " SELECT a.incident_id, (array_agg(DISTINCT b.incident_id))[1:5] FROM parts a JOIN parts b ON a.n = b.n AND a.part = b.part"
     " WHERE a.purpose = 'handle' AND a.now AND bit_count((a.likeness # b.likeness)::bit(64)) <= %(bits)s"
@@ -41,7 +42,7 @@ _FAR: Final = (
 )
 _SECONDS: Final = (
     "SELECT f.incident_id, extract(epoch FROM f.closed_at - f.reported_at) FROM incident_facts f"
-    " WHERE f.handled_at >= %(begin)s AND f.handled_at < %(end)s AND NOT f.merged AND starts_with(f.area, %(area)s)"
+    " WHERE f.handled_at >= %(begin)s AND f.handled_at < %(end)s AND NOT f.merged AND f.area LIKE ANY(%(areas)s)"
     " AND f.closed_at - f.reported_at < %(seconds)s ORDER BY 1"
 )
 _OWN: Final = (
@@ -92,10 +93,10 @@ def _bursts(cursor: Cursor, asked: dict[str, Any]) -> tuple[dict[int, str], list
 
 def evaluation_doubts(ask: Ask, query: EvaluationDoubts) -> dict[str, Any]:
     """See EvaluationDoubts."""
-    area, (begin, end) = area_of(ask, query.area), days_of(query.begin, query.end)
+    areas, (begin, end) = areas_of(ask, query.area), days_of(query.begin, query.end)
     period = period_in(ask, begin, end)
     asked = {
-        "begin": period.begin, "end": period.end, "area": area, "photos": period.begin - doubts.PHOTOS_BACK,
+        "begin": period.begin, "end": period.end, "areas": prefixes(areas), "photos": period.begin - doubts.PHOTOS_BACK,
         "bits": doubts.ALIKE_BITS, "far": doubts.FAR_M, "seconds": doubts.SECONDS, "first": begin, "zone": ask.zone,
         "until": min(end, ask.now.astimezone(ZoneInfo(ask.zone)).date()), "ahead": doubts.MONTH_END_DAYS,
     }  # fmt: skip
@@ -144,9 +145,9 @@ _BURDEN: Final = (
 
 def field_burden(ask: Ask, query: FieldBurden) -> dict[str, Any]:
     """See FieldBurden."""
-    area, days = area_of(ask, query.area), days_of(query.begin, query.end)
+    areas, days = areas_of(ask, query.area), days_of(query.begin, query.end)
     period = period_in(ask, *days)
-    found = ask.database.query(_BURDEN, {"begin": period.begin, "end": period.end, "area": area})
+    found = ask.database.query(_BURDEN, {"begin": period.begin, "end": period.end, "areas": prefixes(areas)})
     towns = dict(
         ask.database.query("SELECT path, name FROM areas WHERE path = ANY(%s)", ([r[1] for r in found],))
     )

@@ -13,7 +13,8 @@ from data.database import Cursor
 from data.incident_facts import recounted
 from data.incident_rows import ms
 from data.questions.context import Answer, Ask, bounded
-from data.rates import PARTS, cases_behind, rates_by
+from data.rates import PARTS, Areas, cases_behind, rates_by
+from incidents.access import topmost
 from incidents.evaluation import BY, BadPeriod, Count, before, period_of, ranked, summed, year_before
 from incidents.evaluation_queries import Evaluation, EvaluationCases, Formulas
 from incidents.formulas import ANCHORS, FACTS, Formula, Period, Score, in_force, in_force_until, score_of
@@ -52,14 +53,14 @@ def _by(name: str) -> str:
     return name
 
 
-def area_of(ask: Ask, area: str) -> str:
-    """The path of an area given by code or path; the actor's own first one when none is given."""
+def areas_of(ask: Ask, area: str) -> tuple[str, ...]:
+    """The path of an area given by code or path; when none is given all that the actor has, none of them in another."""
     if not area:
-        return ask.actor.areas[0] if ask.actor.areas else ""
+        return topmost(ask.actor.areas)
     rows = ask.database.query("SELECT path FROM areas WHERE code = %s OR path = %s", (area, area))
     if not rows:
         raise Rejected("not_found", f"area={area!r}: no such area", field="area")
-    return str(rows[0][0])
+    return (str(rows[0][0]),)
 
 
 Groups = dict[str, dict[str, Count]]
@@ -106,10 +107,10 @@ class _Span:
 
 
 def _span(
-    ask: Ask, cursor: Cursor, versions: Sequence[Formula], by: str, area: str, begin: date, end: date
+    ask: Ask, cursor: Cursor, versions: Sequence[Formula], by: str, areas: Areas, begin: date, end: date
 ) -> _Span:
     period, formulas = period_in(ask, begin, end), in_force(versions, end)
-    groups = rates_by(cursor, by, area, formulas.values(), period)
+    groups = rates_by(cursor, by, areas, formulas.values(), period)
     return _Span(begin, end, formulas, groups, summed(groups.values()))
 
 
@@ -123,7 +124,7 @@ def _recount(ask: Ask) -> dict[str, Any]:
 
 def evaluation(ask: Ask, query: Evaluation) -> dict[str, Any]:
     """See Evaluation."""
-    by, area = _by(query.by), area_of(ask, query.area)
+    by, areas = _by(query.by), areas_of(ask, query.area)
     begin, end = days_of(query.begin, query.end)
     spans = {"now": (begin, end), "before": before(begin, end), "year_before": year_before(begin, end)}
     period_in(ask, begin, end)
@@ -132,11 +133,11 @@ def evaluation(ask: Ask, query: Evaluation) -> dict[str, Any]:
         score = score_of(stored.scores(cursor), end)
         # Of a year the one before is the period before and the year before: counted once.
         counted = {
-            days: _span(ask, cursor, versions, by, area, *days) for days in dict.fromkeys(spans.values())
+            days: _span(ask, cursor, versions, by, areas, *days) for days in dict.fromkeys(spans.values())
         }
     found = {name: counted[days] for name, days in spans.items()}
     now = found.pop("now")
-    names, own = _names(ask, by, now.groups), _names(ask, "area", [area])
+    names, own = _names(ask, by, now.groups), _names(ask, "area", areas)
 
     def compared(rates_of: Callable[[_Span], Mapping[str, Count]]) -> dict[str, Any]:
         return {
@@ -149,7 +150,8 @@ def evaluation(ask: Ask, query: Evaluation) -> dict[str, Any]:
         }
 
     return {
-        "area": area, "area_name": own.get(area, ""), "by": by, "begin": begin.isoformat(), "end": end.isoformat(), "as_of": ms(ask.now),
+        "area": areas[0] if len(areas) == 1 else "", "areas": list(areas),
+        "area_name": "、".join(own[area] for area in areas if area in own), "by": by, "begin": begin.isoformat(), "end": end.isoformat(), "as_of": ms(ask.now),
         "unfinished": period_of(begin, end, ask.zone).end > ask.now, "recount": _recount(ask),
         "formulas": [_formula(formula, versions, score) for formula in now.formulas.values()],
         "score": _score(score),
@@ -174,7 +176,7 @@ _ROW: Final = (
 
 def evaluation_cases(ask: Ask, query: EvaluationCases) -> dict[str, Any]:
     """See EvaluationCases."""
-    by, area = _by(query.by), area_of(ask, query.area)
+    by, areas = _by(query.by), areas_of(ask, query.area)
     begin, end = days_of(query.begin, query.end)
     with ask.database.transaction() as cursor:
         versions, score = stored.formulas(cursor), score_of(stored.scores(cursor), end)
@@ -185,9 +187,12 @@ def evaluation_cases(ask: Ask, query: EvaluationCases) -> dict[str, Any]:
     if query.part not in PARTS:
         raise Rejected("field", f"part={query.part!r}: must be one of {', '.join(PARTS)}", field="part")
     formula, period = formulas[query.formula], period_in(ask, begin, end)
-    page = bounded(query.limit, 1, 1000), bounded(query.offset, 0, 2**31)
+    limit, after = bounded(query.limit, 1, 1000), bounded(query.after, 0, 2**62)
     with ask.database.transaction() as cursor:
-        ids, total = cases_behind(cursor, formula, query.part, by, query.group, area, period, *page)
+        ids, total = cases_behind(
+            cursor, formula, query.part, by, query.group, areas, period, limit + 1, after
+        )
+    more, ids = len(ids) > limit, ids[:limit]
     rows = ask.database.query(
         "SELECT i.id, i.number, i.title, i.class_name, i.stage, i.level, i.reported_at, i.closed_at, i.overdue,"
         " coalesce(u.name, i.unit) FROM incidents i LEFT JOIN units u ON u.code = i.unit WHERE i.id = ANY(%s)"
@@ -197,7 +202,10 @@ def evaluation_cases(ask: Ask, query: EvaluationCases) -> dict[str, Any]:
     found: list[dict[str, Any]] = [masked(dict(zip(_ROW, row, strict=True))) for row in rows]
     for row in found:
         row["reported_at"], row["closed_at"] = ms(row["reported_at"]), ms(row["closed_at"])
-    return {"rows": found, "total": total, "formula": _formula(formula, versions, score)}
+    return {
+        "rows": found, "total": total, "next": ids[-1] if more else None,
+        "formula": _formula(formula, versions, score),
+    }  # fmt: skip
 
 
 def _score(score: Score) -> dict[str, Any]:

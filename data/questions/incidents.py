@@ -53,7 +53,8 @@ INDICATOR_RECORDS: Final = {
 """Which incidents are counted by an indicator; `data/indicators.py` counts by the very same words."""
 
 COMMAND_OF: Final = {
-    "accept": "incident.accept", "refuse": "incident.refuse", "dispatch": "incident.dispatch",
+    "accept": "incident.accept", "refuse": "incident.refuse", "consult": "incident.refuse",
+    "dispatch": "incident.dispatch",
     "reassign": "incident.reassign", "take": "incident.take", "arrive": "incident.arrive",
     "handle": "incident.handle", "return": "incident.return", "pass_check": "incident.check",
     "fail_check": "incident.check", "close": "incident.close", "void": "incident.void",

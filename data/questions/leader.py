@@ -11,7 +11,7 @@ from data.questions.devices import silent_devices
 from data.questions.incidents import OPEN, OVERDUE, incident_rows
 from data.scope import incident_scope, named
 from incidents import commands as c
-from incidents.access import ANYWHERE, Thing, may
+from incidents.access import ANYWHERE, Thing, may, topmost
 from incidents.feeds import live_status
 
 MOST: Final = 50
@@ -54,9 +54,7 @@ def unknown(ask: Ask) -> dict[str, Any]:
     if may(actor, "device.see", ANYWHERE):
         found["silent_devices"] = silent_devices(ask)
     if may(actor, "indicator.see", ANYWHERE) and actor.areas:
-        found["stale_indicators"] = stale(
-            ask.database, actor.areas[0].rstrip("/").rsplit("/", 1)[-1], ask.now
-        )
+        found["stale_indicators"] = _stale(ask)
     if may(actor, "feed.see", _CITY):
         found["silent_feeds"] = _silent_feeds(ask)
     if may(actor, "ledger.see", _CITY):
@@ -66,6 +64,17 @@ def unknown(ask: Ask) -> dict[str, Any]:
         rows = ask.database.query("SELECT count(*) FROM held WHERE released_at IS NULL")
         found["held_messages"] = rows[0][0]
     return found
+
+
+def _stale(ask: Ask) -> list[dict[str, Any]]:
+    """Indicators that are stale in any area of the actor, each once with its oldest time."""
+    rows = [
+        row
+        for area in topmost(ask.actor.areas)
+        for row in stale(ask.database, area.rstrip("/").rsplit("/", 1)[-1], ask.now)
+    ]
+    oldest = {row["id"]: row for row in sorted(rows, key=lambda row: row["at"], reverse=True)}
+    return sorted(oldest.values(), key=lambda row: row["at"])
 
 
 def _silent_feeds(ask: Ask) -> list[str]:

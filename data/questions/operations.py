@@ -18,6 +18,7 @@ from data.scope import area_scope, named
 from data.storage import storage
 from data.store_counts import store_counts
 from data.timeseries import continuous, edition
+from data.working_days import waiting_deadlines
 from incidents import commands as c
 from incidents.access import ANYWHERE, may
 from incidents.feeds import live_status
@@ -242,6 +243,8 @@ def status(ask: Ask, query: c.Status) -> dict[str, Any]:
     newest = ask.database.query("SELECT max(number) FROM schema_migrations")[0][0]
     demo = ask.database.query("SELECT count(*) FROM feeds WHERE demo AND NOT disabled")[0][0] > 0
     facts = dict(ask.facts())
+    with ask.database.transaction() as cursor:
+        waiting = waiting_deadlines(cursor)
     return {
         "store": edition(ask.database),
         "postgresql": version,
@@ -249,6 +252,7 @@ def status(ask: Ask, query: c.Status) -> dict[str, Any]:
         "migration": newest,
         "demo": demo,
         "rollup": _rollup(ask),
+        "deadlines_waiting": waiting,
         "counted": {f"{kind}_{state}": int(n) for (kind, state), n in store_counts(ask.database).items()},
         "ingest": _ingest(ask, facts.pop("bus_ends", None)),
         "storage": storage(ask.database, ask.now),

@@ -430,6 +430,12 @@ def read_standards() -> Iterator[dict[str, str]]:
         yield from csv.DictReader(file, strict=True)
 
 
+def read_unit_roles() -> Iterator[dict[str, str]]:
+    """Words of rule sheets → the kind of unit that they mean here (role, unit_kind, road_class), written by hand."""
+    with (TABLES / "unit_roles.csv").open(encoding="utf-8", newline="") as file:
+        yield from csv.DictReader(file, strict=True)
+
+
 def read_responsibilities(files: Path = FILES) -> Iterator[ResponsibilityRow]:
     """Class × area → unit."""
     for r in rows("responsibilities", files):

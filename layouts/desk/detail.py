@@ -34,6 +34,7 @@ PRIMARY: Final = ("acknowledge", "accept", "dispatch", "pass_check", "close")
 PARTICULARS: Final[dict[str, tuple[str, ...]]] = {
     "accept": ("class", "level", "standard"),
     "refuse": ("reason",),
+    "consult": ("reason",),
     "void": ("reason",),
     "fail_check": ("reason",),
     "reassign": ("unit", "reason"),
@@ -57,6 +58,7 @@ PARTICULARS: Final[dict[str, tuple[str, ...]]] = {
 ON_DESK: Final = (
     "accept",
     "refuse",
+    "consult",
     "dispatch",
     "reassign",
     "pass_check",
@@ -94,6 +96,7 @@ ICONS: Final = {
     "pass_check": "check-check",
     "close": "archive",
     "refuse": "ban",
+    "consult": "send",
     "void": "x",
     "fail_check": "corner-up-left",
     "reassign": "redo-2",

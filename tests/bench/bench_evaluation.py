@@ -100,14 +100,12 @@ def answered(world: CityYear, by: str, area: str, begin: date, end: date) -> Ans
 def _pages(
     world: CityYear, formula: str, days: tuple[str, str], part: str, by: str, group: str, area: str
 ) -> Iterator[int]:
-    offset = 0
-    while True:
-        query = EvaluationCases(formula, *days, part, by, group, area, 1000, offset)
+    after: int | None = 0
+    while after is not None:
+        query = EvaluationCases(formula, *days, part, by, group, area, 1000, after)
         answer = world.door.ask(query, JUDGE)
         yield from (row["id"] for row in answer["rows"])
-        offset += 1000
-        if offset >= answer["total"]:
-            return
+        after = answer["next"]
 
 
 def unlike(

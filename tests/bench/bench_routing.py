@@ -25,8 +25,9 @@ from tests.bench.routing_year import Incident, Year, settings
 
 GOALS = {"first_dispatch_accuracy": 0.996, "automatic_share": 0.6, "reasons_share": 1.0, "mutants_found": 3}
 
-SEEDS: Final = (31, 32, 33)
-"""Nothing was chosen by these: the kinds of evidence were by 1, 2, 3, judge and threshold by 21, 22."""
+SEEDS: Final = (41, 42, 43)
+"""Nothing was chosen by these: the kinds of evidence were by 1, 2, 3, judge and threshold by 21, 22; that the bound had to be
+of the cases to come was seen on 31, 32, 33."""
 SCORED_FROM: Final = on(10, 1)
 QUICK_INCIDENTS: Final = 20_000
 TRAINED_SHARE: Final = 0.7

@@ -114,9 +114,8 @@ def read(incident: Mapping[str, Any]) -> Told:
             reopened = True
         elif action == "appeal":
             against = detail["against"]
-        elif action == "grant_appeal":
-            if against != "overdue" or not reopened:
-                told.exempt.add(against)
+        elif action == "grant_appeal" and (against != "overdue" or not reopened):
+            told.exempt.add(against)
     waits = incident["waits"]
     told.done = result
     told.done_due = result_due

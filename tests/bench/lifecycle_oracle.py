@@ -19,7 +19,7 @@ ASSISTED: Final = ("accepted", *WITH_UNIT)
 OPEN: Final = ("reported", "accepted", *HELD, "returned_result", "checked")
 
 WHERE: Final[dict[str, tuple[str, ...]]] = {
-    "accept": ("reported",), "refuse": ("reported",), "void": ("reported", "accepted", *WITH_UNIT),
+    "accept": ("reported",), "refuse": ("reported",), "consult": ("reported",), "void": ("reported", "accepted", *WITH_UNIT),
     "dispatch": ("accepted", *WITH_UNIT), "take": ("dispatched",), "arrive": ("taken",), "finish": ("on_site",),
     "return": WITH_UNIT, "pass": ("returned_result",), "fail": ("returned_result",), "close": ("checked",),
     "note": OPEN, "acknowledge": OPEN, "ask_extension": WITH_UNIT, "ask_parking": WITH_UNIT, "grant": WITH_UNIT,
@@ -31,7 +31,7 @@ WHERE: Final[dict[str, tuple[str, ...]]] = {
 """Action → stages it is possible from."""
 
 WHO: Final[dict[str, tuple[str, ...]]] = {
-    "accept": ("operator", "dispatcher"), "refuse": ("operator", "dispatcher"), "void": ("dispatcher", "duty_leader"),
+    "accept": ("operator", "dispatcher"), "refuse": ("operator", "dispatcher"), "consult": ("operator", "dispatcher"), "void": ("dispatcher", "duty_leader"),
     "dispatch": ("dispatcher", "duty_leader"), "take": ("unit_handler", "grid_worker"),
     "arrive": ("unit_handler", "grid_worker"), "finish": ("unit_handler", "grid_worker"),
     "return": ("unit_handler", "grid_worker"), "pass": ("operator",), "fail": ("operator",), "close": ("operator",),
@@ -242,16 +242,16 @@ class Case:
 
     def _do(self, action: str, who: Person, now: int, unit: str, until: int) -> None:
         c = self.clock
-        if action in ("accept", "refuse", "void", "acknowledge") or (
+        if action in ("accept", "refuse", "consult", "void", "acknowledge") or (
             action == "dispatch" and self.stage == "accepted"
         ):
             self.acknowledged = True
         match action:
             case "accept":
                 self.stage = "accepted"
-            case "refuse" | "void":
+            case "refuse" | "consult" | "void":
                 self._stop(now)
-                self.stage = "refused" if action == "refuse" else "void"
+                self.stage = "void" if action == "void" else "refused"
                 for help in self.helps:
                     help.state = "released" if help.open else help.state
             case "dispatch":

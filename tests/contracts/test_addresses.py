@@ -25,6 +25,7 @@ from tests.small_city import (
     CITY,
     DISTRICT,
     EAST,
+    NO_CELL,
     OTHER_DISTRICT,
     PATTERN,
     WEST,
@@ -175,6 +176,41 @@ def test_a_wrong_line_is_told_and_nothing_is_stored(door: Door, line: str, colum
     with pytest.raises(Rejected, match="nothing was stored"):
         door.do(ImportAddresses(content, "a.csv", confirm=True), root)
     assert door.db.query("SELECT count(*) FROM addresses WHERE name LIKE '福%'") == [(0,)]
+
+
+def test_an_address_put_right_across_a_border_is_there_once(door: Door) -> None:
+    """The old row would speak against the new one. Far away the same words are another address, and stay."""
+    root = actor("administrator", area=CITY)
+
+    def imported(*lines: str) -> dict[str, Any]:
+        table = "\n".join(["kind,name,number,other,lon,lat", *lines])
+        content = base64.b64encode(table.encode()).decode()
+        return door.do(ImportAddresses(content, "a.csv", confirm=True), root)
+
+    def stored() -> list[tuple[Any, ...]]:
+        return door.db.query(
+            "SELECT number, name, other, lon FROM addresses WHERE name LIKE '福%' ORDER BY 1, 2, 4"
+        )
+
+    edge, lat = NO_CELL[0], NO_CELL[1]
+    imported(
+        f"number,福民巷,3,,{edge},{lat}",
+        f"crossing,福寿路,,福民巷,{edge},{lat}",
+        f"number,福民巷,5,,{edge},{lat}",
+    )
+    # As if the border had run otherwise: these points lay in another area when they were read.
+    door.db.query("UPDATE addresses SET area_path = '990100/990199/' WHERE name LIKE '福%'")
+    door.db.query("UPDATE addresses SET lon = lon + 0.02 WHERE number = '5'")
+    told = imported(
+        f"number,福民巷,03号,,{edge + 0.0001},{lat}",
+        f"crossing,福民巷,,福寿路,{edge},{lat}",
+        f"number,福民巷,5,,{edge},{lat}",
+    )
+    assert (told["changed"], told["new"]) == (2, 1)
+    assert stored() == [
+        ("", "福寿路", "福民巷", edge), ("3", "福民巷", "", edge + 0.0001), ("5", "福民巷", "", edge),
+        ("5", "福民巷", "", pytest.approx(edge + 0.02)),
+    ]  # fmt: skip
 
 
 def test_files_that_are_no_book_are_refused(door: Door) -> None:

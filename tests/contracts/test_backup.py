@@ -26,6 +26,7 @@ from data.timeseries import enable
 from deploy import embedded
 from incidents.commands import IncidentList
 from incidents.ports import TopicPartition
+from incidents.router_file import sealed
 from incidents.triage import triage
 from streams import topics
 from tests.conftest import STORES
@@ -118,11 +119,11 @@ def test_everything_comes_back(
         and before["timeline"]
     )
     file = tmp_path / "city.zip"
-    rows = backup(db, file, NOW)
+    rows = backup(db, file, NOW, tmp_path / "models", pytest.fail)
     assert rows == {table: len(found) for table, found in before.items()}
 
     target = emptied(fresh_database, store if to == "same" else OTHER.get(store, "embedded"))
-    assert restore(target, file, no_bus, same_bus=True) == rows
+    assert restore(target, file, tmp_path / "models", no_bus, same_bus=True) == rows
     assert content(target) == before
     photo = Photos(target).load(digest)
     assert photo is not None and hashlib.sha256(photo.bytes).hexdigest() == digest
@@ -141,7 +142,7 @@ def test_everything_comes_back(
         == service(db).ask(IncidentList(), operator)["rows"]
     )
     with pytest.raises(BadBackup, match="already holds a city"):
-        restore(target, file, no_bus)
+        restore(target, file, tmp_path / "models", no_bus)
 
 
 def test_on_another_bus_reading_begins_at_its_first_message(
@@ -149,10 +150,10 @@ def test_on_another_bus_reading_begins_at_its_first_message(
 ) -> None:
     db = fresh_database()
     lived_in(db)
-    backup(db, tmp_path / "city.zip", NOW)
+    backup(db, tmp_path / "city.zip", NOW, tmp_path / "models", pytest.fail)
     target = emptied(fresh_database, "embedded")
     here = TopicPartition(topics.READING, 0)
-    restore(target, tmp_path / "city.zip", lambda: {here: 500})
+    restore(target, tmp_path / "city.zip", tmp_path / "models", lambda: {here: 500})
     assert target.query("SELECT position, position - start FROM partition_positions WHERE topic = %s",
                         (topics.READING,)) == [(500, 12)]  # fmt: skip
 
@@ -163,17 +164,17 @@ def test_what_is_no_good_backup_changes_nothing(
     db = fresh_database()
     lived_in(db)
     file = tmp_path / "city.zip"
-    backup(db, file, NOW)
+    backup(db, file, NOW, tmp_path / "models", pytest.fail)
     target = fresh_database(filled=False)
     with pytest.raises(BadBackup, match="not migrated"):
-        restore(target, file, no_bus)
+        restore(target, file, tmp_path / "models", no_bus)
     migrate(target)
     enable(target)
 
     nothing = tmp_path / "nothing.zip"
     nothing.write_bytes(b"no zip")
     with pytest.raises(BadBackup, match=r"nothing\.zip: not a backup"):
-        restore(target, nothing, no_bus)
+        restore(target, nothing, tmp_path / "models", no_bus)
 
     damaged = tmp_path / "damaged.zip"
     with zipfile.ZipFile(file) as good, zipfile.ZipFile(damaged, "w") as bad:
@@ -181,11 +182,11 @@ def test_what_is_no_good_backup_changes_nothing(
             data = good.read(name)
             bad.writestr(name, data.splitlines(keepends=True)[0] if name == "readings.copy" else data)
     with pytest.raises(BadBackup, match="readings: the archive is damaged"):
-        restore(target, damaged, no_bus)
+        restore(target, damaged, tmp_path / "models", no_bus)
 
     monkeypatch.setattr(backups, "FORMAT", 2)
     with pytest.raises(BadBackup, match="format 1, must be 2"):
-        restore(target, file, no_bus)
+        restore(target, file, tmp_path / "models", no_bus)
     assert all(
         target.query(f"SELECT count(*) FROM {table}") == [(0,)] for table in ("city", "areas", "readings")
     )
@@ -220,3 +221,40 @@ def test_by_the_command_line(
     again = app(target, "restore", str(file))
     assert again.returncode == 1 and again.stderr.strip().endswith("restore needs an empty one")
     assert len(again.stderr.strip().splitlines()) == 1
+
+
+def test_trained_routers_come_back_with_the_store(
+    fresh_database: Callable[..., Database], tmp_path: Path
+) -> None:
+    """The registry without its files could publish nothing. What is no registered file is left out, and told."""
+    db, here, there = fresh_database(), tmp_path / "here", tmp_path / "there"
+    here.mkdir()
+    lived_in(db)
+    for version, told, kept in (
+        ("r-1", b"one", b"one"),
+        ("r-2", b"two", b"changed"),
+        ("r-3", b"three", None),
+    ):
+        db.query(
+            "INSERT INTO router_models (version, state, trained_at, trained_by, source, inputs, learned_from,"
+            " learned_until, measured_until, threshold, figures, file, sha256) VALUES (%s, 'candidate', %s, 'admin',"
+            " 'store', '{}', %s, %s, %s, 0.9, '{}', %s, %s)",
+            (version, NOW, NOW, NOW, NOW, f"{version}.npz", sealed(told)),
+        )
+        if kept is not None:
+            (here / f"{version}.npz").write_bytes(kept)
+    file, missing = tmp_path / "city.zip", list[str]()
+    backup(db, file, NOW, here, missing.append)
+    assert [words.split(":")[0] for words in missing] == ["r-2", "r-3"]
+    restore(emptied(fresh_database, "embedded"), file, there, no_bus)
+    assert {found.name: found.read_bytes() for found in there.iterdir()} == {"r-1.npz": b"one"}
+
+    damaged = tmp_path / "damaged.zip"
+    with zipfile.ZipFile(file) as old, zipfile.ZipFile(damaged, "w") as new:
+        for name in old.namelist():
+            new.writestr(name, b"another" if name.startswith("models/") else old.read(name))
+    target = emptied(fresh_database, "embedded")
+    with pytest.raises(BadBackup, match=r"models/r-1.npz"):
+        restore(target, damaged, tmp_path / "nowhere", no_bus)
+    assert not (tmp_path / "nowhere").exists()
+    assert target.query("SELECT count(*) FROM city") == [(0,)]

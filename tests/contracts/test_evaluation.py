@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -17,6 +17,7 @@ from incidents import commands as c
 from incidents import handling_commands as h
 from incidents.evaluation import BY, Count, Placed
 from incidents.evaluation import rates_by as pure_rates
+from incidents.evaluation_queries import Evaluation, EvaluationCases
 from incidents.formulas import ANCHORS, FACTS, SHIPPED, Case, Formula, Period
 from tests.conftest import STORES
 from tests.contracts.test_handling import (
@@ -58,7 +59,7 @@ def cases(db: Database) -> dict[int, Placed]:
 
 def rates(db: Database, period: Period = NOVEMBER, area: str = "") -> dict[str, tuple[int, int]]:
     with db.transaction() as cursor:
-        made = rates_by(cursor, "total", area, SHIPPED, period).get("", {})
+        made = rates_by(cursor, "total", (area,), SHIPPED, period).get("", {})
     return {formula.id: _pair(made.get(formula.id)) for formula in SHIPPED}
 
 
@@ -254,7 +255,7 @@ def test_sql_counts_what_the_formulas_say(db: Database) -> None:
             for by in BY:
                 for area in ("", CITY, DISTRICT):
                     wanted = pure_rates(by, area, found, {formula.id: formula}, NOVEMBER)
-                    made = rates_by(cursor, by, area, [formula], NOVEMBER)
+                    made = rates_by(cursor, by, (area,), [formula], NOVEMBER)
                     counted = {group: rates[formula.id] for group, rates in wanted.items()}
                     assert {g: _pair(rates[formula.id]) for g, rates in made.items()} == {
                         g: (len(rate.numerator), len(rate.denominator)) for g, rate in counted.items()
@@ -263,8 +264,43 @@ def test_sql_counts_what_the_formulas_say(db: Database) -> None:
                         parts = dict(zip(PARTS, (rate.numerator, rate.denominator), strict=False))
                         parts["rest"] = tuple(sorted({*rate.denominator} - {*rate.numerator}))
                         for part, ids in parts.items():
-                            args = (formula, part, by, group, area, NOVEMBER, 1000)
+                            args = (formula, part, by, group, (area,), NOVEMBER, 1000)
                             assert cases_behind(cursor, *args) == (list(ids), len(ids))
+
+
+def test_an_account_of_several_areas_is_told_of_all_of_them(db: Database) -> None:
+    """And of nothing twice: an area that lies in another of them is counted with it."""
+    other, third = CITY + "990102/", CITY + "990103/"
+    places = [DISTRICT, TOWN, other, third]
+    city = City1(db)
+    ids = [city.id, *(City1(db, 200 * n).id for n in range(1, len(places)))]
+    city.now = at(28, 12)
+    for id, place in zip(ids, places, strict=True):
+        db.query("UPDATE incident_facts SET area = %s WHERE incident_id = %s", (place, id))
+    judge = replace(JUDGE, areas=(TOWN, DISTRICT, other))
+    asked = Evaluation("2026-11-01", "2026-11-30")
+    found = city.door.ask(asked, judge)
+    assert found["total"]["rates"]["handle_rate"]["denominator"] == 3
+    assert {g["group"] for g in found["groups"]} == {DISTRICT, TOWN, other}
+    behind = EvaluationCases("handle_rate", asked.begin, asked.end)
+    assert [row["id"] for row in city.door.ask(behind, judge)["rows"]] == ids[:3]
+
+
+def test_every_incident_behind_a_number_can_be_paged_to(db: Database) -> None:
+    """Page by page from a key, each once; the total is of all."""
+    cities = [City1(db, 200 * n) for n in range(5)]
+    asked = EvaluationCases("handle_rate", "2026-11-01", "2026-11-30", limit=2)
+    cities[0].now = at(28, 12)
+    seen, sizes = list[int](), list[int]()
+    while True:
+        answer = cities[0].door.ask(asked, JUDGE)
+        seen += [row["id"] for row in answer["rows"]]
+        sizes.append(len(answer["rows"]))
+        assert answer["total"] == 5
+        if answer["next"] is None:
+            break
+        asked = replace(asked, after=answer["next"])
+    assert sizes == [2, 2, 1] and seen == sorted(city.id for city in cities)
 
 
 def _any_facts(rng: random.Random, days: list[datetime], number: int) -> dict[str, object]:

@@ -18,8 +18,8 @@ from data.uow import UnitsOfWork
 from data.working_days import read_working_time
 from incidents import commands as c
 from incidents import handling_commands as h
-from incidents.deadlines import announce_unpublished, recount_deadlines
-from incidents.model import Actor, Rejected
+from incidents.deadlines import DeadlineRounds, announce_unpublished, recount_deadlines
+from incidents.model import Actor, Incident, Rejected
 from incidents.service import City, CityService
 from incidents.triage import escalate_due, raise_supervisions, triage
 from tests.conftest import STORES
@@ -263,6 +263,54 @@ def test_called_back_and_reopened(db: Database) -> None:
     assert city.due() == at(24, 15), "a new limit"
 
 
+def test_deadlines_are_computed_anew_in_batches_the_oldest_first(db: Database) -> None:
+    """Each batch is a transaction, one that cannot be saved undoes no other, and a killed process has lost no work."""
+    db.query("UPDATE event_classes SET limit_min = 4320, clock_kind = 'work_day' WHERE code = '0101'")
+    cities = [City1(db, 200 * n) for n in range(5)]
+    newest, oldest, ids = cities[0], cities[3], {city.id for city in cities}
+    db.query(
+        "UPDATE incidents SET stage_due_at = stage_due_at + interval '9 days' WHERE id = %s", (newest.id,)
+    )
+    db.query(
+        "UPDATE incidents SET stage_due_at = stage_due_at - interval '9 days' WHERE id = %s", (oldest.id,)
+    )
+    done = oldest.door.handle(h.SaveWorkingYear(2026, ["2026-01-01"], [], "国务院办公厅通知"), ADMIN, "desk")
+    assert done["waiting"] == len(ids)
+
+    def waits() -> set[int]:
+        return {id for (id,) in db.query("SELECT id FROM incidents WHERE handle_due_at IS NULL")}
+
+    with oldest.units() as uow:
+        computed, after = recount_deadlines(uow, oldest.now, None, 2)
+    assert computed == 2 and oldest.id not in waits() and newest.id in waits()
+    assert after is not None
+    with pytest.raises(KeyboardInterrupt), oldest.units() as uow:
+        recount_deadlines(uow, oldest.now, after, 2)
+        raise KeyboardInterrupt  # killed before the commit
+    assert len(waits()) == len(ids) - 2
+    rounds = DeadlineRounds(oldest.units, lambda: 0.0)
+    assert rounds.turn(oldest.now) == len(ids) - 2 and not waits(), "the next process takes what is left"
+    assert rounds.rests(oldest.now) and not rounds.rests(oldest.now + HOUR)
+
+
+def test_what_cannot_be_saved_keeps_no_other_deadline_from_being_computed(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cities = [City1(db, 200 * n) for n in range(3)]
+    cities[0].do(ADMIN, h.SaveWorkingYear(2026, ["2026-01-01"], [], "国务院办公厅通知"))
+    with cities[0].units() as uow:
+        save = uow.save
+
+        def failing(incident: Incident, version: int) -> None:
+            if incident.id == cities[1].id:
+                raise ValueError("a row that cannot be written")
+            save(incident, version)
+
+        monkeypatch.setattr(uow, "save", failing)
+        assert recount_deadlines(uow, cities[0].now) == (2, None)
+    assert db.query("SELECT id FROM incidents WHERE handle_due_at IS NULL") == [(cities[1].id,)]
+
+
 def test_a_year_that_is_not_published_is_not_guessed(db: Database) -> None:
     """The deadline is not known, it is announced, and it is computed as soon as the year is entered."""
     db.query("UPDATE event_classes SET limit_min = 43200, clock_kind = 'work_day' WHERE code = '0101'")
@@ -272,7 +320,7 @@ def test_a_year_that_is_not_published_is_not_guessed(db: Database) -> None:
         assert announce_unpublished(uow, CITY, city.now) == 1
         assert announce_unpublished(uow, CITY, city.now + HOUR) == 0
         triage(uow, city.now, PATTERN, ZONE)
-        assert recount_deadlines(uow, city.now) == (0, 0)
+        assert recount_deadlines(uow, city.now) == (0, None)
     [(title, text)] = db.query("SELECT title, text FROM incidents WHERE title LIKE '工作日历%'")
     assert title == "工作日历未公布：2027 年" and "不作推算" in text
     new_year = [date(2027, 1, 1).isoformat()]
@@ -284,7 +332,7 @@ def test_a_year_that_is_not_published_is_not_guessed(db: Database) -> None:
         assert city.refused(ADMIN, h.SaveWorkingYear(2027, off, work, "国办")).field == field
     city.do(ADMIN, h.SaveWorkingYear(2027, new_year, ["2027-01-03"], "国务院办公厅通知"))
     with city.units() as uow:
-        assert recount_deadlines(uow, city.now) == (1, 0)
+        assert recount_deadlines(uow, city.now) == (1, None)
         assert announce_unpublished(uow, CITY, city.now) == 0
     # 30 working days from Monday 23 November, 9:00: 28 end with the year, 1 January is free, Sunday the 3rd is worked.
     due = city.due()

@@ -110,6 +110,18 @@ def test_what_is_reopened_is_not_told_any_more_and_its_new_end_is(door: Door) ->
     assert len(put_out(door)) == 2
 
 
+def test_who_only_asked_is_answered_and_counts_in_no_rate(door: Door) -> None:
+    id = call(door, "13900000001", "a")
+    assert door.refused(c.AnswerConsultation(id, " ")).field == "reason"
+    door.do(c.AnswerConsultation(id, "服务大厅周一至周五8:30开门"))
+    found = door.ask(IncidentDetail(id))
+    assert found["stage"] == "refused" and found["timeline"][-1]["action"] == "consult"
+    (row,) = door.ask(RepliesWaiting())["rows"]
+    assert row["outcome"] == "consult" and row["reply"].startswith("您咨询的“路口积水”")
+    assert row["reply"].endswith("答复如下：服务大厅周一至周五8:30开门")
+    assert door.db.query("SELECT merged FROM incident_facts WHERE incident_id = %s", (id,)) == [(True,)]
+
+
 def test_without_a_phone_it_says_so_and_waits_for_nobody(door: Door) -> None:
     id = call(door, "", "a", "李四")
     unknown = call(door, "", "b")

@@ -35,6 +35,7 @@ from tests.small_city import (
     NEXT_CELL,
     NEXT_VILLAGE,
     PATTERN,
+    VILLAGE,
     WEST,
     ZONE,
     actor,
@@ -465,6 +466,115 @@ def test_the_register_of_components_tells_owner_and_place(door: Door) -> None:
         assert (asked.owner, asked.registered_area) == ("U1", NEXT_VILLAGE)
         [far] = _incidents(door, (EAST[0] + 1e-3, EAST[1]), "0201")
         assert asked_of(cursor, far, rules).owner == ""
+
+
+def standard(db: Database, code: str, class_code: str, *units: str) -> None:
+    """One of a sheet that is in force."""
+    db.query(
+        "INSERT INTO catalogues (name, filename, bare_day, bare_hour, imported_at, imported_by, published_at, published_by)"
+        " SELECT 'c', 'c', 'work_day', 'work_hour', now(), 'me', now(), 'me' WHERE NOT EXISTS (SELECT 1 FROM catalogues)"
+    )
+    db.query(
+        "INSERT INTO standards (catalogue, code, row, kind, big_class, small_class, class_code, condition, units,"
+        " departments, limit_text, limit_min, clock_kind) SELECT max(id), %s, 1, 'event', 'b', 's', %s, '', %s, '{}',"
+        " '1工作时', 60, 'work_hour' FROM catalogues",
+        (code, class_code, list(units)),
+    )
+
+
+def test_words_of_the_sheet_are_units_by_area_by_owner_and_by_road(door: Door) -> None:
+    from data.routing_rules import read_rules
+
+    door.db.query("DELETE FROM responsibilities WHERE class_code = '0201'")
+    door.db.query(
+        "INSERT INTO unit_roles (role, road_class, area_path, unit) VALUES ('所属街办', '', %s, 'U1'),"
+        " ('所属街办', '', %s, 'U2'), ('道路管养单位', 'arterial', %s, 'U1'), ('道路管养单位', 'local', %s, 'U2'),"
+        " ('城管执法', '', %s, 'U3')",
+        (VILLAGE, NEXT_VILLAGE, CITY, CITY, CITY),
+    )
+    standard(door.db, "A", "0201", "所属街办", "城管执法", "没有的单位")
+    standard(door.db, "B", "0301", "权属单位", "道路管养单位")
+    with door.db.transaction() as cursor:
+        rules = read_rules(cursor)
+    [street] = rules.rows("0201", "", "")
+    assert rules.role_names[street.role] == "所属街办", "who takes no orders and who is unknown is nobody"
+    assert [rules.unit_of(street.role, path, "", "") for path in (CELL, NEXT_CELL, "")] == ["U1", "U2", ""]
+    owner, road = rules.rows("0301", "", "")
+    assert rules.unit_of(owner.role, CELL, "", "U2") == "U2"
+    assert [rules.unit_of(road.role, CELL, kind, "") for kind in ("arterial", "local", "")] == [
+        "U1",
+        "U2",
+        "",
+    ]
+    door.later()
+    for point, unit in ((WEST, "U1"), (EAST, "U2")):
+        [first, *_] = door.advice(door.filed(point, "0201", "井盖缺失")["id"])[0]["decision"]["ranked"]
+        assert first["unit"] == unit and "所属街办" in first["reasons"][0]["zh"]
+
+
+def test_roles_come_from_a_file(door: Door) -> None:
+    def file(*rows: str) -> str:
+        return base64.b64encode("\n".join(("角色,区域,责任单位,道路等级", *rows)).encode()).decode()
+
+    bad = door.do(r.ImportRoles(file("所属街办,nowhere,U1,", ",990100,U3,大道"), "a.csv"), LEADER)
+    assert bad["faulty"] == 2 and [f["column"] for f in bad["faults"]] == [
+        "area",
+        "role",
+        "unit",
+        "road_class",
+    ]
+    assert door.refused(r.ImportRoles(file("所属街办,nowhere,U1,"), "a.csv", True), LEADER).field == "area"
+    twice = file("所属街办,990100,U1,", "所属街办,990100,U2,")
+    assert door.refused(r.ImportRoles(twice, "a.csv", True), LEADER).field == "area"
+    assert door.refused(r.ImportRoles(file(), "a.csv", True), LEADER).field == "role"
+    good = file("所属街办,990100,单位U1,", "道路管养单位,990100,U2,主干道")
+    assert door.refused(r.ImportRoles(good, "a.csv", True), DESK).code == "forbidden"
+    assert not door.do(r.ImportRoles(good, "a.csv"), LEADER)["stored"]
+    assert door.db.query("SELECT count(*) FROM unit_roles") == [(0,)]
+    assert door.do(r.ImportRoles(good, "a.csv", True), LEADER)["former_rows"] == 0
+    assert door.do(r.ImportRoles(good, "a.csv", True), LEADER)["former_rows"] == 2
+    assert door.db.query("SELECT role, road_class, area_path, unit FROM unit_roles ORDER BY 2") == [
+        ("所属街办", "", CITY, "U1"), ("道路管养单位", "arterial", CITY, "U2"),
+    ]  # fmt: skip
+
+
+def test_the_table_in_force_stands_before_what_the_sheet_allows(door: Door) -> None:
+    door.db.query("INSERT INTO unit_roles (role, area_path, unit) VALUES ('城管执法', %s, 'U2')", (CITY,))
+    standard(door.db, "A", "0101", "城管执法")
+    door.later()
+    decision = door.advice(door.filed(WEST)["id"])[0]["decision"]
+    assert [one["unit"] for one in decision["ranked"]] == ["U1", "U2"], "the sheet brings in a runner-up"
+    assert decision["rule"].startswith("0101@")
+
+
+def test_the_map_tells_the_class_of_the_road(door: Door) -> None:
+    import shapely
+
+    from data.past_incidents import read_past
+    from data.routing_store import asked_of
+
+    street = shapely.LineString([(WEST[0] - 1e-3, WEST[1]), (WEST[0] + 1e-3, WEST[1])])
+    door.db.query(
+        "INSERT INTO map_features (layer, name, properties, geometry) VALUES ('roads', '一路', %s, %s)",
+        ('{"class": "arterial"}', shapely.to_wkb(street)),
+    )
+    past(door.db, 40)
+    with door.db.transaction() as cursor:
+        rules = door.router().scenes.rules
+        assert rules is not None
+        [at_road] = _incidents(door, WEST, "0101")
+        [off_road] = _incidents(door, (WEST[0], WEST[1] + 2e-3), "0101")
+        assert asked_of(cursor, at_road, rules).road_class == "arterial"
+        assert asked_of(cursor, off_road, rules).road_class == ""
+        told = read_past(cursor, rules, NOW - timedelta(days=400), NOW, 100, WEST[1])
+        seen = {
+            (
+                case.outcome.asked.road_class,
+                rules.road_class_at(case.outcome.asked.lon, case.outcome.asked.lat, 15.0),
+            )
+            for case in told
+        }
+    assert all(one == other for one, other in seen), "learned from as it is asked about"
 
 
 def _incidents(door: Door, point: tuple[float, float], code: str) -> list[Any]:

@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from collections import Counter, defaultdict
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +16,16 @@ import pytest
 import shapely
 from pyproj import Geod
 
+from data.city_router import rules_alone
 from data.init_city import SAMPLE_CENTRE, reach_of
 from data.sample_city import read_city
 from data.sample_city.read_city import AreaRow, RoadEdgeRow
+from gis.borders import Borders
 from gis.cells import haversine_m
+from incidents.dispatch_model import Asked
+from incidents.responsibility import CELL, Area, Row, Rules, Unit
+
+NOON = datetime(2026, 11, 2, 4, tzinfo=UTC)
 
 ROOT = Path(__file__).parents[2]
 LEVELS = ("city", "district", "town", "village", "duty_grid", "cell")
@@ -338,6 +345,62 @@ def test_every_class_resolves_in_every_cell(levels: dict[str, list[AreaRow]]) ->
             assert found is not None, (code, cell.path)
             depth[found.count("/")] += 1
     assert set(depth) == {1, 2, 3}, "city, district and town units all have work"
+
+
+def test_every_word_of_the_rule_sheet_is_a_unit_everywhere(levels: dict[str, list[AreaRow]]) -> None:
+    """Who may answer a standard can be told in every town, and who keeps a road on every class of road that there is."""
+    served: dict[str, set[str]] = defaultdict(set)
+    for unit in read_city.read_units():
+        served[unit.kind].add(unit.area_path)
+    kinds, roads = {}, set()
+    for row in read_city.read_unit_roles():
+        assert all(
+            any(town.path.startswith(path) for path in served[row["unit_kind"]]) for town in levels["town"]
+        ), row
+        kinds[row["role"], row["road_class"]] = row["unit_kind"]
+        roads |= {row["road_class"]} - {""}
+    words = {word for row in read_city.read_standards() for word in row["units"].split("、")}
+    assert words <= {role for role, road in kinds if not road}
+    assert {"所属街办", "城管执法", "道路管养单位"} <= {role for role, _ in kinds}
+    assert {edge.road_class for edge in read_city.read_road_edges()} <= roads
+
+
+def test_the_rule_sheet_moves_nobody_whom_the_table_names(levels: dict[str, list[AreaRow]]) -> None:
+    """Before anything was learned the table in force answers, and the sheet brings in who else may (ADR 0027)."""
+    root = levels["city"][0].path
+    units = list(read_city.read_units())
+    areas = [Area(a.path, a.name) for level in ("city", "district", "town") for a in levels[level]]
+    towns = levels["town"]
+    offices: dict[str, dict[str, str]] = defaultdict(dict)
+    for cell in read_city.read_responsibilities():
+        offices[f"{CELL}{cell.class_code}"][cell.area_path.removeprefix(root) and cell.area_path] = cell.unit
+    kinds: dict[str, dict[str, str]] = defaultdict(dict)
+    for unit in sorted(units, key=lambda one: one.code):
+        kinds[unit.kind].setdefault(unit.area_path.removeprefix(root) and unit.area_path, unit.code)
+    roles = {
+        f"role:{r['role']}": kinds[r["unit_kind"]] for r in read_city.read_unit_roles() if not r["road_class"]
+    }
+    table = [Row(role.removeprefix(CELL), role.removeprefix(CELL), "", role) for role in offices]
+    standards = list(read_city.read_standards())
+    sheet = [
+        Row(f"{r['class_code']}-{n}", r["class_code"], r["condition"], f"role:{word}")
+        for n, r in enumerate(standards)
+        for word in r["units"].split("、")
+    ]
+    known = [Unit(u.code, u.name, u.area_path.removeprefix(root) and u.area_path) for u in units]
+    borders = Borders([t.path for t in towns], [t.geometry for t in towns])
+    alone, both = (
+        rules_alone(Rules("1", rows, {**offices, **roles}, known, areas, borders))
+        for rows in (table, [*table, *sheet])
+    )
+    more = 0
+    for standard in standards:
+        for town in towns[::4]:
+            asked = Asked(NOON, "", standard["class_code"], standard["condition"], area=town.path)
+            first, also = alone.decide(asked), both.decide(asked)
+            assert first.unit == also.unit, (standard, town.name)
+            more += len(also.ranked) > len(first.ranked)
+    assert more > len(standards), "the sheet brings in others"
 
 
 def test_phones_are_fictional() -> None:

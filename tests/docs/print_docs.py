@@ -328,7 +328,7 @@ platform's own words, `result` is empty while there is none:
 
 `incident` is our number, as we gave it out (`city.incident.v1`); a platform that knows only the report names it by `source`
 and `message`, the CloudEvents source and id that it came with. Either may come before the incident does: the link is looked
-up whenever it is asked for, and follows merging ([ADR 0027](adr/0027-enforcement-cases.md)). A case without a result
+up whenever it is asked for, and follows merging ([ADR 0028](adr/0028-enforcement-cases.md)). A case without a result
 beyond the city's limit (90 natural days; command `set_case_limit`, days and `natural_day` or `work_day`) is listed for
 supervision on the duty leader's page and by the query `enforcement_cases?late=true`.
 """

@@ -27,7 +27,7 @@ LOOK = (
     " routing_advice"
 )
 ROUTING = "routing_state backtest backtest_cases"
-PUBLISH = "publish_router switch_off_router import_responsibilities publish_responsibilities save_period end_period set_capacity"
+PUBLISH = "publish_router switch_off_router import_responsibilities publish_responsibilities save_period end_period set_capacity import_roles"
 VIEW = "request_view open_view"
 SHELVE = "shelve_camera unshelve_camera"
 EVALUATE = "evaluation evaluation_cases formulas evaluation_doubts field_burden"
@@ -37,9 +37,9 @@ OFFICE = "ask_extension ask_parking sign_supervision answer_supervision appeal_i
 CALLS = "unmask_incident merge_incidents separate_sources keep_separate similar_incidents search_incident workers feeds ledger"
 
 MATRIX: dict[str, str] = {
-    "operator": f"{LOOK} {CALLS} place_incident report_incident accept_incident refuse_incident acknowledge_incident"
+    "operator": f"{LOOK} {CALLS} place_incident report_incident accept_incident refuse_incident answer_consultation acknowledge_incident"
     f" check_incident close_incident note_incident call_back reopen_incident tell_reporter replies_waiting {VIEW} {SHELVE}",
-    "dispatcher": f"{LOOK} {CALLS} place_incident report_incident accept_incident refuse_incident dispatch_incident"
+    "dispatcher": f"{LOOK} {CALLS} place_incident report_incident accept_incident refuse_incident answer_consultation dispatch_incident"
     f" void_incident acknowledge_incident note_incident route_incident ask_assist release_assist enforcement_cases {GRANT} {VIEW} {SHELVE}"
     f" {ROUTING}",
     "duty_leader": f"{LOOK} {CALLS} acknowledge_incident dispatch_incident void_incident note_incident"

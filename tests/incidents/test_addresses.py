@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from gis.cells import distance_m
 from incidents.address_book import Address, AddressBook, one_slip
 from incidents.address_reading import resolve
-from incidents.address_text import number_of, plain_address
+from incidents.address_text import kept_number, number_of, plain_address
 from incidents.locating import told
 from tests.bench.bench_addresses import right, sample_book
 from tests.bench.noisy_addresses import in_chinese
@@ -57,7 +57,8 @@ def where(text: str) -> float:
         ("安航路与茶台二街交叉口", 18), ("茶台2街、安航路路口", 18), ("榕洲新村3栋2单元501", 41), ("榕洲新村三幢", 41),
         ("榕洲新村3号楼", 41), ("榕洲新村9栋", 40), ("榕洲新村附近", 40), ("古湾实验学校往东50米", 64.8), ("古湾试验学校", 60),
         ("杏湾村三组", 90), ("鹭门街道杏湾村第3村民小组", 90), ("望海区八一公园", 70), ("和平路8号，望海区", 0),
-        ("安航路9号，古湾实验学校旁", 9),
+        ("安航路9号，古湾实验学校旁", 9), ("安航路25号-1", 26), ("安航路25-1，有人摆摊", 26), ("安航路25号-301室", 25),
+        ("榕洲新村03栋", 41),
     ],
 )  # fmt: skip
 def test_what_is_said_is_found(text: str, step: float) -> None:
@@ -72,12 +73,24 @@ def test_what_is_said_is_found(text: str, step: float) -> None:
         ("八一公园", "several"), ("澜江区安航路9号", "contradiction"), ("澜江区杏湾村3组", "contradiction"),
         ("安航路到茶台二街", "stretch"), ("茶台二街与茶台三街交叉口", "no_crossing"), ("茶苔二街3号", "slip"),
         ("安航路9号和茶台三街3号", "several"), ("茶台四街3号", "no_name"),
+        ("安航路9弄3号", "no_number"), ("安航路9弄", "no_number"),
     ],
 )  # fmt: skip
 def test_what_is_not_known_stays_unresolved_and_says_why(text: str, why: str) -> None:
     read = resolve(text, BOOK)
     assert (read.found, read.why) == (None, why)
     assert told(read)["status"] == "unresolved"
+
+
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [
+        ("１２号之３", "12-3"), ("012-3", "12-3"), ("12号-3", "12-3"), ("3号楼", "3"), ("03栋", "3"), ("十二号", "12"),
+        ("5", "5"), ("甲", "甲"), ("", ""),
+    ],
+)  # fmt: skip
+def test_a_number_of_the_book_is_kept_in_one_form(written: str, kept: str) -> None:
+    assert kept_number(written) == kept
 
 
 def test_several_places_are_told() -> None:

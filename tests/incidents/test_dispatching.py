@@ -254,8 +254,8 @@ def test_a_place_is_in_one_square(lon: float, lat: float, side: int) -> None:
         (garbage(-3000), "UW", "所属街办"),
         (garbage(class_code="C01", condition="破损", text="井盖破损", owner="KT"), "KT", "产权单位"),
         (garbage(class_code="C01", condition="破损", text="远讯公司的井盖破损"), "KT", "文字提到"),
-        (garbage(class_code="E02", condition="", text="坑洞", road_class="arterial"), "UC", "级道路由"),
-        (garbage(-3000, class_code="E02", condition="", text="坑洞", road_class="local"), "UW", "级道路由"),
+        (garbage(class_code="E02", condition="", text="坑洞", road_class="arterial"), "UC", "主干道由"),
+        (garbage(-3000, class_code="E02", condition="", text="坑洞", road_class="local"), "UW", "支路由"),
     ],
 )
 def test_who_answers_and_why(router: Router, asked: Asked, unit: str, word: str) -> None:

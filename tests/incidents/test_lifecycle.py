@@ -44,6 +44,7 @@ ACTIONS = sorted({t.action for t in TRANSITIONS})
 EXPECTED: dict[str, dict[str, str]] = {
     "accept": {"reported": "accepted"},
     "refuse": {"reported": "refused"},
+    "consult": {"reported": "refused"},
     "dispatch": {"accepted": "dispatched"},
     "reassign": {"dispatched": "dispatched", "taken": "dispatched", "on_site": "dispatched"},
     "take": {"dispatched": "taken"},
@@ -142,6 +143,7 @@ OPERATOR, DISPATCHER, WORKER = person(1), person(2, "dispatcher"), person(3, "gr
 GOOD = {
     "accept": Step("accept", "desk", policy=policy(), class_name="道路积水"),
     "refuse": Step("refuse", "desk", reason="不在本市"),
+    "consult": Step("consult", "desk", reason="八点开门"),
     "dispatch": Step("dispatch", "desk", unit="U1"),
     "reassign": Step("reassign", "desk", unit="U2", reason="更近"),
     "return": Step("return", "phone", reason="不归我们", wrong_field="owner"),

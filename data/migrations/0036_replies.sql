@@ -4,7 +4,7 @@ CREATE TABLE replies (
     id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     incident_id bigint NOT NULL REFERENCES incidents (id),
     version     integer NOT NULL,
-    outcome     text NOT NULL CHECK (outcome IN ('close', 'refuse', 'void')),
+    outcome     text NOT NULL CHECK (outcome IN ('close', 'refuse', 'consult', 'void')),
     channel     text NOT NULL,
     teller      text NOT NULL CHECK (teller IN ('message', 'screen', 'person')),
     sources     bigint[] NOT NULL,
