@@ -10,8 +10,9 @@ from dash.exceptions import PreventUpdate
 from callbacks.dash_view import DashDeps, view_of
 from callbacks.desk_press import command_of
 from incidents import commands as c
+from incidents.enforcement_commands import EnforcementCases
 from incidents.model import Rejected
-from layouts import ids
+from layouts import enforcement, ids
 from layouts import leader as layout
 from layouts.shell import pieces
 
@@ -24,12 +25,16 @@ def register(app: Dash, deps: DashDeps) -> None:
     @app.callback(
         Output(ids.LEADER_UNKNOWN, "children"),
         Output(ids.LEADER_WAITING, "children"),
+        Output(ids.LEADER_CASES, "children"),
+        Output(ids.LEADER_CASES_NOTE, "children"),
         Input(ids.LEADER_BOARD_ASK, "data"),
         prevent_initial_call=True,
     )
     def show_board(_asked: Data | None) -> Any:
         view = view_of(deps)
-        return layout.board(view, deps.service.ask(c.LeaderBoard(), view.actor))
+        cases = deps.service.ask(EnforcementCases(late=True), view.actor)
+        unknown, waiting = layout.board(view, deps.service.ask(c.LeaderBoard(), view.actor))
+        return unknown, waiting, enforcement.late(view, cases), enforcement.note(view, cases)
 
     @app.callback(
         Output(ids.TOASTS, "children", allow_duplicate=True),

@@ -17,6 +17,7 @@ from data.database import Cursor, json
 from data.device_import import import_devices
 from data.device_registry import HANDLERS as REGISTRY_HANDLERS
 from data.device_registry import Handler, PlaceOf
+from data.enforcement_store import set_case_limit
 from data.feed_commands import CheckFeed, save_feed, switch_feed
 from data.registry import bump
 from data.replay import REPLAY_TOPIC, replay_payload
@@ -24,6 +25,7 @@ from data.working_days import save_working_year
 from incidents import commands as c
 from incidents.access import Thing, may
 from incidents.areas import LEVELS
+from incidents.enforcement_commands import SetCaseLimit
 from incidents.handling_commands import SaveWorkingYear
 from incidents.model import Actor, Rejected
 
@@ -57,6 +59,7 @@ class Administration:
             c.SaveUnit: _save_unit,
             c.SaveArea: _save_area,
             SaveWorkingYear: save_working_year,
+            SetCaseLimit: set_case_limit,
             **CATALOGUE_HANDLERS,
             **routing_admin.HANDLERS,
             c.ReplayDeadLetter: _replay_dead_letter,

@@ -13,6 +13,8 @@ import psycopg2.errors
 import structlog
 
 from data.database import Cursor, Database, json, many
+from data.enforcement_store import store_cases
+from data.known_messages import tell_apart
 from data.registry import load_registry, registry_version
 from data.timeseries import Partitions
 from incidents.ingest import Fenced, Flush, Registry
@@ -88,6 +90,7 @@ class FlushStore:
                 self._store_readings(cursor, flush, ledger)
                 self._store_places(cursor, flush, ledger)
                 _store_intake(cursor, flush, ledger)
+                store_cases(cursor, flush, ledger)
                 _store_warnings(cursor, flush)
                 _store_rule_states(cursor, flush)
                 _store_dead_letters(cursor, flush, ledger, self._dead_letters_kept)
@@ -296,27 +299,9 @@ def _store_intake(cursor: Cursor, flush: Flush, ledger: Sequence[int]) -> None:
         values,
     )
     stored = {first[(source, identity)] for source, identity in made}
-    refused = [n for n in range(len(rows)) if n not in stored and rows[n].message >= 0]
-    known: dict[tuple[str, str], bytes] = {}
-    if refused:
-        found = many(
-            cursor,
-            "SELECT i.source, i.message_id, i.digest FROM intake i JOIN (VALUES %s) AS v(source, message_id)"
-            " USING (source, message_id) -- returning",
-            sorted({(rows[n].source, rows[n].message_id) for n in refused}),
-        )
-        known = {(source, identity): bytes(digest) for source, identity, digest in found}
-    for n, row in enumerate(rows):
-        if row.message < 0:
-            continue
-        message = flush.messages[row.message]
-        if n in stored:
-            message.records_stored = 1
-        elif known[(row.source, row.message_id)] == row.digest:
-            message.outcome, message.records_duplicate = "duplicate", 1
-        else:
-            message.outcome, message.reason, message.field = "rejected", "conflict", "id"
-            message.found, message.rule = row.message_id, "this id was used before with other content"
+    tell_apart(
+        cursor, flush, "intake", [row for row in rows if row.message >= 0], {rows[n].message for n in stored}
+    )
 
 
 def _store_warnings(cursor: Cursor, flush: Flush) -> None:

@@ -55,7 +55,7 @@ SAMPLE_FEEDS: Final = (
 OWN_FEEDS: Final = (
     ("phone", "移动端位置", ["city.position.v1"], None),
     ("api", "接口接入", ["city.reading.v1", "city.reading-critical.v1", "city.video-alarm.v1",
-                     "city.grid-report.v1"], None),
+                     "city.grid-report.v1", "city.enforcement-case.v1"], None),
 )  # fmt: skip
 """Feeds every city has: phones' positions, and one for trying the HTTP interface."""
 

@@ -23,6 +23,7 @@ from incidents.ports import TopicPartition
 INTAKE_TOPICS = ("city.video-alarm.v1", "city.grid-report.v1")
 READING_TOPICS = ("city.reading.v1", "city.reading-critical.v1")
 POSITION_TOPIC = "city.position.v1"
+CASE_TOPIC = "city.enforcement-case.v1"
 Key = tuple[Any, ...]
 """(kind, topic, partition, feed, minute) of a mismatch."""
 
@@ -245,7 +246,7 @@ def _within(rows: Sequence[tuple[int, int]]) -> list[int]:
 
 def recount(cursor: Cursor, begin: int, end: int) -> list[Mismatch]:
     """Ledger rows of [begin, end] whose counts differ from the rows that carry their ids."""
-    span = {"begin": begin, "end": end, "readings": list(READING_TOPICS), "intake": list(INTAKE_TOPICS),
+    span = {"begin": begin, "end": end, "readings": list(READING_TOPICS), "intake": [*INTAKE_TOPICS, CASE_TOPIC],
             "position": POSITION_TOPIC}  # fmt: skip
     cursor.execute(
         "WITH l AS (SELECT id, topic, partition, feed, minute, stored, rejected - rejected_unkept AS rejected, held,"
@@ -254,14 +255,16 @@ def recount(cursor: Cursor, begin: int, end: int) -> list[Mismatch]:
         " r AS (SELECT ledger_id, count(*) AS n FROM readings WHERE ledger_id BETWEEN %(begin)s AND %(end)s GROUP BY 1),"
         " p AS (SELECT ledger_id, count(*) AS n FROM positions WHERE ledger_id BETWEEN %(begin)s AND %(end)s GROUP BY 1),"
         " i AS (SELECT ledger_id, count(*) AS n FROM intake WHERE ledger_id BETWEEN %(begin)s AND %(end)s GROUP BY 1),"
+        " c AS (SELECT ledger_id, count(*) AS n FROM enforcement_messages WHERE ledger_id BETWEEN %(begin)s AND %(end)s"
+        " GROUP BY 1),"
         " d AS (SELECT ledger_id, count(*) AS n FROM dead_letters WHERE ledger_id BETWEEN %(begin)s AND %(end)s GROUP BY 1),"
         " h AS (SELECT ledger_id, count(*) AS n FROM held WHERE ledger_id BETWEEN %(begin)s AND %(end)s GROUP BY 1)"
         " SELECT * FROM (SELECT topic, partition, feed, minute,"
         " CASE WHEN topic = ANY(%(readings)s) OR topic = %(position)s THEN records_stored"
         "  WHEN topic = ANY(%(intake)s) THEN stored ELSE 0 END + rejected + held AS expected,"
-        " coalesce(r.n, 0) + coalesce(p.n, 0) + coalesce(i.n, 0) + coalesce(d.n, 0) + coalesce(h.n, 0) AS found"
+        " coalesce(r.n, 0) + coalesce(p.n, 0) + coalesce(i.n, 0) + coalesce(c.n, 0) + coalesce(d.n, 0) + coalesce(h.n, 0) AS found"
         " FROM l LEFT JOIN r ON r.ledger_id = l.id LEFT JOIN p ON p.ledger_id = l.id"
-        " LEFT JOIN i ON i.ledger_id = l.id LEFT JOIN d ON d.ledger_id = l.id LEFT JOIN h ON h.ledger_id = l.id) x"
+        " LEFT JOIN i ON i.ledger_id = l.id LEFT JOIN c ON c.ledger_id = l.id LEFT JOIN d ON d.ledger_id = l.id LEFT JOIN h ON h.ledger_id = l.id) x"
         " WHERE expected <> found",
         span,
     )

@@ -15,6 +15,7 @@ from typing import Any, Final
 from incidents import (
     address_commands,
     catalogue_commands,
+    enforcement_commands,
     evaluation_commands,
     evaluation_queries,
     handling_commands,
@@ -651,6 +652,7 @@ COMMANDS: Final[dict[str, type]] = {
     **evaluation_commands.COMMANDS,
     **address_commands.COMMANDS,
     **reply_commands.COMMANDS,
+    **enforcement_commands.COMMANDS,
 }
 
 
@@ -1084,6 +1086,7 @@ QUERIES: Final[dict[str, type]] = {
     **routing_queries.QUERIES,
     **address_commands.QUERIES,
     **reply_commands.QUERIES,
+    **enforcement_commands.QUERIES,
 }
 
 ACTION_OF: Final[dict[str, str]] = {
@@ -1187,5 +1190,6 @@ ACTION_OF: Final[dict[str, str]] = {
     **routing_queries.ACTION_OF,
     **address_commands.ACTION_OF,
     **reply_commands.ACTION_OF,
+    **enforcement_commands.ACTION_OF,
 }
 """Command or query → the right it asks for (incidents/access.py). A name missing here is refused for all."""

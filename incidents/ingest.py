@@ -157,6 +157,28 @@ class IntakeRow:
     aside: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class CaseRow:
+    """What an enforcement platform says of a case at `time`. `incident`, or `about_source` and `about_message`: the event
+    that caused it, as the platform names it; '' where it does not."""
+
+    message: int
+    source: str
+    message_id: str
+    digest: bytes
+    time: datetime
+    number: str
+    title: str
+    unit: str
+    stage: str
+    result: str
+    incident: str
+    about_source: str
+    about_message: str
+    opened_at: datetime
+    closed_at: datetime | None
+
+
 @dataclass(slots=True)
 class Flush:
     """Everything of one flush. `positions`: partition → (old, new) next-to-read offsets.
@@ -175,6 +197,7 @@ class Flush:
     delays: dict[int, float] = field(default_factory=dict)
     places: list[PositionRow] = field(default_factory=list)
     intake: list[IntakeRow] = field(default_factory=list)
+    cases: list[CaseRow] = field(default_factory=list)
     rule_states: dict[tuple[Rule, int], RuleState] = field(default_factory=dict)
     detections: list[tuple[Detection, DeviceEntry, str]] = field(default_factory=list)
 

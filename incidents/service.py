@@ -25,6 +25,7 @@ from incidents import (
 )
 from incidents import commands as c
 from incidents.access import ANYWHERE, Thing, may
+from incidents.enforcement_commands import SetCaseLimit
 from incidents.handling import attach_photos
 from incidents.handling_commands import SaveWorkingYear, UnmaskIncident
 from incidents.lifecycle import Step, advance
@@ -386,6 +387,7 @@ HANDLERS: Final[dict[type, Callable[[_Call, Any], dict[str, Any]]]] = {
     **dict.fromkeys(handling.HANDLERS, _beside_the_way),
     UnmaskIncident: _unmask,
     SaveWorkingYear: _administer,
+    SetCaseLimit: _administer,
     **dict.fromkeys(catalogue_commands.COMMANDS.values(), _administer),
     **dict.fromkeys(routing_commands.COMMANDS.values(), _administer),
     **dict.fromkeys(evaluation_commands.COMMANDS.values(), _administer),

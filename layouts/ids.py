@@ -84,6 +84,8 @@ LEADER_PRESS: Final = "leader-press"
 LEADER_BOARD_ASK: Final = "leader-board-ask"
 LEADER_UNKNOWN: Final = "leader-unknown"
 LEADER_WAITING: Final = "leader-waiting"
+LEADER_CASES: Final = "leader-cases"
+LEADER_CASES_NOTE: Final = "leader-cases-note"
 LEADER_REASON: Final = "leader-reason"
 
 # wall

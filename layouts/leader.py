@@ -8,7 +8,7 @@ from typing import Any, Final
 from dash import dcc, html
 from dash.development.base_component import Component
 
-from layouts import ids
+from layouts import enforcement, ids
 from layouts.shell import frame, pieces
 from layouts.shell.pieces import attrs
 from layouts.shell.view import View
@@ -33,7 +33,7 @@ UNKNOWN_ICONS: Final = {
 
 
 def leader(view: View) -> Component:
-    """The page: indicator strip, the ringing bar, four columns."""
+    """The page: indicator strip, the ringing bar, four columns, late cases of enforcement below."""
     stores = [dcc.Store(id=x) for x in (ids.LEADER_PRESS, ids.LEADER_BOARD_ASK)]
     columns = [
         html.Section(
@@ -58,6 +58,7 @@ def leader(view: View) -> Component:
             html.Section(id=ids.DESK_TILES, className="tiles"),
             html.Div(className="ringing", hidden=True, **attrs({"data-ringing": "", "role": "alert"})),
             html.Div(columns, className="columns"),
+            enforcement.panel(view),
             *stores,
         ],
         className="leader",

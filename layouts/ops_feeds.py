@@ -17,6 +17,15 @@ from layouts.shell.view import View
 Row = Mapping[str, Any]
 
 KINDS: Final = ("kafka", "http", "webhook", "mqtt", "folder", "sql", "replay")
+TOPICS: Final = (
+    "city.reading.v1",
+    "city.reading-critical.v1",
+    "city.video-alarm.v1",
+    "city.grid-report.v1",
+    "city.position.v1",
+    "city.enforcement-case.v1",
+)
+"""What a mapping may make of a record (docs/topics.md)."""
 SHOWN: Final = 4000
 """Characters of a record or message in a trial."""
 
@@ -31,6 +40,8 @@ def new_button(view: View) -> Component:
 def form(view: View) -> Component:
     """The form, empty and hidden; filled when a feed is opened."""
     kinds = [{"label": view.t(f"ops.feed.kind.{k}"), "value": k} for k in KINDS]
+    told = ", ".join(f"{topic} {view.word('ops.topic', topic)}" for topic in TOPICS)
+    topics = view.t("ops.feed.mapping.topics", topics=told)
     head = html.Div(
         [
             html.Div(id=ids.FEED_HEAD, className="cy-grow"),
@@ -62,7 +73,7 @@ def form(view: View) -> Component:
             ),
             _json(view.t("ops.feed.config"), ids.FEED_CONFIG, "code code--short"),
             _json(view.t("ops.feed.secrets"), ids.FEED_SECRETS, "code code--short"),
-            _json(view.t("ops.feed.mapping"), ids.FEED_MAPPING, "code"),
+            _json(view.t("ops.feed.mapping"), ids.FEED_MAPPING, "code", topics),
             dcc.Checklist(
                 id=ids.FEED_RESTART,
                 options=[{"label": view.t("ops.feed.restart"), "value": "restart"}],

@@ -99,12 +99,32 @@ class PositionData(msgspec.Struct, frozen=True):
     speed_kmh: float | None = None
 
 
+Sentence = Annotated[str, msgspec.Meta(max_length=2000)]
+
+
+class EnforcementCaseData(msgspec.Struct, frozen=True):
+    """Data of city.enforcement-case.v1: how a case of an enforcement platform stands at the envelope's time. `incident` (its
+    number), or `source` and `message` (the report's own), name the event that caused it."""
+
+    case: Word
+    unit: Word
+    stage: Word
+    opened_at: Time
+    title: Sentence = ""
+    result: Sentence = ""
+    closed_at: Time | None = None
+    incident: Annotated[str, msgspec.Meta(max_length=200)] = ""
+    source: Annotated[str, msgspec.Meta(max_length=200)] = ""
+    message: Annotated[str, msgspec.Meta(max_length=200)] = ""
+
+
 DATA_OF_TOPIC: dict[str, type[msgspec.Struct]] = {
     topics.READING: ReadingData,
     topics.READING_CRITICAL: ReadingData,
     topics.VIDEO_ALARM: VideoAlarmData,
     topics.GRID_REPORT: GridReportData,
     topics.POSITION: PositionData,
+    topics.ENFORCEMENT_CASE: EnforcementCaseData,
 }
 
 
@@ -211,7 +231,7 @@ def _explain(topic: str, value: bytes, error: Exception) -> Bad:
         found = _found(msgspec.json.decode(envelope.data), name.removeprefix("data").lstrip("."))
     except (msgspec.DecodeError, LookupError, TypeError, ValueError, RecursionError):
         found = ""
-    reason = "bad_time" if name.endswith("time") and "source_time" not in name else "invalid"
+    reason = "bad_time" if name.endswith(("time", "_at")) and "source_time" not in name else "invalid"
     return Bad(reason, field=name, found=found, rule=str(error).split(" - at", maxsplit=1)[0])
 
 
@@ -249,7 +269,7 @@ def _found(data: Any, path: str) -> object:
 
 
 def key_of(topic: str, message: Message[Any]) -> str:
-    """The bus key that keeps order: device, camera, report id or worker."""
+    """The bus key that keeps order: device, camera, report id, worker or case."""
     data = message.data
     if topic in (topics.READING, topics.READING_CRITICAL):
         return str(data.device)
@@ -257,6 +277,8 @@ def key_of(topic: str, message: Message[Any]) -> str:
         return str(data.camera)
     if topic == topics.POSITION:
         return str(data.worker)
+    if topic == topics.ENFORCEMENT_CASE:
+        return str(data.case)
     return message.id
 
 

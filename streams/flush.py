@@ -24,13 +24,13 @@ from typing import Any, Final
 
 import msgspec
 
-from incidents.ingest import DeviceEntry, Flush, IntakeRow, ReadingRow, Registry, Watch
+from incidents.ingest import CaseRow, DeviceEntry, Flush, IntakeRow, ReadingRow, Registry, Watch
 from incidents.ingest import Message as Entry
 from incidents.ports import Record, TopicPartition
 from incidents.warning import NEUTRAL, Detection, Rule, RuleState, judge
 from streams import topics
 from streams.envelope import Bad, Message, VideoAlarmData, decode
-from streams.validate import Limits, Locate, check_alarm, check_place, check_report, check_time
+from streams.validate import Limits, Locate, check_alarm, check_case, check_place, check_report, check_time
 
 UNKNOWN_FEED: Final = "unknown"
 
@@ -308,12 +308,38 @@ def _take_position(work: Work, index: int, entry: Entry, message: Message[Any], 
     work.flush.places.append(row)
 
 
+def _take_case(work: Work, index: int, entry: Entry, message: Message[Any], appended_s: float) -> None:
+    data = message.data
+    check_time("time", message.time, appended_s, work.limits, history=True)
+    check_case(message, appended_s, work.limits)
+    work.flush.cases.append(
+        CaseRow(
+            message=index,
+            source=message.source,
+            message_id=message.id,
+            digest=_digest(data),
+            time=message.time,
+            number=data.case.strip(),
+            title=data.title.strip(),
+            unit=data.unit.strip(),
+            stage=data.stage.strip(),
+            result=data.result.strip(),
+            incident=data.incident.strip(),
+            about_source=data.source.strip(),
+            about_message=data.message.strip(),
+            opened_at=data.opened_at,
+            closed_at=data.closed_at,
+        )
+    )
+
+
 TAKERS: Final[dict[str, Callable[[Work, int, Entry, Message[Any], float], None]]] = {
     topics.READING: _take_reading,
     topics.READING_CRITICAL: _take_reading,
     topics.VIDEO_ALARM: _take_alarm,
     topics.GRID_REPORT: _take_report,
     topics.POSITION: _take_position,
+    topics.ENFORCEMENT_CASE: _take_case,
 }
 
 

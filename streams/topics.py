@@ -9,13 +9,21 @@ READING_CRITICAL: Final = "city.reading-critical.v1"
 VIDEO_ALARM: Final = "city.video-alarm.v1"
 GRID_REPORT: Final = "city.grid-report.v1"
 POSITION: Final = "city.position.v1"
+ENFORCEMENT_CASE: Final = "city.enforcement-case.v1"
 FEED_RECORD: Final = "city.feed-record.v1"
 WARNING: Final = "city.warning.v1"
 INCIDENT: Final = "city.incident.v1"
 ORDER: Final = "city.order.v1"
 REPLY: Final = "city.reply.v1"
 
-INPUT_TOPICS: Final = (READING, READING_CRITICAL, VIDEO_ALARM, GRID_REPORT, POSITION)
+INPUT_TOPICS: Final = (
+    READING,
+    READING_CRITICAL,
+    VIDEO_ALARM,
+    GRID_REPORT,
+    POSITION,
+    ENFORCEMENT_CASE,
+)
 """Topics that feeds may write to."""
 
 CRITICAL_TOPICS: Final = (READING_CRITICAL, VIDEO_ALARM)

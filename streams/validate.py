@@ -15,7 +15,7 @@ from gis.cells import haversine_m
 from gis.crs import TO_WGS84, to_wgs84
 from incidents.gb28181 import is_code
 from incidents.model import REPORT_CHANNELS
-from streams.envelope import Bad, GridReportData, Message, Point, VideoAlarmData, finite
+from streams.envelope import Bad, EnforcementCaseData, GridReportData, Message, Point, VideoAlarmData, finite
 
 Located = tuple[str, str]
 """(cell code, area path)."""
@@ -126,3 +126,22 @@ def check_alarm(message: Message[VideoAlarmData], kinds: Any) -> None:
         )
     if data.kind not in kinds:
         raise Bad("unknown_kind", field="data.kind", found=data.kind, rule="must be a known alarm kind")
+
+
+def check_case(message: Message[EnforcementCaseData], appended_s: float, limits: Limits) -> None:
+    """Raise Bad(empty_text | bad_time | in_future | half_reference) unless the case says which, whose and since when. However
+    old it is: platforms hand over what has been open for years."""
+    data = message.data
+    for name, text in (("case", data.case), ("unit", data.unit), ("stage", data.stage)):
+        if not text.strip():
+            raise Bad("empty_text", field=f"data.{name}", found=text, rule="must say something")
+    check_time("data.opened_at", data.opened_at, appended_s, limits, history=True)
+    if data.closed_at is not None:
+        check_time("data.closed_at", data.closed_at, appended_s, limits, history=True)
+        if data.closed_at < data.opened_at:
+            found, rule = data.closed_at.isoformat(), "must not be before data.opened_at"
+            raise Bad("bad_time", field="data.closed_at", found=found, rule=rule)
+    if bool(data.source.strip()) != bool(data.message.strip()):
+        missing = "source" if data.message.strip() else "message"
+        rule = "a report is named by its source and its id together"
+        raise Bad("half_reference", field=f"data.{missing}", found="", rule=rule)

@@ -16,6 +16,7 @@ from data.questions import (
     device_registry,
     devices,
     doubts,
+    enforcement,
     evaluation,
     incidents,
     leader,
@@ -29,6 +30,7 @@ from data.questions import (
 from data.questions.context import Answer, Ask, TryFeed
 from incidents import commands as c
 from incidents.access import Thing
+from incidents.enforcement_commands import EnforcementCases
 from incidents.evaluation_queries import Evaluation, EvaluationCases, EvaluationDoubts, FieldBurden
 from incidents.model import Actor, Place, Rejected
 from incidents.routing_queries import Backtest, BacktestCases, RoutingAdvice, RoutingState
@@ -48,6 +50,7 @@ ANSWERS: Final[dict[type, Answer]] = {
     **routing.ANSWERS,
     **addresses.ANSWERS,
     **replies.ANSWERS,
+    **enforcement.ANSWERS,
 }
 
 _NAMED: Final[dict[type, tuple[str, str, str]]] = {
@@ -92,6 +95,17 @@ _CITY_WIDE: Final = frozenset(
 """Queries about the whole city's streams and log: only who is entitled to the city may ask."""
 
 
+_OF_AREA: Final = (
+    c.Indicators,
+    Evaluation,
+    EvaluationCases,
+    EvaluationDoubts,
+    FieldBurden,
+    EnforcementCases,
+)
+"""Queries about an area, if one is named."""
+
+
 class StoreQuestions:
     """See `incidents.storeports.Questions`. `facts`: what the running process knows (bus, live, lags)."""
 
@@ -119,7 +133,7 @@ class StoreQuestions:
         kind = type(query)
         if kind in _CITY_WIDE:
             return Thing(self._city_path())
-        if isinstance(query, c.Indicators | Evaluation | EvaluationCases | EvaluationDoubts | FieldBurden):
+        if isinstance(query, _OF_AREA):
             return self._area(query.area) if query.area else None
         named = _NAMED.get(kind)
         if named is None:

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from data.catalogue_import import standards_of
 from data.database import Cursor, dicts
+from data.incident_cases import cases_of
 from data.incident_rows import COLUMNS, live_item, ms, to_incident
 from data.questions.context import Answer, Ask, bounded, contains
 from data.questions.incident_pages import grams_of, order_of, page, words_of
@@ -155,6 +156,7 @@ def incident(ask: Ask, query: c.IncidentDetail) -> dict[str, Any]:
             (query.id, query.id),
         )
         detail["replies"] = dict(cursor.fetchall())
+        detail["cases"] = cases_of(cursor, query.id, names)
     detail["place_from"] = _place_from(found, detail["source_list"])
     policy = found.policy
     detail["text"] = found.text

@@ -8,7 +8,7 @@ from typing import Any, Final
 from dash import dcc, html
 from dash.development.base_component import Component
 
-from layouts import figures
+from layouts import enforcement, figures
 from layouts.desk import assisting, keys
 from layouts.desk.merge_words import reason_words
 from layouts.desk.standards import limit_words
@@ -430,6 +430,7 @@ def facts(view: View, incident: Row) -> Component:
             (view.t("word.reporter"), reporter(view, incident)),
             (view.t("replies.state"), _replied(view, incident)),
             (view.t("word.unit"), unit(view, incident)),
+            (view.t("cases.title"), enforcement.of_incident(view, incident.get("cases", []))),
             (
                 view.t("word.reported_at"),
                 html.Span(

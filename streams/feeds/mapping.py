@@ -539,7 +539,8 @@ class CompiledMapping:
 
 
 def _subject(data: Mapping[str, Any]) -> str:
-    return str(data.get("device") or data.get("camera") or data.get("worker") or "")
+    named = (data.get(name) for name in ("device", "camera", "worker", "case"))
+    return str(next(filter(None, named), ""))
 
 
 def message_id(identity: str) -> str:

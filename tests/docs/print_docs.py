@@ -154,6 +154,7 @@ READS: Final = {
     topics.VIDEO_ALARM: ("camera code", "video analysis"),
     topics.GRID_REPORT: ("message id", "grid workers, hotline, citizens"),
     topics.POSITION: ("worker login", "phones"),
+    topics.ENFORCEMENT_CASE: ("case number", "enforcement platforms (行政执法), through feeds"),
     topics.FEED_RECORD: ("feed id + record id", "feeds of theme packages (not read yet)"),
     topics.WARNING: ("device id", "ingest, through the outbox"),
     topics.INCIDENT: ("incident id", "every change of an incident, through the outbox"),
@@ -250,6 +251,7 @@ def feeds() -> str:
         f"# Feeds: how to connect a source\n\n{NOTICE}\n{FEEDS_INTRODUCTION}",
         "## Mapping\n\n" + _docstring(mapping.__doc__),
         table(("rule", "example", "gives"), MAPPING_RULES),
+        CASES_OF_ENFORCEMENT,
         "## Alarms of video systems\n\n" + _docstring(alarm_mapping.__doc__),
     ]
     for sample in sample_feeds():
@@ -307,6 +309,29 @@ MAPPING_RULES: Final[list[tuple[Any, ...]]] = [
     ("may be absent", '`{"path": "q", "optional": true}`', "the field, or its reading, is left out"),
     ("coordinates", '`"point": {"lon": …, "lat": …, "crs": "GCJ-02"}`', "converted at ingest"),
 ]
+
+CASES_OF_ENFORCEMENT: Final = """\
+## Cases of enforcement platforms (行政执法“两平台”)
+
+A feed of any kind that maps to `city.enforcement-case.v1` brings the cases of an enforcement platform. The envelope's `time`
+is when the case was last changed there; it may be years old. Leave `id` out, or make it of number and change
+(`{"template": "{no}@{updated}"}`): a bare case number would make the second change of a case a conflict. A case is known by
+feed and number; the newest message says how it stands, every message is kept. `unit` is a unit's code or name, `stage` the
+platform's own words, `result` is empty while there is none:
+
+```json
+{"topic": "city.enforcement-case.v1", "time": {"path": "updated", "zone": "Asia/Shanghai"}, "data": {
+  "case": {"path": "no"}, "title": {"path": "cause", "otherwise": ""}, "unit": {"path": "office"}, "stage": {"path": "step"},
+  "result": {"path": "decision", "otherwise": ""}, "opened_at": {"path": "filed", "zone": "Asia/Shanghai"},
+  "closed_at": {"path": "ended", "zone": "Asia/Shanghai", "optional": true}, "incident": {"path": "event_no", "otherwise": ""}}}
+```
+
+`incident` is our number, as we gave it out (`city.incident.v1`); a platform that knows only the report names it by `source`
+and `message`, the CloudEvents source and id that it came with. Either may come before the incident does: the link is looked
+up whenever it is asked for, and follows merging ([ADR 0028](adr/0028-enforcement-cases.md)). A case without a result
+beyond the city's limit (90 natural days; command `set_case_limit`, days and `natural_day` or `work_day`) is listed for
+supervision on the duty leader's page and by the query `enforcement_cases?late=true`.
+"""
 
 FEEDS_INTRODUCTION: Final = """\
 A source that can send CloudEvents itself posts them to `/api/v1/messages/<topic>` with its token (topics.md) and needs

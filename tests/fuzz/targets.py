@@ -41,7 +41,7 @@ from streams.feeds.sample_feeds import feed_of, sample_feeds
 from streams.feeds.tables import TableRow, read_table
 from streams.feeds.webhook import WebhookConfig, WebhookSecrets
 from streams.kafka.record_batches import PartitionRecords
-from streams.validate import check_alarm, check_place, check_report, check_time
+from streams.validate import check_alarm, check_case, check_place, check_report, check_time
 from tests.small_city import LIMITS, locate
 
 NOW: Final = datetime(2026, 11, 26, 6, 0, tzinfo=UTC)
@@ -102,6 +102,8 @@ class Tools:
                     check_report(message, frozenset())
                 if topic == topics.VIDEO_ALARM:
                     check_alarm(message, {})
+                if topic == topics.ENFORCEMENT_CASE:
+                    check_case(message, NOW.timestamp(), LIMITS)
                 if getattr(message.data, "point", None) is not None:
                     check_place(message.data.point, LIMITS, locate)
             except Bad as bad:

@@ -40,16 +40,16 @@ MATRIX: dict[str, str] = {
     "operator": f"{LOOK} {CALLS} place_incident report_incident accept_incident refuse_incident answer_consultation acknowledge_incident"
     f" check_incident close_incident note_incident call_back reopen_incident tell_reporter replies_waiting {VIEW} {SHELVE}",
     "dispatcher": f"{LOOK} {CALLS} place_incident report_incident accept_incident refuse_incident answer_consultation dispatch_incident"
-    f" void_incident acknowledge_incident note_incident route_incident ask_assist release_assist {GRANT} {VIEW} {SHELVE}"
+    f" void_incident acknowledge_incident note_incident route_incident ask_assist release_assist enforcement_cases {GRANT} {VIEW} {SHELVE}"
     f" {ROUTING}",
     "duty_leader": f"{LOOK} {CALLS} acknowledge_incident dispatch_incident void_incident note_incident"
     f" route_incident ask_assist release_assist dead_letters held quarantine {GRANT} {VIEW} {SHELVE} answer_view supervise_incident"
-    f" end_supervision reopen_incident approve_rule {EVALUATE} {ROUTING} {PUBLISH}",
+    f" end_supervision reopen_incident enforcement_cases approve_rule {EVALUATE} {ROUTING} {PUBLISH}",
     "unit_handler": f"{LOOK} take_incident arrive_incident finish_incident return_incident note_incident"
     f" route_incident search_incident workers {VIEW} {OFFICE} {ASSIST}",
     "grid_worker": LOOK.replace(" indicators", "")
     + " report_incident take_incident arrive_incident finish_incident return_incident note_incident",
-    "evaluator": f"{LOOK} search_incident ledger answer_appeal approve_rule {EVALUATE} save_formula save_score {ROUTING}",
+    "evaluator": f"{LOOK} search_incident ledger enforcement_cases answer_appeal approve_rule {EVALUATE} save_formula save_score {ROUTING}",
     "theme_owner": f"{LOOK} search_incident feeds ledger {EVALUATE}",
     "administrator": "classes catalogues standards filing_standards suggest_class units locate find_place areas layer_counts devices device device_series"
     " device_registry device_types indicators status feeds ledger dead_letters held quarantine"
@@ -60,7 +60,7 @@ MATRIX: dict[str, str] = {
     " reject_held device_statistics device_gaps latest_readings metric_history camera cameras"
     " cameras_seeing shelves alarm_precision view_requests answer_view save_camera"
     " save_alarm_window save_alarm_map save_camera_channel save_feed switch_feed test_feed"
-    " save_alarm_kind import_cameras import_addresses read_address import_boundaries save_pole remove_pole save_working_year"
+    " save_alarm_kind import_cameras import_addresses read_address import_boundaries save_pole remove_pole save_working_year set_case_limit"
     f" import_catalogue decide_limit save_standard revise_catalogue publish_catalogue {ROUTING} {PUBLISH}"
     " formulas save_formula save_score",
     "auditor": "routing_advice incident incidents unplaced_incidents my_tasks my_reports leader_board status ledger dead_letters held"

@@ -13,6 +13,8 @@ from incidents import commands as c
 from incidents.model import Rejected
 from layouts import ids, ops, ops_feeds
 from layouts.desk import lists
+from layouts.text import LANGUAGES, catalogue
+from streams.topics import INPUT_TOPICS
 from tests.layouts.test_pages import text_of, view, walk
 
 ROW: dict[str, Any] = {
@@ -37,6 +39,14 @@ def test_the_form_of_a_feed_gives_back_the_command_it_was_filled_with() -> None:
     assert callbacks.command_of(view(), "enable", form_of()) == c.SwitchFeed("water", False)
     again = callbacks.command_of(view(), "save", form_of(**{ids.FEED_RESTART: ["restart"]}))
     assert isinstance(again, c.SaveFeed) and again.restart
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_the_form_offers_every_topic_by_its_name(lang: str) -> None:
+    assert ops_feeds.TOPICS == INPUT_TOPICS
+    shown = text_of(ops_feeds.form(view(lang)))
+    for topic in INPUT_TOPICS:
+        assert f"{topic} {catalogue(lang)[f'ops.topic.{topic}']}" in shown
 
 
 @pytest.mark.parametrize("text", ["{", "[1]", "7", "[" * 100_000])

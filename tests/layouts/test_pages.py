@@ -45,6 +45,7 @@ LAYOUT_FILES = sorted(
     ROOT / "layouts" / f"{name}.py"
     for name in (
         "leader",
+        "enforcement",
         "places",
         "replies",
         "wall",

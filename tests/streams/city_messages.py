@@ -46,6 +46,12 @@ def position(worker: str, at: datetime, id: str, lon: float, lat: float) -> Outg
     return message(topics.POSITION, worker, {"worker": worker, "point": point}, at, id)
 
 
+def case(at: datetime, id: str, number: str = "执-1", **more: Any) -> Outgoing:
+    """What an enforcement platform says of a case."""
+    data = {"case": number, "unit": "U1", "stage": "立案", "opened_at": "2026-08-01T00:00:00Z", **more}
+    return message(topics.ENFORCEMENT_CASE, number, data, at, id, "urn:feed:cases")
+
+
 def a_day(seed: int, start: datetime, count: int) -> list[Outgoing]:
     """About `count` messages, the oldest from `start` on; every kind of outcome occurs."""
     dice = random.Random(seed)

@@ -461,6 +461,11 @@ def test_what_a_partition_is_called() -> None:
     """The reconciler names topics by text; they are those of streams/topics.py."""
     from data import reconcile
 
-    named = {*reconcile.INTAKE_TOPICS, *reconcile.READING_TOPICS, reconcile.POSITION_TOPIC}
+    named = {
+        *reconcile.INTAKE_TOPICS,
+        *reconcile.READING_TOPICS,
+        reconcile.POSITION_TOPIC,
+        reconcile.CASE_TOPIC,
+    }
     assert named == set(topics.INPUT_TOPICS)
     assert TopicPartition("a", 1) == TopicPartition("a", 1)

@@ -20,6 +20,12 @@ GOOD_DATA: dict[str, dict[str, Any]] = {
     topics.VIDEO_ALARM: {"camera": "99010100001320000001", "kind": "flood"},
     topics.GRID_REPORT: {"channel": "hotline", "text": "路口积水"},
     topics.POSITION: {"worker": "grid-worker", "point": {"lon": 113.9, "lat": 21.9}},
+    topics.ENFORCEMENT_CASE: {
+        "case": "粤执〔2026〕12号",
+        "unit": "城管执法局",
+        "stage": "立案",
+        "opened_at": "2026-11-20T08:00:00Z",
+    },
 }
 KEYS = {
     topics.READING: "WL-1",
@@ -27,6 +33,7 @@ KEYS = {
     topics.VIDEO_ALARM: "99010100001320000001",
     topics.GRID_REPORT: "m-1",
     topics.POSITION: "grid-worker",
+    topics.ENFORCEMENT_CASE: "粤执〔2026〕12号",
 }
 
 
@@ -128,12 +135,27 @@ def test_bad_readings(changes: dict[str, Any], reason: str, field: str) -> None:
         (topics.POSITION, {"worker": ""}, "data.worker"),
         (topics.POSITION, {"point": None}, "data.point"),
         (topics.POSITION, {"accuracy_m": "10"}, "data.accuracy_m"),
+        (topics.ENFORCEMENT_CASE, {"case": ""}, "data.case"),
+        (topics.ENFORCEMENT_CASE, {"case": 12}, "data.case"),
+        (topics.ENFORCEMENT_CASE, {"unit": None}, "data.unit"),
+        (topics.ENFORCEMENT_CASE, {"stage": "长" * 201}, "data.stage"),
+        (topics.ENFORCEMENT_CASE, {"result": None}, "data.result"),
+        (topics.ENFORCEMENT_CASE, {"result": "长" * 2001}, "data.result"),
+        (topics.ENFORCEMENT_CASE, {"incident": 7}, "data.incident"),
     ],
 )
 def test_bad_data(topic: str, change: dict[str, Any], field: str) -> None:
     found = bad(topic, envelope(topic, data={**GOOD_DATA[topic], **change}))
     assert (found.reason, found.field) == ("invalid", field)
     assert found.rule
+
+
+@pytest.mark.parametrize("field", ["opened_at", "closed_at"])
+@pytest.mark.parametrize("time", ["2026-11-20", "2026-11-20T08:00:00", "昨天", 1763625600])
+def test_times_of_a_case(field: str, time: object) -> None:
+    data = {**GOOD_DATA[topics.ENFORCEMENT_CASE], field: time}
+    found = bad(topics.ENFORCEMENT_CASE, envelope(topics.ENFORCEMENT_CASE, data=data))
+    assert (found.reason, found.field) == ("bad_time", f"data.{field}")
 
 
 def test_the_value_found_is_told() -> None:

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from gis.crs import TO_WGS84
 from incidents.model import REPORT_CHANNELS
-from streams.envelope import Bad, GridReportData, Message, Point, VideoAlarmData
-from streams.validate import check_alarm, check_place, check_report, check_time
+from streams.envelope import Bad, EnforcementCaseData, GridReportData, Message, Point, VideoAlarmData
+from streams.validate import check_alarm, check_case, check_place, check_report, check_time
 from tests.small_city import CAMERA, CELL, FAR, LIMITS, NO_CELL, WEST, locate
 
 NOW = datetime(2026, 11, 21, 8, 0, tzinfo=UTC)
@@ -164,3 +164,29 @@ def test_reports(data: dict[str, Any], expected: tuple[str, str]) -> None:
 def test_alarms(camera: str, kind: str, expected: tuple[str, str]) -> None:
     message = Message("1", "s", "1.0", "t", NOW, VideoAlarmData(camera, kind))
     assert reason(check_alarm, message, KINDS) == expected
+
+
+OPENED = NOW - timedelta(days=2000)
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        ({}, ("", "")),
+        ({"closed_at": OPENED}, ("", "")),
+        ({"incident": "LL2026112100010", "source": "urn:x", "message": "1"}, ("", "")),
+        ({"case": " "}, ("empty_text", "data.case")),
+        ({"unit": "\t"}, ("empty_text", "data.unit")),
+        ({"stage": "　"}, ("empty_text", "data.stage")),
+        ({"opened_at": datetime(1999, 12, 31, tzinfo=UTC)}, ("bad_time", "data.opened_at")),
+        ({"opened_at": NOW + timedelta(hours=1)}, ("in_future", "data.opened_at")),
+        ({"closed_at": NOW + timedelta(hours=1)}, ("in_future", "data.closed_at")),
+        ({"closed_at": OPENED - timedelta(seconds=1)}, ("bad_time", "data.closed_at")),
+        ({"source": "urn:x"}, ("half_reference", "data.message")),
+        ({"message": "1", "source": " "}, ("half_reference", "data.source")),
+    ],
+)
+def test_cases(data: dict[str, Any], expected: tuple[str, str]) -> None:
+    given = {"case": "1", "unit": "U1", "stage": "立案", "opened_at": OPENED, **data}
+    message = Message("1", "s", "1.0", "t", NOW, EnforcementCaseData(**given))
+    assert reason(check_case, message, NOW.timestamp(), LIMITS) == expected

@@ -96,6 +96,8 @@ CASES: dict[str, Body] = {
     "save_period": always(kind="", name="", begins="2027-01-01T00:00:00Z", ends="2026-01-01T00:00:00Z"),
     "end_period": always(kind="", begins="2027-01-01T00:00:00Z"),
     "set_capacity": always(unit="U1", capacity=0),
+    "set_case_limit": always(days=0),
+    "enforcement_cases": always(),
     "save_working_year": always(year=1, off=[], work=[], source=""),
     "create_account": lambda place: {"login": "!", "name": "n", "role": "operator", "areas": [AREA[place]]},
     "change_account": lambda place: {"login": f"target-{place}"},
@@ -225,7 +227,7 @@ CITY_WIDE = {
     "save_alarm_kind", "approve_rule", "publish_router", "switch_off_router", "import_responsibilities",
     "publish_responsibilities", "import_roles", "save_period", "end_period", "set_capacity", "routing_state", "backtest", "backtest_cases",
     "save_formula", "save_score", "import_catalogue", "decide_limit", "save_standard", "revise_catalogue",
-    "publish_catalogue",
+    "publish_catalogue", "set_case_limit",
 }  # fmt: skip
 PLACED = {name for name, body in CASES.items() if body("own") != body("sibling")}
 

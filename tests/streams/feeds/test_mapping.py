@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -93,6 +94,26 @@ def test_a_report_with_coordinates_of_another_system() -> None:
     assert found["data"]["point"] == {"lon": 113.9, "lat": 21.9, "crs": "GCJ-02"}
     without = one(REPORT, {**body, "x": "", "urgency": "?"})
     assert "point" not in without["data"] and without["data"]["level"] == 4
+
+
+def test_a_case_of_an_enforcement_platform_as_the_page_of_feeds_maps_it() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "feeds.md").read_text(encoding="utf-8")
+    block = page.split("## Cases of enforcement platforms")[1].split("```json\n")[1].split("```")[0]
+    spec = msgspec.json.decode(block)
+    body = {"no": "临执〔2026〕0031号", "updated": "2026-11-21 09:30:00", "cause": None, "office": "综合执法局", "step": "立案",
+            "filed": "2026-11-18 09:00:00", "event_no": "LL2026112100010"}  # fmt: skip
+    found = one(spec, body, identity=content_identity(body))
+    assert found["time"] == "2026-11-21T01:30:00Z" and found["subject"] == "临执〔2026〕0031号"
+    assert found["data"] == {
+        "case": "临执〔2026〕0031号", "title": "", "unit": "综合执法局", "stage": "立案", "result": "",
+        "opened_at": "2026-11-18T01:00:00Z", "incident": "LL2026112100010",
+    }  # fmt: skip
+    changed = {**body, "step": "结案", "decision": "警告", "ended": "2026-11-21 09:00:00"}
+    later = one(spec, changed, identity=content_identity(changed))
+    assert (later["data"]["result"], later["data"]["closed_at"]) == ("警告", "2026-11-21T01:00:00Z")
+    assert one(spec, body, identity=content_identity(body))["id"] == found["id"] != later["id"], (
+        "a repetition is one, a change is none"
+    )
 
 
 def test_one_record_many_messages_and_many_readings() -> None:
