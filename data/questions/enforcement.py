@@ -15,14 +15,13 @@ from data.enforcement_store import LIMIT_KEY
 from data.incident_cases import shown
 from data.incident_rows import COLUMNS, ms, to_incident
 from data.questions.context import Answer, Ask, bounded
-from data.questions.evaluation import area_of
 from data.questions.incidents import pressable, reporters_of
 from data.scope import area_scope, named
 from data.working_days import read_working_time
 from incidents.enforcement import due_at, late_before, limit_of
 from incidents.enforcement_commands import EnforcementCases
 from incidents.limits import Limit
-from incidents.model import ClockKind
+from incidents.model import ClockKind, Rejected
 from incidents.working_time import NotPublished, WorkingTime
 
 MOST_COUNTED: Final = 1000
@@ -60,7 +59,7 @@ def enforcement_cases(ask: Ask, query: EnforcementCases) -> dict[str, Any]:
     where = [scope]
     if query.area:
         where.append(f"starts_with({_AREA}, %(area)s)")
-        params["area"] = area_of(ask, query.area)
+        params["area"] = _path_of(ask, query.area)
     try:
         params["late"] = late_before(limit, ask.now, working)
     except NotPublished:
@@ -87,6 +86,14 @@ def enforcement_cases(ask: Ask, query: EnforcementCases) -> dict[str, Any]:
         more = _clock(row, limit, working, ask.now) | linked.get(row["incident"], _NOT_LINKED)
         rows.append(shown(row, said.get(row["incident"], ())) | more)
     return {"rows": rows, "total": total, **facts}
+
+
+def _path_of(ask: Ask, area: str) -> str:
+    """The path of an area given by code or path. Raises Rejected(not_found)."""
+    rows = ask.database.query("SELECT path FROM areas WHERE code = %s OR path = %s", (area, area))
+    if not rows:
+        raise Rejected("not_found", f"area={area!r}: no such area", field="area")
+    return str(rows[0][0])
 
 
 _NOT_LINKED: Final = {"version": None, "can_supervise": False, "supervised": False}
