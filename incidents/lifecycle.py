@@ -245,6 +245,8 @@ def _guard(incident: Incident, step: Step, actor: Actor, now: datetime, working:
             raise Rejected("rule", "request: nothing was asked, or it is answered already", field="asked")
         if incident.asked.by == actor.id:
             raise Rejected("rule", f"actor={actor.login!r}: who asked may not answer", field="actor")
+    if step.action == "reopen" and incident.appeal is not None and incident.appeal.granted is None:
+        raise Rejected("rule", "appeal: one waits for its answer; reopening would lose it", field="appeal")
     if step.action == "restore" and incident.merged_into is None:
         raise Rejected("rule", "merged_into: it was not merged into another", field="merged_into")
     if step.action == "release" and step.count >= incident.sources:

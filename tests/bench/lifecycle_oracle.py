@@ -206,6 +206,8 @@ class Case:
             return "rule" if self.supervision in ("", "ended") else ""
         if action == "appeal":
             return "rule" if self.appeal or not self.overdue else ""
+        if action == "reopen":
+            return "rule" if self.appeal == "waits" else ""
         if action in ("grant_appeal", "deny_appeal"):
             return "rule" if self.appeal != "waits" or self.appealed_by == who.id else ""
         return ""
@@ -315,6 +317,7 @@ class Case:
             case "reopen":
                 self.stage, self.unit, self.worker, self.clock = "accepted", "", "", None
                 self.reworks += 1
+                self.appeal = ""  # of what came before; the new round has its own
             case "ask_assist" | "take_assist" | "arrive_assist" | "answer_assist" | "release_assist":
                 self._help(action, who, unit)
         if self.stage in FINAL and self.supervision:
