@@ -243,7 +243,9 @@ def test_an_appeal_keeps_the_fact(db: Database) -> None:
     assert city.refused(WORKER, h.AppealIncident(city.id, "overdue", "等审批")).code == "forbidden"
     city.do(OFFICE, h.AppealIncident(city.id, "overdue", "等交警审批"))
     assert city.refused(OFFICE, h.AnswerAppeal(city.id, True, "x")).code == "forbidden"
-    assert city.refused(CALL, h.ReopenIncident(city.id, "又积水")).field == "appeal", "it would be lost unanswered"
+    assert city.refused(CALL, h.ReopenIncident(city.id, "又积水")).field == "appeal", (
+        "it would be lost unanswered"
+    )
     city.do(JUDGE, h.AnswerAppeal(city.id, True, "审批记录属实"))
     found = city.seen()
     assert found["appeal"]["granted"] is True and found["handled_late"], "the fact stays"
