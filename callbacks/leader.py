@@ -25,16 +25,23 @@ def register(app: Dash, deps: DashDeps) -> None:
     @app.callback(
         Output(ids.LEADER_UNKNOWN, "children"),
         Output(ids.LEADER_WAITING, "children"),
-        Output(ids.LEADER_CASES, "children"),
-        Output(ids.LEADER_CASES_NOTE, "children"),
         Input(ids.LEADER_BOARD_ASK, "data"),
         prevent_initial_call=True,
     )
     def show_board(_asked: Data | None) -> Any:
         view = view_of(deps)
+        return layout.board(view, deps.service.ask(c.LeaderBoard(), view.actor))
+
+    @app.callback(
+        Output(ids.LEADER_CASES, "children"),
+        Output(ids.LEADER_CASES_NOTE, "children"),
+        Input(ids.LEADER_BOARD_ASK, "data"),
+        prevent_initial_call=True,
+    )
+    def show_cases(_asked: Data | None) -> Any:
+        view = view_of(deps)
         cases = deps.service.ask(EnforcementCases(late=True), view.actor)
-        unknown, waiting = layout.board(view, deps.service.ask(c.LeaderBoard(), view.actor))
-        return unknown, waiting, enforcement.late(view, cases), enforcement.note(view, cases)
+        return enforcement.late(view, cases), enforcement.note(view, cases)
 
     @app.callback(
         Output(ids.TOASTS, "children", allow_duplicate=True),

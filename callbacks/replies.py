@@ -32,6 +32,7 @@ def register(app: Dash, deps: DashDeps) -> None:
         Output(ids.REPLIES_SAY, "children"),
         Output(ids.REPLIES_FORM, "hidden"),
         Output(ids.REPLIES_PEOPLE, "children"),
+        Output(ids.REPLIES_NOTE, "value", allow_duplicate=True),
         Input(ids.REPLIES_CHOSEN, "data"),
         prevent_initial_call=True,
     )
@@ -39,8 +40,8 @@ def register(app: Dash, deps: DashDeps) -> None:
         view = view_of(deps)
         row = chosen and _row(deps, view.actor, int(chosen["id"]))
         if not row:
-            return pieces.empty(view.t("replies.choose")), True, None
-        return layout.say(view, row), False, None
+            return pieces.empty(view.t("replies.choose")), True, None, ""
+        return layout.say(view, row), False, None, ""
 
     @app.callback(
         Output(ids.REPLIES_PEOPLE, "children", allow_duplicate=True),
@@ -53,7 +54,7 @@ def register(app: Dash, deps: DashDeps) -> None:
         if not pressed or not chosen:
             raise PreventUpdate
         view = view_of(deps)
-        command = UnmaskIncident(int(chosen["incident"]), reason or "")
+        command = UnmaskIncident(int(chosen["incident"]), reason or "", int(chosen["id"]))
         return persons.persons(view, deps.handle(command, view.actor, "desk"))
 
     @app.callback(

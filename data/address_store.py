@@ -165,7 +165,9 @@ def _moved(cursor: Cursor, found: Sequence[tuple[Address, str]]) -> list[Address
     right across a border, and the old one would speak against the new."""
     given: dict[tuple[str, ...], list[Address]] = defaultdict(list)
     for address, _ in found:
-        given[_said(address)].append(address)
+        # Places of one name may stand near one another; a house number or a crossing is one.
+        if address.kind in ("number", "crossing"):
+            given[_said(address)].append(address)
     kept = {_key(address) for address, _ in found}
     names = sorted({name for a, _ in found for name in (a.name, a.other) if name})
     return [

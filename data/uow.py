@@ -31,6 +31,7 @@ from incidents.dispatching import Router
 from incidents.lifecycle import DEFAULT_STAGE_LIMITS_MIN
 from incidents.model import Actor, ClockKind, Incident, Place, Policy, Rejected, TimelineEntry
 from incidents.occurrence import Report
+from incidents.privacy import mask_text
 from incidents.reply_commands import TellReporter
 from incidents.routing_advice import Blamed
 from incidents.storeports import (
@@ -283,12 +284,13 @@ class PgUnitOfWork:
             "UPDATE intake SET aside = 'failed', aside_why = %s WHERE id = %s", (why[:2000], intake_id)
         )
 
-    def people_of(self, incident_id: int) -> list[dict[str, str]]:
+    def people_of(self, incident_id: int, reply: int | None = None) -> list[dict[str, str]]:
         """See UnitOfWork."""
         self._cursor.execute(
             "SELECT coalesce(reporter ->> 'name', '') AS name, coalesce(reporter ->> 'phone', '') AS phone, channel,"
-            " text FROM intake WHERE incident_id = %s AND kind = 'report' ORDER BY id LIMIT 200",
-            (incident_id,),
+            " text FROM intake WHERE incident_id = %s AND kind = 'report' AND (%s::bigint IS NULL OR id = ANY"
+            "((SELECT sources FROM replies WHERE id = %s AND incident_id = %s)::bigint[])) ORDER BY id LIMIT 200",
+            (incident_id, reply, reply, incident_id),
         )
         return dicts(self._cursor)
 
@@ -532,6 +534,7 @@ class PgUnitOfWork:
         row = self._cursor.fetchone()
         assert row is not None
         asked = next((one.what for one in incident.assists if one.unit == unit and one.open), "")
+        asked = mask_text(asked, [one["name"] for one in self.people_of(incident.id) if one["name"]])
         self._tell_order(
             incident, "assist", row[0], unit, "", {"state": "issued", "what": asked, "due_at": None}, now
         )
@@ -609,9 +612,9 @@ class PgUnitOfWork:
         for payload in replies.answer(self._cursor, incident, outcome, now):
             self.publish("city.reply.v1", payload["reports"][0]["source"], payload, now)
 
-    def withdraw_replies(self, incident_id: int, now: datetime) -> None:
+    def withdraw_replies(self, incident_id: int, now: datetime, sources: Sequence[int] | None = None) -> None:
         """See UnitOfWork."""
-        replies.withdraw(self._cursor, incident_id, now)
+        replies.withdraw(self._cursor, incident_id, now, sources)
 
     def incident_of_reply(self, reply: int) -> int:
         """See UnitOfWork."""

@@ -219,10 +219,12 @@ class KeepSeparate:
 
 @dataclass(frozen=True, slots=True)
 class UnmaskIncident:
-    """Names, phones and texts of an incident's reporters in full, with the reason, which the audit log keeps."""
+    """Names, phones and texts of an incident's reporters in full, with the reason, which the audit log keeps. `reply`: of
+    those only whom this reply is for."""
 
     id: int
     reason: str
+    reply: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -139,6 +139,7 @@ def take_apart(
     for id in moved:
         uow.move_source(id, target.id, out.homes.get(id, ()))
     uow.move_photos(moved, incident.id, target.id)
+    uow.withdraw_replies(incident.id, now, moved)
     uow.keep_apart(incident.id, rest.apart)
     uow.keep_apart(target.id, out.apart)
     detail: tuple[tuple[str, object], ...] = (("number", target.number), ("sources", moved))

@@ -243,6 +243,9 @@ def _refuse(call: _Call, command: c.RefuseIncident) -> dict[str, Any]:
 
 
 def _consult(call: _Call, command: c.AnswerConsultation) -> dict[str, Any]:
+    if len(command.text) > replying.LONGEST:
+        rule = f"at most {replying.LONGEST}, so that it is passed on whole"
+        raise Rejected("field", f"text: {len(command.text)} characters, {rule}", field="text")
     step = Step("consult", call.channel, reason=command.text.strip())
     return _answer(call.step(command.id, step, "incident.refuse", command.version))
 
@@ -328,7 +331,11 @@ def _unmask(call: _Call, command: UnmaskIncident) -> dict[str, Any]:
     incident = call.incident(command.id, "person.unmask", None)
     if not command.reason.strip():
         raise Rejected("field", "reason='': say why you must know", field="reason")
-    return {**_answer(incident), "text": incident.text, "people": call.uow.people_of(incident.id)}
+    return {
+        **_answer(incident),
+        "text": incident.text,
+        "people": call.uow.people_of(incident.id, command.reply),
+    }
 
 
 def _place(call: _Call, command: address_commands.PlaceIncident) -> dict[str, Any]:

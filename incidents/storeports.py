@@ -206,7 +206,7 @@ class UnitOfWork(Protocol):
     def set_failed(self, intake_id: int, why: str) -> None:
         """This source cannot be triaged: kept with the reason, and not tried again."""
 
-    def people_of(self, incident_id: int) -> list[dict[str, str]]:
+    def people_of(self, incident_id: int, reply: int | None = None) -> list[dict[str, str]]:
         """Who reported, unmasked: {name, phone, channel, text} of every source, in order."""
 
     def names_of(self, intake_id: int) -> tuple[str, ...]:
@@ -285,8 +285,8 @@ class UnitOfWork(Protocol):
     def answer_reporters(self, incident: Incident, outcome: str, now: datetime) -> None:
         """Everybody who spoke of it is told what became of it: kept, and put out on `city.reply.v1`."""
 
-    def withdraw_replies(self, incident_id: int, now: datetime) -> None:
-        """What waits to be told of it is not true any more."""
+    def withdraw_replies(self, incident_id: int, now: datetime, sources: Sequence[int] | None = None) -> None:
+        """What waits to be told of it (of these sources) is not true any more."""
 
     def incident_of_reply(self, reply: int) -> int:
         """Whose reply it is. Raises Rejected(unknown)."""

@@ -18,6 +18,12 @@ class Coverage:
     covered: int
 
 
+def _paths_up(area: str) -> frozenset[str]:
+    """A path and those of all areas that hold it: a/b/ → a/b/, a/ and the empty one."""
+    parts = area.rstrip("/").split("/")
+    return frozenset("".join(f"{part}/" for part in parts[:n]) for n in range(len(parts) + 1))
+
+
 def coverage(
     rows: Iterable[tuple[str, str, str]], classes: Collection[str], areas: Collection[str]
 ) -> Coverage:
@@ -32,10 +38,8 @@ def coverage(
     shown = {area for area in areas if area.count("/") <= depth}
     parents = {area[: area.rstrip("/").rfind("/") + 1] for area in shown}
     looked = shown - parents
-    held = {
-        code: sum(any(area.startswith(path) for path in named.get(code, ())) for area in looked)
-        for code in classes
-    }
+    above = [_paths_up(area) for area in looked]
+    held = {code: sum(not paths.isdisjoint(named.get(code, ())) for paths in above) for code in classes}
     whole = len(looked)
     partly = sorted(code for code, n in held.items() if 0 < n < whole)
     nowhere = sorted(code for code, n in held.items() if n == 0)

@@ -17,6 +17,6 @@ WITH waiting AS (
 )
 INSERT INTO outbox (topic, key, payload, created_at)
 SELECT 'city.order.v1', w.unit, jsonb_build_object('order', o.id, 'kind', 'assist', 'incident', w.id, 'number', w.number,
-    'unit', w.unit, 'worker', '', 'state', 'issued', 'what', w.what, 'due_at', NULL, 'correlation_id', w.correlation_id),
+    'unit', w.unit, 'worker', '', 'state', 'issued', 'what', '', 'due_at', NULL, 'correlation_id', w.correlation_id),
     now()
 FROM issued o JOIN waiting w ON w.id = o.incident_id AND w.unit = o.unit;

@@ -25,18 +25,23 @@ from incidents.model import ClockKind, Rejected
 from incidents.working_time import NotPublished, WorkingTime
 
 MOST_COUNTED: Final = 1000
+MOST_LATE: Final = 20_000
+"""Newest late cases that are looked through for an area: what is older still has been late for so long that it is a matter of
+its own, and the list must answer."""
 
 _NAMED: Final = (
     "coalesce((SELECT id FROM incidents WHERE e.incident <> '' AND number = e.incident),"
     " (SELECT incident_id FROM intake WHERE e.about_message <> '' AND source = e.about_source AND message_id = e.about_message))"
 )
 _FROM: Final = (
-    f" FROM enforcement_cases e CROSS JOIN LATERAL (SELECT {_NAMED} AS id) named"
+    f" CROSS JOIN LATERAL (SELECT {_NAMED} AS id) named"
     # Where the sources of a merged incident went, however often.
     " LEFT JOIN LATERAL (WITH RECURSIVE way (id, next) AS (SELECT id, merged_into FROM incidents WHERE id = named.id"
     " UNION SELECT n.id, n.merged_into FROM way JOIN incidents n ON n.id = way.next)"
     " SELECT id FROM way WHERE next IS NULL) linked ON true LEFT JOIN incidents i ON i.id = linked.id"
     " LEFT JOIN LATERAL (SELECT code, name, area_path FROM units WHERE code = e.unit OR name = e.unit"
+    # A name that several bear says nothing of the area: then it is the city's.
+    " AND (SELECT count(*) FROM units same WHERE same.name = e.unit AND NOT same.disabled) = 1 AND NOT disabled"
     " ORDER BY code = e.unit DESC, code LIMIT 1) u ON true"
 )
 _AREA: Final = "coalesce(i.area_path, u.area_path, '')"
@@ -67,9 +72,13 @@ def enforcement_cases(ask: Ask, query: EnforcementCases) -> dict[str, Any]:
         if query.late:
             return {"rows": [], "total": 0, **facts}
         params["late"] = None
+    cases = "enforcement_cases e"
     if query.late:
-        where.append("e.result = '' AND e.opened_at < %(late)s")
-    clause = f"{_FROM} WHERE {' AND '.join(where)}"
+        cases = (
+            "(SELECT * FROM enforcement_cases WHERE result = '' AND opened_at < %(late)s"
+            f" ORDER BY opened_at DESC, feed, number LIMIT {MOST_LATE}) e"
+        )
+    clause = f" FROM {cases}{_FROM} WHERE {' AND '.join(where)}"
     with ask.database.transaction() as cursor:
         cursor.execute(f"SELECT count(*) FROM (SELECT 1{clause} LIMIT {MOST_COUNTED}) n", params)
         ((total,),) = cursor.fetchall()

@@ -156,7 +156,9 @@ def incident(ask: Ask, query: c.IncidentDetail) -> dict[str, Any]:
             (query.id, query.id),
         )
         detail["replies"] = dict(cursor.fetchall())
-        detail["cases"] = cases_of(cursor, query.id, names)
+        detail["cases"] = (
+            cases_of(cursor, query.id, names) if may(ask.actor, "case.see", thing_of(found)) else []
+        )
     detail["place_from"] = _place_from(found, detail["source_list"])
     policy = found.policy
     detail["text"] = found.text

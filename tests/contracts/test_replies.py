@@ -11,8 +11,8 @@ import pytest
 from data.database import Database
 from incidents import commands as c
 from incidents.commands import IncidentDetail
-from incidents.handling_commands import ReopenIncident
-from incidents.model import Actor
+from incidents.handling_commands import ReopenIncident, SeparateSources, UnmaskIncident
+from incidents.model import Actor, Incident, Place, Stage
 from incidents.reply_commands import RepliesWaiting, TellReporter
 from incidents.replying import reply_text, teller
 from incidents.triage import triage
@@ -66,12 +66,20 @@ def test_everybody_who_spoke_is_answered_once_through_each_channel(door: Door) -
     Intaker(door.db).take(
         [message(NOW, "T-1", point=point, **{"class": "0101"}, reporter={"phone": "13700000001"})]
     )
+    Intaker(door.db).take([message(NOW, "T-2", point=point, **{"class": "0101"})])
     with units_of_work(door.db)() as uow:
-        (taken,) = triage(uow, NOW, PATTERN, ZONE)
-    assert taken.incident == id
+        assert {taken.incident for taken in triage(uow, NOW, PATTERN, ZONE)} == {id}
     handled(door, id, "已抽排，王小明现场确认，电话13900000001")
     told = put_out(door)
-    assert [(t["teller"], len(t["reports"])) for t in told] == [("person", 2), ("person", 1), ("message", 1)]
+    assert [(t["teller"], len(t["reports"])) for t in told] == [
+        ("person", 2),
+        ("person", 1),
+        ("message", 1),
+        ("message", 1),
+    ]
+    assert told[3]["reports"] == [{"source": "urn:feed:reports", "id": "T-2"}], (
+        "the system knows whom to tell"
+    )
     assert told[2]["reports"] == [{"source": "urn:feed:reports", "id": "T-1"}], "by its own number"
     assert {t["text"] for t in told} == {told[0]["text"]} and "已抽排" in told[0]["text"]
     assert "王小明" not in told[0]["text"] and "13900000001" not in told[0]["text"], (
@@ -79,7 +87,7 @@ def test_everybody_who_spoke_is_answered_once_through_each_channel(door: Door) -
     )
     rows = door.ask(RepliesWaiting())
     assert rows["total"] == 2 and [r["reports"] for r in rows["rows"]] == [2, 1]
-    assert door.ask(IncidentDetail(id))["replies"] == {"waiting": 2, "told": 1}
+    assert door.ask(IncidentDetail(id))["replies"] == {"waiting": 2, "told": 2}
 
 
 def test_a_person_tells_it_once_and_says_why_nobody_was_reached(door: Door) -> None:
@@ -87,6 +95,8 @@ def test_a_person_tells_it_once_and_says_why_nobody_was_reached(door: Door) -> N
     call(door, "13900000002", "b")
     door.do(c.RefuseIncident(id, "属于物业管理范围"))
     first, second = door.ask(RepliesWaiting())["rows"]
+    people = door.do(UnmaskIncident(id, "答复", second["id"]))["people"]
+    assert [one["phone"] for one in people] == ["13900000002"], "whom this one is for, and nobody else"
     assert first["outcome"] == "refuse" and first["reply"].endswith("经核实不予受理：属于物业管理范围")
     door.do(TellReporter(first["id"], True))
     again = door.refused(TellReporter(first["id"], True), SECOND)
@@ -120,6 +130,34 @@ def test_who_only_asked_is_answered_and_counts_in_no_rate(door: Door) -> None:
     assert row["outcome"] == "consult" and row["reply"].startswith("您咨询的“路口积水”")
     assert row["reply"].endswith("答复如下：服务大厅周一至周五8:30开门")
     assert door.db.query("SELECT merged FROM incident_facts WHERE incident_id = %s", (id,)) == [(True,)]
+
+
+def test_who_was_merged_by_mistake_is_not_told_of_the_other(door: Door) -> None:
+    id = call(door, "13900000001", "a")
+    call(door, "13900000002", "b")
+    handled(door, id)
+    ((source,),) = door.db.query("SELECT max(id) FROM intake")
+    door.do(SeparateSources(id, "不是一回事", [source]))
+    (left,) = door.ask(RepliesWaiting())["rows"]
+    assert left["incident"] == id and left["reports"] == 1
+
+
+def test_offices_numbers_stay_and_peoples_do_not() -> None:
+    said = "请拨打大厅电话0756-2212345，或找张三13800001111、身份证44040119800101123X，联系人：李小四"
+    incident = Incident(
+        1, "LL2026112100010", "0101", "道路积水", "路口积水", "", Stage.REPORTED, 3, Place(), NOW, 1
+    )
+    told = reply_text(incident, "consult", said, "", ("张三",), ())
+    assert (
+        "0756-2212345" in told and "13800001111" not in told and "张三" not in told and "李小四" not in told
+    )
+    assert "19800101123X" not in told
+    assert reply_text(incident, "void", "长" * 1200, "").endswith("…")
+
+
+def test_an_answer_that_would_be_cut_is_not_taken(door: Door) -> None:
+    id = call(door, "13900000001", "a")
+    assert door.refused(c.AnswerConsultation(id, "长" * 1001)).field == "text"
 
 
 def test_without_a_phone_it_says_so_and_waits_for_nobody(door: Door) -> None:
