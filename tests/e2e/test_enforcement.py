@@ -53,7 +53,7 @@ def test_a_late_case_is_supervised_from_the_leaders_page(running: Running, chrom
         supervision = asker.ask("incident", id=told["id"]).json()["supervision"]
         assert number in supervision["demand"] and supervision["ended_at"] is None
         with at_terminal(chrome, running.url, "dispatcher", DESK_SIZE) as terminal:
-            running.sign_in(terminal.context, "operator")
+            running.sign_in(terminal.context, "dispatcher")
             terminal.page.goto(f"{running.url}/desk#incident={told['id']}")
             facts = terminal.page.locator("#desk-facts")
             expect(facts).to_contain_text(number, timeout=PATIENT_MS)
