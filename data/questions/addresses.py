@@ -16,7 +16,7 @@ from incidents.privacy import masked
 
 LONGEST: Final = 500
 """Characters of a text that is read."""
-_UNPLACED: Final = (
+UNPLACED: Final = (
     "i.cell = '' AND i.stage NOT IN ('closed', 'refused', 'void')"
     # What the platform tells of itself is of no place.
     " AND EXISTS (SELECT 1 FROM intake s WHERE s.incident_id = i.id AND s.kind <> 'check')"
@@ -39,7 +39,7 @@ def read_address(ask: Ask, query: ReadAddress) -> dict[str, Any]:
 def unplaced_incidents(ask: Ask, query: UnplacedIncidents) -> dict[str, Any]:
     """See UnplacedIncidents: {rows: id, number, title, text, address, level, stage, version, reported_at, area, read}."""
     scope, params = named(incident_scope(ask.actor))
-    where = f"{scope} AND {_UNPLACED}"
+    where = f"{scope} AND {UNPLACED}"
     with ask.database.transaction() as cursor:
         cursor.execute(f"SELECT count(*) FROM (SELECT 1 FROM incidents i WHERE {where} LIMIT 1000) n", params)
         ((total,),) = cursor.fetchall()

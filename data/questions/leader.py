@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from data.feed_states import feed_facts
 from data.indicators import stale
+from data.questions.addresses import UNPLACED
 from data.questions.context import Answer, Ask
 from data.questions.devices import silent_devices
 from data.questions.incidents import OPEN, OVERDUE, incident_rows
@@ -49,7 +50,7 @@ def unknown(ask: Ask) -> dict[str, Any]:
     unresolved_places {rows, total}; silent_devices n; stale_indicators [{id, name, name_en, at}]; silent_feeds
     [name]; ledger_mismatches n; held_messages n.
     """
-    found: dict[str, Any] = {"unresolved_places": _part(ask, "i.cell = ''", "i.reported_at DESC")}
+    found: dict[str, Any] = {"unresolved_places": _part(ask, UNPLACED, "i.reported_at DESC")}
     actor = ask.actor
     if may(actor, "device.see", ANYWHERE):
         found["silent_devices"] = silent_devices(ask)
