@@ -80,9 +80,8 @@ def a_day(seed: int, start: datetime, count: int) -> list[Outgoing]:
                 found.append(alarm(dice.choice((CAMERA, NEXT_CAMERA)), kind, at, id))
             case 4:
                 lon, lat = dice.choice((WEST, EAST, NO_CELL, FAR))
-                lat += 0.0008 * (
-                    told % 10 - 5
-                )  # a spot of its own: which of two at one spot is first, nobody promises
+                # A spot of its own, and not the camera's: which of two at one spot is first, nobody promises.
+                lon, lat = lon + 0.001, lat + 0.0008 * (told % 10 - 5)
                 told += 1
                 point: dict[str, Any] = {"point": {"lon": lon, "lat": lat}} if dice.random() < 0.8 else {}
                 found.append(report(at, id, **{"class": dice.choice(("", "0101", "0201"))}, **point))
