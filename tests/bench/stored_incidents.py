@@ -52,7 +52,17 @@ _ENTRY: Final = (
     "incident_id", "seq", "at", "action", "from_stage", "to_stage", "actor_id", "actor_name", "role", "channel", "reason",
     "detail", "cause_id",
 )  # fmt: skip
-_ORDER: Final = ("incident_id", "unit", "worker", "issued_at", "issued_by", "seen_at", "ended_at", "outcome")
+_ORDER: Final = (
+    "incident_id",
+    "unit",
+    "worker",
+    "issued_at",
+    "issued_by",
+    "seen_at",
+    "ended_at",
+    "outcome",
+    "kind",
+)
 
 
 @dataclass(slots=True)
@@ -156,11 +166,11 @@ def _led(
         for event in events:
             match event.name:
                 case "order.issued":
-                    life.orders.append([unit, life.incident.worker, at, actor.login, None, None, ""])
+                    life.orders.append([unit, life.incident.worker, at, actor.login, None, None, "", "lead"])
                 case "order.seen" if life.orders[-1][4] is None:
                     life.orders[-1][4] = at
                 case "order.ended":
-                    life.orders[-1][5:] = [at, str(event.payload["outcome"])]
+                    life.orders[-1][5:7] = [at, str(event.payload["outcome"])]
 
     named = worker.login if worker.role == "grid_worker" and rng.random() < 0.6 else ""
     way: list[tuple[str, Actor, str, dict[str, Any]]] = [
@@ -363,7 +373,7 @@ def _week(cursor: Cursor, name: str, first: int, week: int, places: int) -> None
     )
     cursor.execute(
         f"INSERT INTO orders ({', '.join(_ORDER)}) SELECT incident_id + %(first)s, unit, worker, issued_at - %(by)s,"
-        f" issued_by, seen_at - %(by)s, ended_at - %(by)s, outcome FROM bench_{name}_orders ORDER BY incident_id",
+        f" issued_by, seen_at - %(by)s, ended_at - %(by)s, outcome, kind FROM bench_{name}_orders ORDER BY incident_id",
         params,
     )
     cursor.execute(
