@@ -55,6 +55,19 @@ def _starred(text: str, first: int, last: int) -> str:
     return "".join("*" if n in hidden else c for n, c in enumerate(text))
 
 
+def _by_form(text: str, phones: re.Pattern[str]) -> str:
+    """Identity numbers, numbers of the form `phones`, and names that are announced as such."""
+    plain = text.translate(_ASCII)
+    for pattern, masked in ((_IDENTITY, mask_identity), (phones, mask_phone)):
+        for found in pattern.finditer(plain):
+            text = text[: found.start()] + masked(text[found.start() : found.end()]) + text[found.end() :]
+        plain = text.translate(_ASCII)
+    for found in reversed(list(_NAMED.finditer(plain))):
+        start, end = found.span("a" if found["a"] else "b")
+        text = text[:start] + mask_name(text[start:end]) + text[end:]
+    return text
+
+
 def mask_text(text: str, names: Iterable[str] = ()) -> str:
     """Free text without numbers and names of people. `names`: what the reporters call themselves."""
     for name in names:
@@ -62,16 +75,7 @@ def mask_text(text: str, names: Iterable[str] = ()) -> str:
             text = text.replace(name, mask_name(name))
     if not _HAS.search(text):
         return text
-    plain = text.translate(_ASCII)
-    for pattern, masked in ((_IDENTITY, mask_identity), (_PHONE, mask_phone)):
-        for found in pattern.finditer(plain):
-            text = text[: found.start()] + masked(text[found.start() : found.end()]) + text[found.end() :]
-        plain = text.translate(_ASCII)
-    for found in reversed(list(_NAMED.finditer(plain))):
-        group = "a" if found["a"] else "b"
-        start, end = found.span(group)
-        text = text[:start] + mask_name(text[start:end]) + text[end:]
-    return text
+    return _by_form(text, _PHONE)
 
 
 _MOBILE: Final = re.compile(r"(?<![0-9])(?:\+?86[-. ]?)?1[-. ]?[3-9](?:[-. ]?\d){9}(?![0-9])")
@@ -86,15 +90,7 @@ def mask_people(text: str, names: Iterable[str] = (), phones: Iterable[str] = ()
     for phone in phones:
         if len(phone) > 5:
             text = text.replace(phone, mask_phone(phone))
-    plain = text.translate(_ASCII)
-    for pattern, masked in ((_IDENTITY, mask_identity), (_MOBILE, mask_phone)):
-        for found in pattern.finditer(plain):
-            text = text[: found.start()] + masked(text[found.start() : found.end()]) + text[found.end() :]
-        plain = text.translate(_ASCII)
-    for found in reversed(list(_NAMED.finditer(plain))):
-        start, end = found.span("a" if found["a"] else "b")
-        text = text[:start] + mask_name(text[start:end]) + text[end:]
-    return text
+    return _by_form(text, _MOBILE)
 
 
 def mask_message(text: str) -> str:
