@@ -206,7 +206,8 @@ def at_the_login(terminal: Terminal) -> None:
 DATA: Final = ", ".join(
     (
         ".brand", ".strip__city", ".user", ".ag-row", ".cy-item", ".wall__alert", ".alert", ".trend",
-        ".detail__title", ".detail__head .cy-chip", ".detail dd", ".cy-timeline", ".route", ".routing__verdict", ".detail .chart",
+        ".detail__title", ".detail__head .cy-chip", ".detail dd", ".cy-timeline", ".route", ".routing__verdict", ".routing__other", ".routing__sides",
+        ".routing__withdrawn", ".detail .chart",
         ".detail .js-plotly-plot",
         ".ringing", "select", ".ph-card", ".ph-person", ".cy-toast", ".cy-map", "[lang='zh']", "script", "style",
         "[data-language]", ".class-pick", ".admin-data", "td", "[hreflang='zh']",
