@@ -92,7 +92,7 @@ function ring() {
   bar.replaceChildren(
     icon('bell-ring'), el('span.cy-level', {className: `cy-level cy-level--${worst.level}`}, NUMERALS[worst.level]),
     el('strong.cy-clip', {}, worst.title), el('span.cy-clip.cy-grow', {}, [worst.number, worst.address].filter(Boolean).join(' · ')),
-    rows.length > 1 ? el('span', {}, t('leader.more_ringing', {n: rows.length - 1})) : null,
+    ...(rows.length > 1 ? [el('span', {}, t('leader.more_ringing', {n: rows.length - 1}))] : []),
     el('span.age', {dataset: {asOf: worst.reported_at}}),
     el('button.cy-button.cy-button--primary', {type: 'button', dataset: {act: act(worst, 'acknowledge')}}, t('action.acknowledge')),
     el('a.cy-button', {href: `/desk#incident=${worst.key}`}, t('leader.open')));
