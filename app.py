@@ -281,6 +281,7 @@ def web(s: Settings, args: argparse.Namespace) -> int:
     from data.migrate import pending
     from data.photos import Photos
     from data.sessions import Sessions
+    from data.situations import Situations
     from data.store_counts import store_counts
     from data.view_links import SAMPLE_FILES, ViewLinks, sample_file
     from incidents.gateway import Rate
@@ -346,6 +347,7 @@ def web(s: Settings, args: argparse.Namespace) -> int:
             alarm_letter=lambda feed, system, value, bad: letter_of(feed, system, value, bad, clock()),
             counts=partial(store_counts, parts.database),
             now=clock,
+            past=Situations(parts.database, facts.path, ZoneInfo(s.timezone)),
             store_away=parts.store_away,
             dash_server=dash_app.server,
             script_sources=tuple(dash_app.csp_hashes()),
@@ -700,6 +702,7 @@ def relay(s: Settings, args: argparse.Namespace) -> int:
         },
         ZoneInfo(parts.settings.timezone),
         parts.audit,
+        timedelta(days=s.replay_days) if s.replay_days else None,
     )
 
     def beat(now: datetime) -> None:

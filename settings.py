@@ -61,6 +61,11 @@ SETTINGS: tuple[Setting, ...] = (
         " 0: never. Longer than CHENGYUN_MAX_AGE_H, so that late readings find an uncompressed chunk.",
     ),
     Setting(
+        "CHENGYUN_REPLAY_DAYS",
+        "90",
+        "For so many days back can be replayed what screens showed of incidents; 0: for ever. (Timelines are never dropped.)",
+    ),
+    Setting(
         "CHENGYUN_STORE_DISK",
         "",
         "A folder on the store's disk, where this machine can see it: what is free there is what the store can grow by.",
@@ -137,6 +142,7 @@ class Settings:
     max_ahead_s: float
     keep_raw_days: float
     compress_after_days: float
+    replay_days: float
     store_disk: str
     store_capacity_gb: float
     bus_capacity_gb: float
@@ -213,6 +219,7 @@ def read(environ: Mapping[str, str] | None = None) -> Settings:
         max_ahead_s=_number("CHENGYUN_MAX_AHEAD_S", v["CHENGYUN_MAX_AHEAD_S"], 0),
         keep_raw_days=days_beyond_lateness("CHENGYUN_KEEP_RAW_DAYS"),
         compress_after_days=days_beyond_lateness("CHENGYUN_COMPRESS_AFTER_DAYS"),
+        replay_days=_number("CHENGYUN_REPLAY_DAYS", v["CHENGYUN_REPLAY_DAYS"], 0),
         store_disk=v["CHENGYUN_STORE_DISK"],
         store_capacity_gb=_number("CHENGYUN_STORE_CAPACITY_GB", v["CHENGYUN_STORE_CAPACITY_GB"], 0),
         bus_capacity_gb=_number("CHENGYUN_BUS_CAPACITY_GB", v["CHENGYUN_BUS_CAPACITY_GB"], 0),

@@ -38,6 +38,7 @@ from layouts.formulas import formulas as formulas_page
 from layouts.leader import leader as leader_page
 from layouts.ops import ops as ops_page
 from layouts.places import places as places_page
+from layouts.replay import replay as replay_page
 from layouts.replies import replies as replies_page
 from layouts.routing import routing as routing_page
 from layouts.shell import frame, pieces
@@ -54,6 +55,7 @@ PAGES: Final = {
     "catalogue": catalogue_page,
     "routing": routing_page,
     "formulas": formulas_page,
+    "replay": replay_page,
     "wall": wall_page,
     "ops": ops_page,
     "devices": devices_page,

@@ -26,6 +26,7 @@ from callbacks.http.measures import Measures
 from callbacks.http.messages import messages_router
 from callbacks.http.month_report import month_report_router
 from callbacks.http.photos import photos_router
+from callbacks.http.replay import replay_router
 from callbacks.http.shell import Shell
 from callbacks.live_hub import LiveHub
 
@@ -74,6 +75,7 @@ def make_server(deps: Deps) -> FastAPI:
         export_router(deps),
         month_report_router(deps),
         health_router(deps, hub, measures),
+        *([replay_router(deps, deps.past)] if deps.past is not None else []),
         *deps.routers,
     ):
         app.include_router(router)

@@ -121,17 +121,30 @@ def newest_values(database: Database, devices: list[str]) -> dict[str, dict[str,
 
 def warning_items(database: Database) -> Iterator[Item]:
     """Warnings that stand now."""
+    standing = "w.cleared_at IS NULL ORDER BY w.created_at DESC LIMIT 1000"
+    for item, _ in warnings_where(database, standing, {}):
+        yield item
+
+
+def warnings_where(
+    database: Database, condition: str, params: Mapping[str, Any]
+) -> Iterator[tuple[Item, datetime]]:
+    """Warnings `w` of a condition as live items, each with the moment it was shown first."""
     for row in database.query(
         "SELECT w.id, w.area_path, w.device, coalesce(d.name, ''), w.metric, w.value, w.threshold, w.level,"
-        " w.message, w.lon, w.lat, w.time FROM warnings w LEFT JOIN devices d ON d.id = w.device"
-        " WHERE w.cleared_at IS NULL ORDER BY w.created_at DESC LIMIT 1000"
+        " w.message, w.lon, w.lat, w.time, w.created_at FROM warnings w LEFT JOIN devices d ON d.id = w.device"
+        f" WHERE {condition}",
+        params,
     ):
-        key, area, device, name, metric, value, threshold, level, message, lon, lat, time = row
-        yield {
-            "kind": "warning", "key": key, "area": area, "device": device, "name": name, "metric": metric,
-            "value": value, "threshold": threshold, "level": level, "message": message, "lon": lon, "lat": lat,
-            "t": ms(time),
-        }  # fmt: skip
+        key, area, device, name, metric, value, threshold, level, message, lon, lat, time, created = row
+        yield (
+            {
+                "kind": "warning", "key": key, "area": area, "device": device, "name": name, "metric": metric,
+                "value": value, "threshold": threshold, "level": level, "message": message, "lon": lon,
+                "lat": lat, "t": ms(time),
+            },
+            created,
+        )  # fmt: skip
 
 
 def feed_items(database: Database, city: str, now: datetime) -> list[Item]:

@@ -17,6 +17,7 @@ from data.cameras import SHELF_ENDED_BY_TIMER, end_due
 from data.database import Database
 from data.health import hear, look_around
 from data.incident_facts import recount
+from data.incident_states import forget_states, seed_states
 from data.incident_totals import total_items
 from data.indicators import (
     Values,
@@ -55,6 +56,7 @@ TIMERS: Final = (
     ("recount", 5.0),
     ("likeness", 10.0),
     ("storage", 60.0),
+    ("states", 1.0),
     ("device_health", 15.0),
     ("tidy", 600.0),
 )
@@ -65,7 +67,7 @@ class Clockwork:
     """The clock's work of one city. `escalate_due`, `file_mismatches`, `file_outages` (now, watching
     since) `file_shifted` and `tend_deadlines` run in units of work of their own.
 
-    `zone`: the city's, by which a day begins.
+    `zone`: the city's, by which a day begins. `replay`: how far back the time machine reaches (None: to its beginning).
     """
 
     def __init__(
@@ -83,6 +85,7 @@ class Clockwork:
         rooms: Mapping[str, Callable[[], Usage | None]],
         zone: tzinfo,
         audit: Audit,
+        replay: timedelta | None = None,
     ) -> None:
         self._database = database
         self._live = live
@@ -98,6 +101,8 @@ class Clockwork:
         self._rooms = rooms
         self._zone = zone
         self._audit = audit
+        self._replay = replay
+        self._seeded = False
         self._heard = 0
         self._told: dict[str, set[str]] | None = None
 
@@ -224,6 +229,12 @@ class Clockwork:
         measure(self._database, self._rooms, now)
 
     def tidy(self, now: datetime) -> None:
-        """Forget settled outbox rows and old indicator history."""
+        """Forget settled outbox rows, old indicator history, and what can no longer be replayed."""
         self._outbox.tidy(now - timedelta(days=1))
         forget(self._database, now - timedelta(days=2))
+        if self._replay is not None:
+            forget_states(self._database, now - self._replay)
+
+    def states(self, now: datetime) -> None:
+        """Incidents older than the time machine come into it as they are shown now; then nothing is left to do."""
+        self._seeded = self._seeded or seed_states(self._database, now) == 0

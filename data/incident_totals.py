@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Mapping
 from datetime import datetime, tzinfo
 from typing import Any, Final
 
@@ -47,13 +48,21 @@ def total_items(database: Database, city: str, now: datetime, zone: tzinfo) -> l
         counted = f"SELECT {SHOWN}, count(*) FROM incidents i{SHOWN_AREAS} WHERE {condition} GROUP BY 1"
         for path, number in database.query(counted, params):
             add(path, what, number)
-    # Every area, not only those with incidents: a figure that has become nought must be told, too.
+    return of_areas(database, totals, city, now)
+
+
+def of_areas(
+    database: Database, totals: Mapping[str, Counter[str]], city: str, now: datetime
+) -> list[dict[str, Any]]:
+    """The items of counts per area path. Every area, not only those with incidents: a figure that has become nought
+    must be told, too."""
     areas = {
         city,
         *(path for (path,) in database.query("SELECT path FROM areas") if path.count("/") <= _DEEPEST),
     }
-    capped = totals[city]["level 3"] + totals[city]["level 4"] > OPEN_ITEMS
-    return [_item(area, totals[area], capped, now) for area in sorted(areas)]
+    found = totals.get(city, Counter())
+    capped = found["level 3"] + found["level 4"] > OPEN_ITEMS
+    return [_item(area, totals.get(area, Counter()), capped, now) for area in sorted(areas)]
 
 
 def _item(area: str, found: Counter[str], capped: bool, now: datetime) -> dict[str, Any]:

@@ -20,6 +20,7 @@ import redis
 
 from incidents.model import FINAL_STAGES
 from incidents.ports import Usage
+from incidents.scopes import scope_of
 
 Item = Mapping[str, Any]
 SetRow = tuple[str, str, str, str, bytes]
@@ -44,12 +45,6 @@ _FINAL: Final = frozenset(str(stage) for stage in FINAL_STAGES)
 
 class LiveAway(ConnectionError):
     """The Redis of the live state cannot be reached now, or refuses."""
-
-
-def scope_of(item: Item) -> str:
-    """Who may see an item is decided by its area, unit and worker, and the units that assist: joined by tabs."""
-    whose = [str(item.get(name) or "") for name in ("area", "unit", "worker")]
-    return "\t".join((*whose, *map(str, item.get("assisting") or ())))
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from data.city_wide import require_city
 from data.database import Cursor, Database, dicts, json, many, passing
 from data.feed_states import feed_facts
 from data.incident_rows import COLUMNS, live_item, to_incident, to_row
+from data.incident_states import keep_state
 from data.locks import Lock
 from data.occurrences import StoredOccurrences, report_of
 from incidents import address_commands as a
@@ -605,7 +606,9 @@ class PgUnitOfWork:
             )
             row = self._cursor.fetchone()
             unit_name, worker_name = row if row else ("", "")
-        self.publish("city.incident.v1", str(incident.id), live_item(incident, unit_name, worker_name), now)
+        shown = live_item(incident, unit_name, worker_name)
+        keep_state(self._cursor, incident.id, shown, now)
+        self.publish("city.incident.v1", str(incident.id), shown, now)
 
     def answer_reporters(self, incident: Incident, outcome: str, now: datetime) -> None:
         """See UnitOfWork."""

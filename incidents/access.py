@@ -41,6 +41,7 @@ _SEE: Final = frozenset(
 )
 _DESK: Final = frozenset(
     {
+        "replay.see",
         "incident.merge",
         "incident.export",
         "incident.similar",
@@ -130,6 +131,7 @@ RIGHTS: Final[dict[str, frozenset[str]]] = {
     "grid_worker": (_SEE | _FIELD | {"incident.report", "position.report"}) - {"indicator.see"},
     "evaluator": _SEE
     | {
+        "replay.see",
         "incident.export",
         "incident.search",
         "ledger.see",

@@ -90,6 +90,7 @@ LEADER_REASON: Final = "leader-reason"
 
 # wall
 WALL_MAP: Final = "wall-map"
+REPLAY_MAP: Final = "replay-map"
 WALL_RECORDS_ASK: Final = "wall-records-ask"
 WALL_RECORDS_BODY: Final = "wall-records-body"
 WALL_TRENDS: Final = tuple(f"wall-trend-{n}" for n in range(3))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from fastapi import APIRouter
@@ -164,6 +164,31 @@ class LiveStore(Source, Protocol):
         """Raises ConnectionError."""
 
 
+class Change(Protocol):
+    """What changed on screens up to a moment (`data/situations.py`)."""
+
+    @property
+    def at(self) -> datetime: ...
+    @property
+    def items(self) -> list[dict[str, Any]]: ...
+    @property
+    def gone(self) -> list[tuple[str, str, str]]:
+        """(kind, key, area path)."""
+
+
+class Past(Protocol):
+    """`data/situations.py`."""
+
+    def begins(self) -> datetime | None:
+        """From when on it is known what screens showed of incidents."""
+
+    def at(self, at: datetime) -> list[dict[str, Any]]:
+        """Every live item of a moment."""
+
+    def between(self, begin: datetime, end: datetime, step: timedelta) -> Sequence[Change]:
+        """What changed, in steps."""
+
+
 class BadMessage(Protocol):
     """What an error of `check_message` carries."""
 
@@ -195,6 +220,8 @@ class Deps:
     migrations_current: Callable[[], str]
     """'' when the store answers and its schema is current, else what is wrong; may raise `store_away`."""
     now: Callable[[], datetime]
+    past: Past | None = None
+    """What screens showed; None: no time machine here."""
     devices: DeviceDoor | None = None
     """Credentials of devices; None: no door for devices here."""
     device_message: Callable[[Sender, bytes, str], Outgoing] | None = None

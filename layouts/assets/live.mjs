@@ -4,7 +4,8 @@
 //   live.start();                                       // idempotent; every page calls it
 //   live.addEventListener('applied', ({detail}) => …);  // {changed: [[kind, key]…], replaced, epoch, n}, ≤ once a frame
 //   live.items('incident') → Map(key → item)            live.get('device', id) → item | undefined
-//   live.status → "live" | "late" | "lost"  ('status' event)      live.now() → server time in ms
+//   live.status → "live" | "late" | "lost" | "past"  ('status' event)      live.now() → server time in ms
+//   live.showPast(items, t) · live.changePast(moment) · live.runPast(t, rate)      a page of the time machine
 //
 // It never gives up: back-off up to 5 s for ever, so that an unattended wall outlives any outage.
 
@@ -32,6 +33,7 @@ export class LiveClient extends EventTarget {
   #replaced = false;
   #frame = null;
   #status = 'late';
+  #past = null; // {t, rate, at}: a moment that has passed is shown, and how quickly it goes on
   #options = {
     snapshotUrl: '/api/v1/live/snapshot',
     streamUrl: '/live',
@@ -50,8 +52,11 @@ export class LiveClient extends EventTarget {
   /** True once a first snapshot is there. */
   get ready() { return this.#state.epoch !== null; }
 
-  /** The server's time now, milliseconds. */
-  now() { return Date.now() + this.clockSkewMs; }
+  /** The server's time now, milliseconds; while a past moment is shown, the time then. */
+  now() {
+    if (this.#past) return this.#past.t + (performance.now() - this.#past.at) * this.#past.rate;
+    return Date.now() + this.clockSkewMs;
+  }
   /** All items of a kind, key → item. Read only; the same Map may be filled further by later deltas. */
   items(kind) { return this.#state.items.get(kind) ?? new Map(); }
   get(kind, key) { return this.#state.items.get(kind)?.get(String(key)); }
@@ -75,6 +80,25 @@ export class LiveClient extends EventTarget {
     this.#watch = null;
     this.#drop();
   }
+
+  /** Show what was at `t` (ms): {kind: {key: item}}. There is no way back to the present on this page. */
+  showPast(items, t) {
+    this.stop();
+    const before = this.#state;
+    this.#state = fromSnapshot({epoch: 'past', n: 0, items});
+    this.runPast(t, 0);
+    this.#replaced = true;
+    this.#note(allKeys(before, this.#state));
+    this.#say('past');
+  }
+
+  /** Apply what changed up to a moment that has passed: {set: [item], del: [[kind, key]]}. */
+  changePast({set, del}) {
+    this.#note(apply(this.#state, {epoch: 'past', n: this.#state.n + 1, prev: this.#state.n, set, del}).changed);
+  }
+
+  /** It is `t` (ms) now, and time runs `rate` times as quickly as it does (0: it stands). */
+  runPast(t, rate) { this.#past = {t, rate, at: performance.now()}; }
 
   #drop() {
     this.#run += 1;

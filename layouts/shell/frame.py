@@ -70,6 +70,14 @@ TERMINALS: Final = (
     Terminal(
         "routing", "/backtest", "routing.see", "theme-desk", "desk/backtest.mjs", ("desk/backtest.css",)
     ),
+    Terminal(
+        "replay",
+        "/replay",
+        "replay.see",
+        "theme-desk",
+        "desk/replay.mjs",
+        ("desk/desk.css", "desk/replay.css"),
+    ),
     Terminal("wall", "/wall", "live.see", "theme-wall", "wall/wall.mjs", ("wall/wall.css",)),
     Terminal(
         "ops", "/ops", "status.see", "theme-desk", "desk/ops.mjs", ("desk/ops.css",), ("desk/cells.js",)

@@ -6,9 +6,9 @@ import pytest
 
 from data import migrate as migrations
 from data.database import Database
-from data.live import scope_of
 from incidents import commands as c
 from incidents import handling_commands as h
+from incidents.scopes import scope_of
 from tests.contracts.test_handling import CALL, DESK, MORNING, OFFICE, WORKER, City1, db
 from tests.small_city import OTHER_DISTRICT, actor
 

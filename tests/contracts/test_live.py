@@ -22,9 +22,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from callbacks.live_hub import Client, LiveHub, sees
-from data.live import LiveAway, LiveState, scope_of
+from data.live import LiveAway, LiveState
 from incidents.access import ROLES
 from incidents.model import Actor
+from incidents.scopes import scope_of
 
 AREAS = ("c/", "c/d/", "c/d/v1/", "c/d/v2/", "c/d/v1/g/", "")
 STAGES = ("reported", "dispatched", "closed")

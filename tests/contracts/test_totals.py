@@ -15,11 +15,11 @@ from callbacks.live_hub import sees
 from data import incident_totals
 from data.database import Database
 from data.incident_totals import total_items
-from data.live import scope_of
 from incidents.access import covers
 from incidents.indicators import ancestors
 from incidents.lifecycle import is_overdue
 from incidents.model import FINAL_STAGES, Incident, Place, Stage
+from incidents.scopes import scope_of
 from tests.conftest import STORES
 from tests.small_city import (
     AREAS,

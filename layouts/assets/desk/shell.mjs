@@ -47,6 +47,7 @@ export function brokenLinks(now = live.now()) {
 
 /** The badge's words: the browser's own link first, then what is broken behind it. */
 export function linkText() {
+  if (live.status === 'past') return t('link.past');
   if (live.status === 'lost') return t('link.lost.since', {age: ago((Date.now() - live.heardAt) / 1000)});
   if (live.status === 'late') return `${t('link.late')} · ${t('shell.link.web')}`;
   const ill = brokenLinks();
@@ -98,10 +99,10 @@ export function toast(text, kind = '') {
 let started = false;
 
 /** Begin what every page does. */
-export function startShell() {
+export function startShell({stream = true} = {}) {
   if (started) return;
   started = true;
-  live.start();
+  if (stream) live.start();
   live.addEventListener('applied', ({detail}) => {
     if (detail.replaced || detail.changed.some(([kind]) => kind === 'link')) demo();
   });
