@@ -161,6 +161,7 @@ def test_what_is_no_command_is_nobodys() -> None:
     beside = {
         "operator": {
             "live.see",
+            "replay.see",
             "incident.export",
             "photo.see",
             "photo.add",
@@ -168,7 +169,7 @@ def test_what_is_no_command_is_nobodys() -> None:
         "wall": {"live.see"},
         "administrator": {"live.see"},
         "auditor": set(),
-        "evaluator": {"live.see", "photo.see", "incident.export"},
+        "evaluator": {"live.see", "replay.see", "photo.see", "incident.export"},
     }
     asked = set(ACTION_OF.values())
     for role, names in beside.items():
