@@ -76,7 +76,7 @@ class Bell:
 
 
 @contextmanager
-def _bell() -> Iterator[Bell]:
+def bell_of_signals() -> Iterator[Bell]:
     reading, writing = socket.socketpair()
     writing.setblocking(False)
     before = signal.set_wakeup_fd(writing.fileno(), warn_on_full_buffer=False)
@@ -271,7 +271,7 @@ class Supervisor:
 def run(settings: Settings, *, lan: bool = False, app: Path = ROOT / "app.py") -> int:
     """Run the demo until it is asked to stop. 0: stopped as asked; 1: one sentence said why not."""
     try:
-        with _bell() as bell, hold(settings.var.resolve()) as held:
+        with bell_of_signals() as bell, hold(settings.var.resolve()) as held:
             return _run(settings, bell, held, lan=lan, app=app)
     except Refusal as refusal:
         tell(refusal)

@@ -20,7 +20,10 @@ from pathlib import Path
 from types import TracebackType
 
 from deploy import embedded
+from deploy.balancer import Balancer
+from deploy.place import Place
 from deploy.processes import free_ports
+from deploy.service import stop, wait_ready
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -52,8 +55,12 @@ class Product:
     children: tuple[str, ...] = ("ingest", "relay", "web")
     settings: Mapping[str, str] = field(default_factory=dict)
     bare_dir: Path | None = None
+    webs: int = 1
+    """Web processes; from two on, nginx stands before them at `base_url`. The second is known as `web-2`."""
     env: dict[str, str] = field(default_factory=dict)
     running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    web_ports: tuple[int, ...] = ()
+    balancer: Balancer | None = None
     _embedded: embedded.Embedded | None = None
 
     @property
@@ -63,7 +70,9 @@ class Product:
 
     @property
     def base_url(self) -> str:
-        """Address of the web process."""
+        """Address of the web process, or of what stands before several."""
+        if self.balancer is not None:
+            return self.balancer.address()
         return f"http://127.0.0.1:{self.env['CHENGYUN_HTTP_PORT']}"
 
     def __enter__(self) -> Product:
@@ -75,6 +84,7 @@ class Product:
                 self.start(*child.split())
             names = {child.split()[0] for child in self.children}
             if "web" in names:
+                self._balance()
                 self.wait_ready(path="/readyz" if "ingest" in names else "/healthz")  # /readyz wants them all
         except BaseException:
             self.stop()
@@ -106,10 +116,11 @@ class Product:
                 name, _, value = line.removeprefix("export ").partition("=")
                 if name.startswith("CHENGYUN_"):
                     addresses[name] = value.strip("'")
+        self.web_ports = tuple(free_ports(self.webs))
         self.env = {
             **os.environ,
             **addresses,
-            "CHENGYUN_HTTP_PORT": str(free_ports(1)[0]),
+            "CHENGYUN_HTTP_PORT": str(self.web_ports[0]),
             "CHENGYUN_VAR": str(self.var),
             "PYTHONPATH": str(ROOT),
             **self.settings,
@@ -142,6 +153,19 @@ class Product:
         else:
             self._embedded.restart(name)
 
+    def _balance(self) -> None:
+        """The other web processes, and one address for all."""
+        if self.webs < 2:
+            return
+        for number in range(2, self.webs + 1):
+            port = self.web_ports[number - 1]
+            self.start_as(f"web-{number}", "web", CHENGYUN_HTTP_PORT=str(port))
+        self.balancer = Balancer(Place(self.folder / "balancer"), self.web_ports)
+        self.balancer.install(lambda _: None)
+        self.balancer.start()
+        for _ in wait_ready([(self.balancer, time.monotonic())], 20):
+            pass
+
     # -- processes -------------------------------------------------------------------------------------------
 
     def run(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
@@ -168,11 +192,15 @@ class Product:
             )
         return self.running[name]
 
-    def start_as(self, key: str, name: str, *words: str) -> subprocess.Popen[bytes]:
-        """Like `start`, for a second process of the same kind: known (and logged) as `key`."""
+    def start_as(self, key: str, name: str, *words: str, **settings: str) -> subprocess.Popen[bytes]:
+        """Like `start`, for a second process of the same kind: known (and logged) as `key`, with other settings."""
         with (self.folder / f"{key}.log").open("ab") as log:
             self.running[key] = subprocess.Popen(
-                [sys.executable, "app.py", name, *words], cwd=ROOT, env=self.env, stdout=log, stderr=log
+                [sys.executable, "app.py", name, *words],
+                cwd=ROOT,
+                env={**self.env, **settings},
+                stdout=log,
+                stderr=log,
             )
         return self.running[key]
 
@@ -221,6 +249,9 @@ class Product:
 
     def stop(self) -> None:
         """Stop everything; nothing is left running."""
+        if self.balancer is not None:
+            stop(self.balancer)
+            self.balancer = None
         for process in self.running.values():
             process.terminate()
         for process in self.running.values():

@@ -16,6 +16,7 @@ import jsonschema
 import pytest
 import yaml
 
+from deploy.balancer import config
 from deploy.bare.kafka_broker import Kafka
 from deploy.mosquitto.config import GATEWAY
 from deploy.place import Place
@@ -123,11 +124,23 @@ def test_every_service_that_is_waited_for_exists_and_can_be_waited_for() -> None
                 assert services[other]["restart"] == "on-failure"
 
 
+def test_only_the_balancer_of_several_web_processes_is_published() -> None:
+    services = _compose()["services"]
+    assert (ROOT / "deploy" / "nginx.conf").read_text() == config(["web:8050"], "8050", resolver="127.0.0.11")
+    assert [services[name]["deploy"]["replicas"] for name in ("web", "ingest")] == [2, 2]
+    assert "ports" not in services["web"], (
+        "its word on who asks (FORWARDED_ALLOW_IPS) is believed from anybody"
+    )
+    (mount,) = services["balancer"]["volumes"]
+    assert mount == "./nginx.conf:/etc/nginx/nginx.conf:ro" and services["balancer"]["ports"]
+
+
 def test_compose_uses_known_settings_and_no_secret_has_a_default() -> None:
     text = (ROOT / "deploy" / "compose.yaml").read_text()
     known = {s.name for s in SETTINGS}
     for service in _ours(_compose()).values():
-        assert set(service["environment"]) <= known
+        # uvicorn's own: whose word on who asks it believes.
+        assert set(service["environment"]) <= known | {"FORWARDED_ALLOW_IPS"}
         assert {"CHENGYUN_DSN", "CHENGYUN_BUS", "CHENGYUN_LIVE_URL"} <= set(service["environment"])
     for name, rest in _dockerfile():
         if name == "ENV":
