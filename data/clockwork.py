@@ -15,6 +15,7 @@ from data import boards
 from data.audit import Audit
 from data.cameras import SHELF_ENDED_BY_TIMER, end_due
 from data.database import Database
+from data.figures_told import FiguresTold
 from data.health import hear, look_around
 from data.incident_facts import recount
 from data.incident_states import forget_states, seed_states
@@ -103,12 +104,14 @@ class Clockwork:
         self._audit = audit
         self._replay = replay
         self._seeded = False
+        self._figures = FiguresTold(city)
         self._heard = 0
         self._told: dict[str, set[str]] | None = None
 
     def rebuild(self, now: datetime) -> None:
         """Fill the live state from the store when it was lost."""
         if self._live.needs_rebuild():
+            self._figures.forget()
             self._live.rebuild(lambda: self._everything(now))
 
     def _everything(self, now: datetime) -> Iterator[Any]:
@@ -164,9 +167,10 @@ class Clockwork:
 
     def _publish(self, values: dict[str, Values], now: datetime) -> None:
         keep(self._database, values, now)
-        self._live.apply(
+        items = (
             item(name, area, value, now) for name, found in values.items() for area, value in found.items()
         )
+        self._live.apply(self._figures.worth_telling(items, now))
 
     def feeds(self, now: datetime) -> None:
         """Feed status, the demo flag, ledger alerts."""
@@ -180,7 +184,8 @@ class Clockwork:
 
     def totals(self, now: datetime) -> None:
         """How many incidents there are, per area."""
-        self._live.apply(total_items(self._database, self._city, now, self._zone))
+        items = total_items(self._database, self._city, now, self._zone)
+        self._live.apply(self._figures.worth_telling(items, now))
 
     def trends(self, now: datetime) -> None:
         """The wall's curves."""

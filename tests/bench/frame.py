@@ -42,6 +42,7 @@ BENCHES: tuple[str, ...] = (
     "evaluation",
     "incidents",
     "addresses",
+    "fanout",
 )
 
 Figures = dict[str, Any]
