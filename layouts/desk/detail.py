@@ -14,7 +14,7 @@ from layouts.desk.merge_words import reason_words
 from layouts.desk.standards import limit_words
 from layouts.shell import pieces
 from layouts.shell.pieces import attrs
-from layouts.shell.view import View
+from layouts.shell.view import View, epoch_ms
 
 Row = Mapping[str, Any]
 
@@ -604,7 +604,7 @@ def sources(view: View, incident: Row) -> list[Component]:
 
 def timeline(view: View, incident: Row) -> list[Component]:
     """One line per step: who, through which channel, when, why. Newest last."""
-    lines = [html.Li(_line(view, e)) for e in incident.get("timeline", [])]
+    lines = [html.Li(_line(view, e, incident["id"])) for e in incident.get("timeline", [])]
     if not lines:
         return []
     return [
@@ -619,7 +619,17 @@ def channel(view: View, code: object) -> str:
     return known if known != str(code) else view.word("desk.channel", code)
 
 
-def _line(view: View, e: Row) -> list[Component | None]:
+def _when(view: View, e: Row, incident: int) -> Component:
+    """The time of a step; for who may replay, a link to what screens showed once it was done."""
+    said, cls = view.moment(e.get("at"), "%m-%d %H:%M:%S"), "cy-timeline__time cy-num"
+    at = epoch_ms(e.get("at"))
+    if at is None or not view.may("replay.see"):
+        return html.Span(said, className=cls, title=str(e.get("at")))
+    href = f"/replay#t={at + 1}&incident={incident}"
+    return html.A(said, className=cls, href=href, title=view.t("desk.replay"), target="_blank")
+
+
+def _line(view: View, e: Row, incident: int) -> list[Component | None]:
     who = view.word("role", "system") if e.get("role") == "system" else f"{e.get('actor_name')}"
     role = "" if e.get("role") == "system" else view.word("role", e.get("role"))
     detail = e.get("detail") or {}
@@ -636,11 +646,7 @@ def _line(view: View, e: Row) -> list[Component | None]:
             [
                 html.Span(view.word("action", e.get("action")), className="cy-timeline__what"),
                 html.Span(to, className="cy-dim") if to else None,
-                html.Span(
-                    view.moment(e.get("at"), "%m-%d %H:%M:%S"),
-                    className="cy-timeline__time cy-num",
-                    title=str(e.get("at")),
-                ),
+                _when(view, e, incident),
             ],
             className="line",
         ),

@@ -43,6 +43,7 @@ BENCHES: tuple[str, ...] = (
     "incidents",
     "addresses",
     "fanout",
+    "soak",
 )
 
 Figures = dict[str, Any]

@@ -125,7 +125,8 @@ def delays(
 
 
 async def _line() -> str:
-    return (await asyncio.to_thread(sys.stdin.readline)).strip()
+    line: str = await asyncio.to_thread(sys.stdin.readline)
+    return line.strip()
 
 
 async def serve(config: dict[str, Any]) -> dict[str, Any]:
