@@ -604,7 +604,7 @@ def sources(view: View, incident: Row) -> list[Component]:
 
 def timeline(view: View, incident: Row) -> list[Component]:
     """One line per step: who, through which channel, when, why. Newest last."""
-    lines = [html.Li(_line(view, e, incident["id"])) for e in incident.get("timeline", [])]
+    lines = [html.Li(_line(view, e, int(incident.get("id", 0)))) for e in incident.get("timeline", [])]
     if not lines:
         return []
     return [
