@@ -295,7 +295,7 @@ def run(bench: Bench) -> Figures:
         )  # fmt: skip
         page = context.new_page()
         page.goto(product.base_url + "/wall")
-        page.wait_for_selector("html[data-ready='wall']", timeout=120_000)
+        page.wait_for_selector("html[data-ready='wall']", state="attached", timeout=120_000)
         page.evaluate(FRAMES)
         cdp = context.new_cdp_session(page)
         recorder = Recorder(product.env["CHENGYUN_LIVE_URL"])

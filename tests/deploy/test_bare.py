@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,9 @@ from kafka.admin import NewTopic
 
 from deploy.bare.__main__ import environment, exports
 from deploy.place import Place
-from deploy.processes import identify
+from deploy.processes import descendants, identify
 from settings import read
+from tests.people import Person
 from tests.services import not_run
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -125,3 +127,37 @@ def test_an_unknown_service_is_named(tmp_path: Path) -> None:
     done = _bare(tmp_path, "up", "zookeeper")
     assert done.returncode == 2
     assert "no such service: zookeeper" in done.stderr
+
+
+@pytest.mark.timeout(600)
+def test_a_city_of_two_web_and_two_ingest_processes_is_one_address(bare: Bare, tmp_path: Path) -> None:
+    refused = subprocess.run(
+        [sys.executable, "-m", "deploy.bare.city", "--dir", str(tmp_path)],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert refused.returncode == 1 and "deploy.bare up" in refused.stderr
+    assert bare("up").returncode == 0
+    city = subprocess.Popen(
+        [sys.executable, "-m", "deploy.bare.city", "--dir", str(tmp_path), "--sample"],
+        cwd=ROOT, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        assert city.stdout is not None
+        ready = city.stdout.readline().split()
+        assert ready[:1] == ["ready"], ready
+        passwords = dict(
+            line.split()
+            for line in (tmp_path / "city" / "accounts.txt").read_text().splitlines()
+            if line[0] != "#"
+        )
+        with closing(Person(ready[1].rstrip("/"), "auditor", passwords["auditor"])) as auditor:
+            beating = auditor.ask("status").json()["beats"]
+        assert len([name for name in beating if name.startswith("ingest")]) >= 2
+        ours = [p for p in descendants(city.pid) if identify(p.pid)]
+        named = [Path(f"/proc/{p.pid}/cmdline").read_bytes().split(b"\0") for p in ours]
+        assert sum(b"web" in words for words in named) == 2
+    finally:
+        city.terminate()
+        code = city.wait(90)
+    assert code == 0
+    assert not [p for p in ours if identify(p.pid) == p], "nothing outlives it"
