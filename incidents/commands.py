@@ -15,6 +15,7 @@ from typing import Any, Final
 from incidents import (
     address_commands,
     catalogue_commands,
+    cell_commands,
     enforcement_commands,
     evaluation_commands,
     evaluation_queries,
@@ -1087,6 +1088,7 @@ QUERIES: Final[dict[str, type]] = {
     **address_commands.QUERIES,
     **reply_commands.QUERIES,
     **enforcement_commands.QUERIES,
+    **cell_commands.QUERIES,
 }
 
 ACTION_OF: Final[dict[str, str]] = {
@@ -1191,5 +1193,6 @@ ACTION_OF: Final[dict[str, str]] = {
     **address_commands.ACTION_OF,
     **reply_commands.ACTION_OF,
     **enforcement_commands.ACTION_OF,
+    **cell_commands.ACTION_OF,
 }
 """Command or query → the right it asks for (incidents/access.py). A name missing here is refused for all."""

@@ -13,6 +13,7 @@ from data.database import Database
 from data.questions import (
     addresses,
     catalogue,
+    cells,
     device_registry,
     devices,
     doubts,
@@ -50,6 +51,7 @@ ANSWERS: Final[dict[type, Answer]] = {
     **routing.ANSWERS,
     **addresses.ANSWERS,
     **replies.ANSWERS,
+    **cells.ANSWERS,
     **enforcement.ANSWERS,
 }
 
