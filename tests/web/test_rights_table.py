@@ -176,6 +176,7 @@ CASES: dict[str, Body] = {
     "classes": always(),
     "suggest_class": always(text="积水"),
     "locate": always(lon=113.85, lat=21.9),
+    "cell": lambda place: {"code": "cell-own" if place in ("own", "parent") else "cell-sibling"},
     "find_place": always(text="x"),
     "layer_counts": always(),
     "devices": always(),
@@ -239,7 +240,7 @@ def thing(name: str, actor: Actor, place: str) -> Thing:
     if name not in PLACED:
         return ANYWHERE
     area = AREA[place]
-    if name == "adopt_device":
+    if name in ("adopt_device", "cell"):
         return Thing(GRID if place in ("own", "parent") else NEXT_GRID)
     if name == "report_incident":
         # A grid worker reports from where he stands, and it stays his village's.
@@ -257,6 +258,11 @@ def things(stage: Stage) -> Iterator[None]:
     with stage.db.transaction() as cursor:
         cursor.execute("INSERT INTO device_types (id, name) VALUES ('gauge', '水位计')")
         cursor.execute("INSERT INTO metrics (id, device_type) VALUES ('level', 'gauge')")
+        for place in ("own", "sibling"):
+            cursor.execute(
+                "INSERT INTO areas (code, level, name, parent, path) VALUES (%s, 'cell', %s, %s, %s)",
+                (f"cell-{place}", place, AREA[place].split("/")[-2], f"{AREA[place]}cell-{place}/"),
+            )
         for place in PLACES:
             held = ("U1", "grid-worker") if place == "assigned" else ("", "")
             cursor.execute(
@@ -286,6 +292,7 @@ def things(stage: Stage) -> Iterator[None]:
     with stage.db.transaction() as cursor:
         cursor.execute("DELETE FROM replies WHERE incident_id = ANY(%s)", (list(NUMBER.values()),))
         cursor.execute("DELETE FROM incidents WHERE title = 'table'")
+        cursor.execute("DELETE FROM areas WHERE code LIKE 'cell-%'")
 
 
 def answer(client: httpx.Client, name: str, place: str) -> httpx.Response:
