@@ -520,6 +520,19 @@ class PgUnitOfWork:
         """See UnitOfWork."""
         self._order_seen(incident, "lead", "", now)
 
+    def keep_receipt(self, incident: Incident, state: str, login: str, at: datetime, now: datetime) -> None:
+        """See UnitOfWork."""
+        self._cursor.execute(
+            "INSERT INTO order_receipts (order_id, state, login, at, noted_at)"
+            " SELECT id, %s, %s, %s, %s FROM orders WHERE incident_id = %s AND kind = 'lead' AND ended_at IS NULL"
+            " ON CONFLICT DO NOTHING",
+            (state, login, at, now, incident.id),
+        )
+        self._cursor.execute(
+            "UPDATE incidents SET delivered_at = %s, opened_at = %s WHERE id = %s",
+            (incident.delivered_at, incident.opened_at, incident.id),
+        )
+
     def end_order(self, incident: Incident, outcome: str, now: datetime) -> None:
         """See UnitOfWork."""
         self._end_orders(incident, "lead", "", outcome, now)

@@ -19,6 +19,7 @@ from incidents import (
     evaluation_commands,
     evaluation_queries,
     handling_commands,
+    phone_commands,
     reply_commands,
     routing_commands,
     routing_queries,
@@ -652,6 +653,7 @@ COMMANDS: Final[dict[str, type]] = {
     **evaluation_commands.COMMANDS,
     **address_commands.COMMANDS,
     **reply_commands.COMMANDS,
+    **phone_commands.COMMANDS,
     **enforcement_commands.COMMANDS,
 }
 
@@ -1190,6 +1192,7 @@ ACTION_OF: Final[dict[str, str]] = {
     **routing_queries.ACTION_OF,
     **address_commands.ACTION_OF,
     **reply_commands.ACTION_OF,
+    **phone_commands.ACTION_OF,
     **enforcement_commands.ACTION_OF,
 }
 """Command or query → the right it asks for (incidents/access.py). A name missing here is refused for all."""

@@ -297,6 +297,8 @@ def _effects(
                 worker=step.worker,
                 first_unit=old.first_unit or step.unit,
                 dispatched_at=now,
+                delivered_at=None,
+                opened_at=None,
                 clock=_sent(old, step.unit, now, working),
                 asked=old.asked if step.unit == old.unit else None,
                 assists=assisting.led_by(old.assists, step.unit, now),

@@ -19,6 +19,7 @@ from incidents import (
     evaluation_commands,
     handling,
     orders,
+    receipts,
     replying,
     routing_advice,
     routing_commands,
@@ -41,6 +42,7 @@ from incidents.model import (
     Stage,
     TimelineEntry,
 )
+from incidents.phone_commands import NoteReceipt
 from incidents.reply_commands import TellReporter
 from incidents.storeports import FilingStandard, Intake, Questions, UnitOfWork, UnitOfWorkFactory
 from incidents.triage import SYSTEM, filed_or_joined
@@ -357,6 +359,20 @@ def _tell(call: _Call, command: TellReporter) -> dict[str, Any]:
     return _answer(incident)
 
 
+def _receipt(call: _Call, command: NoteReceipt) -> dict[str, Any]:
+    incident = call.incident(command.id, "order.receipt", None)
+    if incident.worker and incident.worker != call.actor.login:
+        return _answer(
+            incident
+        )  # the order is for somebody: what a colleague or the office sees is not the receipt
+    noted = receipts.noted(incident, command.state, command.at, call.now)
+    if noted is not incident:
+        at = (noted.opened_at if command.state == "seen" else noted.delivered_at) or call.now
+        call.uow.keep_receipt(noted, command.state, call.actor.login, at, call.now)
+        call.uow.incident_changed(noted, call.now)
+    return _answer(noted)
+
+
 def _beside_the_way(call: _Call, command: Any) -> dict[str, Any]:
     """延期, 挂账, 督办, 申诉, 回访, 重开: see `incidents/handling.py`."""
     return _answer(handling.HANDLERS[type(command)](call, command))
@@ -384,6 +400,7 @@ HANDLERS: Final[dict[type, Callable[[_Call, Any], dict[str, Any]]]] = {
     address_commands.PlaceIncident: _place,
     address_commands.ImportAddresses: _administer,
     TellReporter: _tell,
+    NoteReceipt: _receipt,
     c.CreateAccount: _administer,
     c.ChangeAccount: _administer,
     c.ResetPassword: _administer,

@@ -306,6 +306,9 @@ class UnitOfWork(Protocol):
     def order_seen(self, incident: Incident, now: datetime) -> None:
         """The unit has taken the incident's order: it was seen by now."""
 
+    def keep_receipt(self, incident: Incident, state: str, login: str, at: datetime, now: datetime) -> None:
+        """Of the incident's order: `login` has it or has seen it since `at`; kept once. `incident`: as `receipts.noted`."""
+
     def end_order(self, incident: Incident, outcome: str, now: datetime) -> None:
         """The incident's order ends (handled | returned | void | superseded), and its unit is told on the bus."""
 

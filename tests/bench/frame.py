@@ -42,6 +42,7 @@ BENCHES: tuple[str, ...] = (
     "evaluation",
     "incidents",
     "addresses",
+    "phone",
 )
 
 Figures = dict[str, Any]

@@ -6,6 +6,8 @@
 import {has, t} from '../text.mjs';
 
 const TIMEOUT_MS = 15_000;
+/** A photo may take long over a weak link; a link over which nothing moves is none. */
+const STALLED_MS = 20_000;
 
 export class Unreachable extends Error {}
 export class Busy extends Error {}
@@ -87,8 +89,13 @@ export function upload(blob, onProgress = () => {}) {
     const request = new XMLHttpRequest();
     request.open('POST', '/api/v1/photos');
     for (const [name, value] of Object.entries(marks())) request.setRequestHeader(name, value);
-    request.timeout = 120_000;
-    request.upload.onprogress = (event) => event.lengthComputable && onProgress(event.loaded / event.total);
+    let stall = setTimeout(() => request.abort(), STALLED_MS);
+    request.upload.onprogress = (event) => {
+      clearTimeout(stall);
+      stall = setTimeout(() => request.abort(), STALLED_MS);
+      if (event.lengthComputable) onProgress(event.loaded / event.total);
+    };
+    request.onloadend = () => clearTimeout(stall);
     request.onload = () => {
       try {
         done(judge(request.status, request.responseText).sha256);
@@ -96,7 +103,7 @@ export function upload(blob, onProgress = () => {}) {
         failed(error);
       }
     };
-    request.onerror = request.ontimeout = request.onabort = () => failed(new Unreachable('photo'));
+    request.onerror = request.onabort = () => failed(new Unreachable('photo'));
     const form = new FormData();
     form.append('file', blob, 'photo.jpg');
     request.send(form);

@@ -107,6 +107,7 @@ function open() {
   page.foot();
   main.className = `ph-main ph-main--${build.name}`;
   main.dataset.page = hash;
+  delete main.dataset.sent;
   const back = byId('ph-back');
   back.hidden = !parent;
   back.onclick = () => {
@@ -136,6 +137,9 @@ function go(hash, {leave = false, anew = false} = {}) {
 }
 
 // ---------------------------------------------------------------- what the screen does not know
+
+/** Nothing is said of what a person did not press, nor of what the page in front of him says already. */
+const told = (entry) => entry.quiet || main.dataset.sent === String(entry.seq);
 
 function drawLink() {
   const offline = !navigator.onLine || live.status === 'lost';
@@ -198,7 +202,7 @@ window.addEventListener('session-over', () => location.assign(`/login?next=${enc
 queue.addEventListener('tried', ({detail}) => {
   // Sent by itself after a time without signal: say so, whatever page is open.
   if (detail.outcome === 'refused') byId('ph-toasts').replaceChildren(); // "kept, will be sent" is not true any more
-  if (detail.outcome === 'done' && detail.entry.waited) toast(t('phone.sent_later', {what: detail.entry.title || detail.answer?.number || ''}));
+  if (detail.outcome === 'done' && detail.late && !told(detail.entry)) toast(t('phone.sent_later', {what: detail.entry.title || detail.answer?.number || ''}));
 });
 tasks.addEventListener('change', () => { drawCounts(); drawLink(); });
 tasks.addEventListener('arrived', ({detail}) => {

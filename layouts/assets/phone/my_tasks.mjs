@@ -7,6 +7,19 @@ import {kept} from './db.mjs';
 import {facts} from './facts.mjs';
 import {oneAtATime} from './one_at_a_time.mjs';
 
+const said = new Set(); // receipts that this page has put into the outbox
+
+/** 回执: this phone has an order (delivered) or shows it (seen). Said once of each order, and only by whom it is for. */
+export function receipt(queue, task, state) {
+  if (!facts.rights.handle || task.stage !== 'dispatched' || task.assist || task.unit !== facts.unit) return;
+  if (task.worker && task.worker !== facts.login) return;
+  if (state === 'seen' ? task.opened_at : task.delivered_at) return;
+  const name = `${task.id}/${task.ordered_at}/${state}`;
+  if (said.has(name)) return;
+  said.add(name);
+  queue.whisper({name: 'note_receipt', incident: task.id, body: {id: task.id, state, at: new Date(live.now()).toISOString()}});
+}
+
 const PREFIX = `${facts.login}/`;
 const WAIT_MS = 250;
 const KEPT = 20;
@@ -112,6 +125,7 @@ class MyTasks extends EventTarget {
       if (arrived.length) this.dispatchEvent(new CustomEvent('arrived', {detail: arrived}));
       this.at = at;
       if (fresh) this.#keepDetails();
+      if (fresh) for (const task of value) receipt(this.#queue, task, 'delivered');
     } catch (error) {
       if (error instanceof SessionOver) return; // the page is on its way to the login
       // Nothing known yet and no signal: the list says so by itself (at === null).

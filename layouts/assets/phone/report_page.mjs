@@ -6,7 +6,7 @@ import {classes} from './catalogue.mjs';
 import {fill, h, icon} from './dom.mjs';
 import {locateOnce} from './duty.mjs';
 import {drafts} from './my_tasks.mjs';
-import {append, named, phraseChips, toast} from './parts.mjs';
+import {append, named, phraseChips} from './parts.mjs';
 import {photoField} from './photos.mjs';
 
 const SUGGEST_AFTER_MS = 350;
@@ -50,6 +50,7 @@ export async function reportPage(page, {queue, go}) {
     if (draft.lon === null || draft.place === 'address') return;
     const point = draft.place === 'here' && draft.accuracy ? t('phone.report.found', {m: Math.round(draft.accuracy)}) : t('phone.report.picked');
     placeWords.textContent = point;
+    placeLine.dataset.found = draft.place;
     try {
       const area = await ask('locate', {lon: draft.lon, lat: draft.lat});
       const names = areaWords(area);
@@ -61,6 +62,7 @@ export async function reportPage(page, {queue, go}) {
   };
   const here = async () => {
     placeWords.textContent = t('phone.locating');
+    delete placeLine.dataset.found;
     try {
       const found = await locateOnce();
       if (draft.place !== 'here') return;
@@ -186,17 +188,30 @@ export async function reportPage(page, {queue, go}) {
     }
     await drafts.remove(DRAFT);
     if (draft.class_code) await drafts.put(RECENT, [...new Set([draft.class_code, ...recent])].slice(0, SHOWN));
-    if (outcome === 'waiting') {
-      toast(t('phone.kept'), 'warn');
-      go('#/mine', {leave: true});
-      return;
-    }
+    if (!page.open) return; // he has gone on: the outbox tells the rest
+    page.main.dataset.sent = seq;
     page.foot(h('a', {class: 'cy-button cy-button--primary ph-primary', href: '#/mine'}, icon('list'), h('span', {}, t('phone.mine'))),
       h('button', {class: 'cy-button', type: 'button', onclick: () => go('#/report', {anew: true})}, icon('plus'), t('phone.report.another')));
-    fill(page.main, h('div', {class: 'ph-filed', role: 'status'}, icon('circle-check'), h('p', {}, t('phone.report.filed')),
-      h('p', {class: 'ph-number cy-num'}, answer?.number ?? ''), h('p', {class: 'cy-faint'}, t('phone.report.next'))));
     window.scrollTo(0, 0);
+    const said = h('div', {class: 'ph-filed', role: 'status', dataset: {seq}});
+    fill(page.main, said);
+    filed(said, {outcome, answer});
+    if (outcome !== 'done') {
+      page.listen(queue, 'tried', ({detail}) => detail.seq === seq && filed(said, detail));
+    }
   };
+}
+
+/** What became of a report that was just sent: its number, or that it is kept here and goes by itself, or why not. */
+function filed(host, {outcome, answer, error}) {
+  const [sign, ...words] = {
+    done: ['circle-check', t('phone.report.filed'), h('strong', {class: 'ph-number cy-num'}, answer?.number ?? ''), t('phone.report.next')],
+    sending: ['send', t('phone.report.under_way'), t('phone.report.go_on')],
+    waiting: ['clock', t('phone.kept'), t('phone.report.go_on')],
+    refused: ['circle-x', t('phone.queue.refused', {what: t('action.report')}), error?.words],
+  }[outcome];
+  host.dataset.outcome = outcome;
+  fill(host, icon(sign), words.map((line, n) => h('p', {class: n && n === words.length - 1 ? 'cy-faint' : ''}, line)));
 }
 
 /** Town and village of a located point: "城北街道 东湖社区". */

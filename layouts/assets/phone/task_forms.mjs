@@ -103,8 +103,8 @@ export async function taskFormPage(page, {queue, go}, id, kind) {
       return;
     }
     await drafts.remove(draftName);
-    toast(outcome === 'done' ? t(`phone.done.${kind}`) : t('phone.kept'), outcome === 'done' ? '' : 'warn');
+    toast(outcome === 'done' ? t(`phone.done.${kind}`) : t(outcome === 'sending' ? 'phone.kept_sending' : 'phone.kept'), outcome === 'done' ? '' : 'warn');
     tasks.refresh();
-    go(STAYS.includes(kind) ? `#/task/${id}` : '#/tasks', {leave: true});
+    if (page.open) go(STAYS.includes(kind) ? `#/task/${id}` : '#/tasks', {leave: true});
   };
 }

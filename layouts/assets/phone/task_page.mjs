@@ -6,7 +6,7 @@ import {Refused, photoUrl} from './api.mjs';
 import {classOf, classWords, classes} from './catalogue.mjs';
 import {fill, h, icon, reconcile} from './dom.mjs';
 import {duty, locateOnce} from './duty.mjs';
-import {NEXT, incidentOf, tasks} from './my_tasks.mjs';
+import {NEXT, incidentOf, receipt, tasks} from './my_tasks.mjs';
 import {dueTime, emptyState, levelBadge, outboxNotice, stageChip, toast, when} from './parts.mjs';
 import {distance, placeOf} from './task_list.mjs';
 
@@ -48,6 +48,7 @@ export function taskPage(page, {queue}, id) {
       detail = value;
       oldAt = fresh ? null : at;
       draw();
+      receipt(queue, detail, 'seen');
     } catch (error) {
       if (!page.open || mine !== asked) return;
       detail = null;
@@ -218,6 +219,7 @@ export function taskPage(page, {queue}, id) {
     busy = '';
     if (outcome === 'done') toast(t(`phone.done.${step}`));
     if (outcome === 'waiting') toast(t('phone.kept'), 'warn');
+    if (outcome === 'sending') toast(t('phone.kept_sending'), 'warn');
     tasks.refresh();
     await load(); // refused: the notice says who was first, the task shows what is now
   };
