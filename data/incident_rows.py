@@ -145,7 +145,7 @@ def live_item(incident: Incident, unit_name: str | None, worker_name: str | None
 def _order_facts(incident: Incident) -> dict[str, Any]:
     """Of an order that nobody has taken yet: since when it is out, and whether it was delivered and read."""
     return {
-        "ordered_at": ms(incident.dispatched_at),
+        "ordered_at": ms(incident.stage_since),
         "delivered_at": ms(incident.delivered_at),
         "opened_at": ms(incident.opened_at),
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -26,6 +26,7 @@ from data.occurrences import StoredOccurrences, report_of
 from incidents import address_commands as a
 from incidents import commands as c
 from incidents.address_reading import Resolution, resolve
+from incidents.burden import Effort
 from incidents.dispatch_model import Asked, Decision, Duty, Trust
 from incidents.dispatching import Router
 from incidents.lifecycle import DEFAULT_STAGE_LIMITS_MIN
@@ -501,6 +502,14 @@ class PgUnitOfWork:
         )
         row = self._cursor.fetchone()
         return str(row[0] or "") if row else ""
+
+    def keep_effort(self, effort: Effort, class_code: str, area_path: str, day: date, person: str) -> None:
+        """See UnitOfWork."""
+        self._cursor.execute(
+            "INSERT INTO form_efforts (day, form, class_code, area_path, seconds, taps, person)"
+            " VALUES (%s, %s, %s, %s, %s, %s, %s)",
+            (day, effort.form, class_code, area_path, effort.seconds, effort.taps, person),
+        )
 
     def issue_order(self, incident: Incident, actor: Actor, now: datetime) -> None:
         """See UnitOfWork."""

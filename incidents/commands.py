@@ -28,7 +28,8 @@ from incidents import (
 
 @dataclass(frozen=True, slots=True)
 class ReportIncident:
-    """File a report by a person: desk intake, phone. Place: a point, an address, or neither (unresolved)."""
+    """File a report by a person: desk intake, phone. Place: a point, an address, or neither (unresolved). `form_s`, `taps`
+    (of this and other forms of the phone): how long it was open, for the burden of field work (incidents/burden.py)."""
 
     text: str
     channel: str = "desk"
@@ -42,6 +43,8 @@ class ReportIncident:
     reporter_phone: str = ""
     photos: list[str] = field(default_factory=list)
     key: str = ""
+    form_s: float | None = None
+    taps: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +133,8 @@ class FinishIncident:
     photos: list[str] = field(default_factory=list)
     version: int | None = None
     key: str = ""
+    form_s: float | None = None
+    taps: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +146,8 @@ class ReturnIncident:
     reason: str
     version: int | None = None
     key: str = ""
+    form_s: float | None = None
+    taps: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,11 +180,14 @@ class AcknowledgeIncident:
 
 @dataclass(frozen=True, slots=True)
 class NoteIncident:
-    """A remark in the timeline."""
+    """A remark in the timeline, with stored photos of the scene (SHA-256 names) if there are any."""
 
     id: int
     text: str
     key: str = ""
+    photos: list[str] = field(default_factory=list)
+    form_s: float | None = None
+    taps: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -1088,6 +1098,7 @@ QUERIES: Final[dict[str, type]] = {
     **routing_queries.QUERIES,
     **address_commands.QUERIES,
     **reply_commands.QUERIES,
+    **phone_commands.QUERIES,
     **enforcement_commands.QUERIES,
 }
 

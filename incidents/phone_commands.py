@@ -1,4 +1,4 @@
-"""Commands of the phone that are no step of an incident's way. See `incidents/commands.py`."""
+"""Commands and queries of the phone alone. See `incidents/commands.py`."""
 
 from __future__ import annotations
 
@@ -18,6 +18,13 @@ class NoteReceipt:
     key: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class OwnCells:
+    """The cells of the own area with code, area and outline (EPSG:4326), and the names of the areas above: what a phone
+    keeps to tell, without signal, where it is. None at all when the area has more than `most` cells."""
+
+
 COMMANDS: Final[dict[str, type]] = {"note_receipt": NoteReceipt}
-ACTION_OF: Final[dict[str, str]] = {"note_receipt": "order.receipt"}
-"""Command → right, see incidents/access.py."""
+QUERIES: Final[dict[str, type]] = {"own_cells": OwnCells}
+ACTION_OF: Final[dict[str, str]] = {"note_receipt": "order.receipt", "own_cells": "map.see"}
+"""Command or query → right, see incidents/access.py."""

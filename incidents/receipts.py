@@ -23,9 +23,10 @@ def noted(incident: Incident, state: str, said_at: datetime | None, now: datetim
     if said_at is not None and said_at.tzinfo is None:
         rule = "must carry its offset from UTC"
         raise Rejected("field", f"at={said_at.isoformat()!r}: {rule}", field="at")
-    if incident.stage not in _HELD or incident.dispatched_at is None:
+    since = incident.stage_since if incident.stage is Stage.DISPATCHED else incident.dispatched_at
+    if incident.stage not in _HELD or since is None:
         return incident  # it came late: the order is over, and that is nobody's fault
-    at = max(incident.dispatched_at, min(said_at or now, now))
+    at = max(since, min(said_at or now, now))
     delivered = incident.delivered_at or at
     opened = incident.opened_at or (at if state == "seen" else None)
     if (delivered, opened) == (incident.delivered_at, incident.opened_at):

@@ -11,10 +11,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 from incidents import (
     address_commands,
     assisting,
+    burden,
     catalogue_commands,
     evaluation_commands,
     handling,
@@ -192,7 +194,17 @@ def _report(call: _Call, command: c.ReportIncident) -> dict[str, Any]:
     )
     attach_photos(call, incident.id, command.photos, "report")
     call.uow.incident_changed(incident, call.now)
+    _burden(call, incident, "report", command)
     return {**_answer(incident), "joined": joined}
+
+
+def _burden(call: _Call, incident: Incident, form: str, command: Any) -> None:
+    """Keep how long the form was open, without a name."""
+    found = burden.effort(form, command.form_s, command.taps)
+    if found is not None:
+        day = call.now.astimezone(ZoneInfo(call.city.timezone)).date()
+        mark = burden.somebody(call.actor.login, day)
+        call.uow.keep_effort(found, incident.class_code, incident.place.area_path, day, mark)
 
 
 def _accept(call: _Call, command: c.AcceptIncident) -> dict[str, Any]:
@@ -299,6 +311,7 @@ def _finish(call: _Call, command: c.FinishIncident) -> dict[str, Any]:
         command.version,
     )
     attach_photos(call, command.id, photos, "handle")
+    _burden(call, done, "finish", command)
     return _answer(call.apply(done, Step("feed_back", call.channel, reason=text)))
 
 
@@ -308,6 +321,7 @@ def _return(call: _Call, command: c.ReturnIncident) -> dict[str, Any]:
     step = Step("return", call.channel, reason=reason, wrong_field=command.wrong_field)
     back = call.step(command.id, step, "incident.return", command.version)
     routing_advice.returned(call.uow, back, held_by, command.wrong_field, reason, call.actor, call.now)
+    _burden(call, back, "return", command)
     return _answer(back)
 
 
@@ -326,7 +340,10 @@ def _acknowledge(call: _Call, command: c.AcknowledgeIncident) -> dict[str, Any]:
 
 def _note(call: _Call, command: c.NoteIncident) -> dict[str, Any]:
     step = Step("note", call.channel, reason=command.text.strip())
-    return _answer(call.step(command.id, step, "incident.note", None))
+    noted = call.step(command.id, step, "incident.note", None)
+    attach_photos(call, command.id, command.photos, "scene")
+    _burden(call, noted, "note", command)
+    return _answer(noted)
 
 
 def _unmask(call: _Call, command: UnmaskIncident) -> dict[str, Any]:
@@ -523,7 +540,17 @@ class CityService:
 
 def _plain(command: object) -> dict[str, Any]:
     """A command for the audit log, without what is personal."""
-    hidden = {"reporter_name", "reporter_phone", "password", "text", "value", "content", "secrets"}
+    hidden = {
+        "reporter_name",
+        "reporter_phone",
+        "password",
+        "text",
+        "value",
+        "content",
+        "secrets",
+        "form_s",
+        "taps",
+    }
     return {k: v for k, v in asdict(command).items() if k not in hidden and v not in ("", None, [])}  # type: ignore[call-overload]
 
 

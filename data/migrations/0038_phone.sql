@@ -22,5 +22,10 @@ CREATE TABLE form_efforts (
     taps        int NOT NULL CHECK (taps >= 0),
     person      text NOT NULL
 );
-COMMENT ON COLUMN form_efforts.person IS 'a digest that differs each day: counts people of a group, names nobody';
+COMMENT ON COLUMN form_efforts.person IS 'a digest that differs each month: counts people of a group, names nobody';
 CREATE INDEX form_efforts_day ON form_efforts (day);
+
+-- A picture of the scene comes with a remark, before anything is done: what a commander wants to see.
+ALTER TABLE incident_photos DROP CONSTRAINT incident_photos_purpose_check;
+ALTER TABLE incident_photos ADD CONSTRAINT incident_photos_purpose_check
+    CHECK (purpose IN ('report', 'handle', 'check', 'scene'));

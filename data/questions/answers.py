@@ -21,6 +21,7 @@ from data.questions import (
     incidents,
     leader,
     operations,
+    phone,
     registries,
     replies,
     routing,
@@ -51,6 +52,7 @@ ANSWERS: Final[dict[type, Answer]] = {
     **addresses.ANSWERS,
     **replies.ANSWERS,
     **enforcement.ANSWERS,
+    **phone.ANSWERS,
 }
 
 _NAMED: Final[dict[type, tuple[str, str, str]]] = {

@@ -23,15 +23,19 @@ MODULES: Final = (
     "overdue.mjs",
     "phone/api.mjs",
     "phone/catalogue.mjs",
+    "phone/command_list.mjs",
     "phone/db.mjs",
     "phone/dom.mjs",
     "phone/duty.mjs",
+    "phone/effort.mjs",
     "phone/facts.mjs",
     "phone/fonts.mjs",
+    "phone/ground.mjs",
     "phone/main.mjs",
     "phone/me_page.mjs",
     "phone/my_reports.mjs",
     "phone/my_tasks.mjs",
+    "phone/notices.mjs",
     "phone/one_at_a_time.mjs",
     "phone/parts.mjs",
     "phone/photos.mjs",
@@ -40,6 +44,7 @@ MODULES: Final = (
     "phone/task_forms.mjs",
     "phone/task_list.mjs",
     "phone/task_page.mjs",
+    "phone/voice.mjs",
 )
 """Modules loaded at the start. `phone/place.mjs` and the map behind it come only when a map is opened."""
 
@@ -87,6 +92,7 @@ def page(lang: str, actor: Actor, *, unit_name: str = "", timezone: str = "Asia/
             "report": "incident.report" in rights,
             "handle": "incident.handle" in rights,
             "position": "position.report" in rights,
+            "command": "incident.supervise" in rights,
         },
     }
     # "<" must not end the script element early; JSON knows \u003c for the same character.

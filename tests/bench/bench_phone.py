@@ -389,6 +389,7 @@ def run(bench: Bench) -> Figures:
             if part == "in the outage":
                 network.dark()
                 bench.say("the network is gone")
+                phone.home()
                 opening = time.monotonic()
                 page.reload()
                 expect(page.locator(".ph-summary strong")).to_be_visible()

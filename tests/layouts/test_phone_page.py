@@ -65,7 +65,7 @@ def test_the_page_is_in_the_language_asked_for_and_says_who_is_in() -> None:
         "unit": "U-1",
         "unit_name": "禾丰镇综合行政执法办",
         "version": shell_version(),
-        "rights": {"report": True, "handle": True, "position": True},
+        "rights": {"report": True, "handle": True, "position": True, "command": False},
     }
     assert '<html lang="en"' in page("en", WORKER)
 
@@ -77,6 +77,7 @@ def test_what_the_page_offers_follows_the_table_of_rights(role: str) -> None:
         "report": "incident.report" in RIGHTS[role],
         "handle": "incident.handle" in RIGHTS[role],
         "position": "position.report" in RIGHTS[role],
+        "command": "incident.supervise" in RIGHTS[role],
     }
 
 
@@ -109,6 +110,23 @@ def test_the_map_is_not_part_of_the_first_load() -> None:
     assert not any("maplibre" in name or "plotly" in name for name in shell_files())
     lazy = "".join((ASSETS / name).read_text(encoding="utf-8") for name in shell.MODULES)
     assert "import('./place.mjs')" in lazy
+
+
+def test_the_kept_map_has_every_file_that_opening_it_loads() -> None:
+    """Without signal a missing module would leave the map shut."""
+    text = (PHONE / "ground.mjs").read_text(encoding="utf-8")
+    listed = re.search(r"MAP_FILES = \[(.*?)\]", text, re.DOTALL)
+    assert listed is not None
+    kept = {name.removeprefix("/assets/") for name in re.findall(r"'([^']+)'", listed[1])}
+    waiting, reached = ["phone/place.mjs"], {"phone/place.mjs"}
+    while waiting:
+        for found in imports_of(waiting.pop()) - reached:
+            reached.add(found)
+            waiting.append(found)
+    assert reached - set(shell.MODULES) <= kept
+    assert {name for name in kept if "maplibre" in name} == {
+        f"vendor/maplibre-gl/maplibre-gl{end}" for end in (".mjs", "-worker.mjs", ".css")
+    }
 
 
 def test_the_first_load_stays_light() -> None:
@@ -170,7 +188,10 @@ def test_every_text_that_the_modules_name_exists_in_both_languages() -> None:
         ("phone.phrase.return.{}", range(1, 4)),
         ("phone.phrase.note.{}", range(1, 4)),
         ("phone.phrase.report.{}", range(1, 5)),
-        ("phone.photo.{}", ("report", "handle", "check")),
+        ("phone.photo.{}", ("report", "handle", "check", "scene")),
+        ("phone.voice.{}", ("not-allowed", "no-speech", "network")),
+        ("phone.notices.{}", ("absent", "default", "granted", "denied")),
+        ("phone.command.demand.{}", ("dispatched", "taken", "on_site", "other")),
         ("phone.duty.{}", ("denied", "unavailable", "unsent")),
     ],
 )
@@ -231,7 +252,7 @@ def test_with_a_session_the_page_is_served(client: TestClient) -> None:
     assert '<html lang="en"' in answer.text
     facts = facts_of(answer.text)
     assert facts["unit_name"] == "单位 U-1"
-    assert facts["rights"] == {"report": False, "handle": True, "position": False}
+    assert facts["rights"] == {"report": False, "handle": True, "position": False, "command": False}
 
 
 def test_the_cookie_chooses_the_language(client: TestClient) -> None:

@@ -3,9 +3,12 @@
 //   Busy         the server answered that it cannot now (5xx, 429): later, others may pass
 //   Refused      the server answered no, with a reason: never again as it is
 
+import {live} from '../live.mjs';
 import {has, t} from '../text.mjs';
 
 const TIMEOUT_MS = 15_000;
+/** A question over a link that is known to be bad: what is kept is shown soon. */
+const HURRIED_MS = 5_000;
 /** A photo may take long over a weak link; a link over which nothing moves is none. */
 const STALLED_MS = 20_000;
 
@@ -74,7 +77,8 @@ async function call(path, options = {}) {
 export function ask(name, parameters = {}) {
   const given = Object.entries(parameters).filter(([, value]) => value !== undefined && value !== null && value !== '');
   const search = new URLSearchParams(given.map(([key, value]) => [key, String(value)]));
-  return call(`/api/v1/queries/${name}${given.length ? `?${search}` : ''}`);
+  const patience = live.status === 'live' ? TIMEOUT_MS : HURRIED_MS;
+  return call(`/api/v1/queries/${name}${given.length ? `?${search}` : ''}`, {signal: AbortSignal.timeout(patience)});
 }
 
 /** POST JSON with the CSRF token: a command, a position. */

@@ -20,7 +20,7 @@ export function receipt(queue, task, state) {
   queue.whisper({name: 'note_receipt', incident: task.id, body: {id: task.id, state, at: new Date(live.now()).toISOString()}});
 }
 
-const PREFIX = `${facts.login}/`;
+export const PREFIX = `${facts.login}/`;
 const WAIT_MS = 250;
 const KEPT = 20;
 let leaving = false;
@@ -58,6 +58,12 @@ export async function remembered(name, question) {
     if (!record) throw error;
     return {...record, fresh: false};
   }
+}
+
+/** One incident as this phone has it already, when that is what the list says of it now: no waiting for the network. */
+export async function incidentAtHand(id) {
+  const record = await kept.get(`${PREFIX}task/${id}`);
+  return record && record.value.version === tasks.get(id)?.version ? record.value : null;
 }
 
 /** One incident in full, or as last seen. */

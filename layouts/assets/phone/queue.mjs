@@ -14,7 +14,7 @@ import {rows} from './db.mjs';
 
 const BACKOFF_S = [2, 5, 10, 20, 30];
 /** How long a worker looks at 发送中 before the phone says: it is kept here and goes by itself. */
-const PATIENCE_MS = 1500;
+const PATIENCE_MS = 900;
 /** What has been on its way so long was not pressed on what is now: it is judged anew, as what waited without signal. */
 const LONG_AGO_MS = 10_000;
 

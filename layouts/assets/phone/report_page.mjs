@@ -4,10 +4,13 @@ import {t} from '../text.mjs';
 import {Refused, ask} from './api.mjs';
 import {classes} from './catalogue.mjs';
 import {fill, h, icon} from './dom.mjs';
+import {effort} from './effort.mjs';
+import {areaWords, cellAt} from './ground.mjs';
 import {locateOnce} from './duty.mjs';
 import {drafts} from './my_tasks.mjs';
 import {append, named, phraseChips} from './parts.mjs';
 import {photoField} from './photos.mjs';
+import {voiceButton} from './voice.mjs';
 
 const SUGGEST_AFTER_MS = 350;
 const SHOWN = 5; // with "all classes" three rows of two
@@ -26,6 +29,7 @@ function matches(classes, text) {
 
 export async function reportPage(page, {queue, go}) {
   page.title(t('phone.report'));
+  const worked = effort(page);
   const draft = {...EMPTY, ...(await drafts.get(DRAFT))};
   let known = [];
   let suggested = [];
@@ -52,12 +56,15 @@ export async function reportPage(page, {queue, go}) {
     placeWords.textContent = point;
     placeLine.dataset.found = draft.place;
     try {
-      const area = await ask('locate', {lon: draft.lon, lat: draft.lat});
-      const names = areaWords(area);
+      const {cell, areas} = await ask('locate', {lon: draft.lon, lat: draft.lat});
+      const names = [areaWords(areas ?? []), cell].filter(Boolean).join(' ');
       if (names) placeWords.textContent = `${names} · ${point}`;
     } catch (error) {
       if (error instanceof Refused) placeWords.textContent = `${point} · ${error.words}`;
-      // no signal: the point is enough, the server finds the grid cell
+      else { // no signal: the point is enough, and the phone knows its own cells
+        const kept = await cellAt(draft.lon, draft.lat);
+        if (kept) placeWords.textContent = `${areaWords(kept.areas)} ${kept.code} · ${point}`;
+      }
     }
   };
   const here = async () => {
@@ -142,12 +149,18 @@ export async function reportPage(page, {queue, go}) {
     fault.hidden = !words;
     if (words) fault.scrollIntoView({block: 'nearest'});
   };
+  const write = (words) => {
+    area.value = draft.text = append(area.value, words);
+    keep();
+    wrong('');
+    suggestSoon();
+  };
   const phrases = [1, 2, 3, 4].map((n) => t(`phone.phrase.report.${n}`));
 
   if (!page.open) return;
   fill(page.main, h('form', {class: 'ph-form', onsubmit: (event) => { event.preventDefault(); send(); }},
     h('div', {class: 'cy-field'}, h('label', {class: 'cy-label is-required', for: 'ph-text'}, t('phone.report.text')), area,
-      phraseChips(phrases, (phrase) => { area.value = draft.text = append(area.value, phrase); keep(); wrong(''); suggestSoon(); }),
+      phraseChips(phrases, write, voiceButton(page, write, (words) => wrong(words))),
       h('span', {class: 'cy-label'}, t('phone.report.what')), chips),
     h('div', {class: 'cy-field'}, h('span', {class: 'cy-label'}, t('word.place')), choices, placeLine, addressField),
     h('div', {class: 'cy-field'}, h('span', {class: 'cy-label'}, t('phone.report.photos')),
@@ -175,7 +188,7 @@ export async function reportPage(page, {queue, go}) {
     if (draft.place === 'address' ? !draft.address.trim() : draft.lon === null) return wrong(t('phone.report.place.missing'));
     button.disabled = true;
     button.lastChild.textContent = t('phone.sending');
-    const body = {text, channel: 'phone', class_code: draft.class_code};
+    const body = {text, channel: 'phone', class_code: draft.class_code, ...worked()};
     if (draft.place === 'address') body.address = draft.address.trim();
     else Object.assign(body, {lon: draft.lon, lat: draft.lat});
     const {outcome, answer, error, seq} = await queue.submit({name: 'report_incident', body, photos: draft.photos, title: text});
@@ -212,12 +225,6 @@ function filed(host, {outcome, answer, error}) {
   }[outcome];
   host.dataset.outcome = outcome;
   fill(host, icon(sign), words.map((line, n) => h('p', {class: n && n === words.length - 1 ? 'cy-faint' : ''}, line)));
-}
-
-/** Town and village of a located point: "城北街道 东湖社区". */
-function areaWords(area) {
-  const near = (area.areas ?? []).filter((a) => ['town', 'village'].includes(a.level));
-  return near.map((a) => named(a)).join(' ');
 }
 
 /** 地图选点: the map fills the page; the point under the cross is taken. */

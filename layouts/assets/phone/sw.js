@@ -31,6 +31,17 @@ self.addEventListener('message', (event) => {
   if (event.data.keep) event.waitUntil(caches.open(CACHE).then((cache) => cache.addAll(event.data.keep)));
 });
 
+self.addEventListener('notificationclick', (event) => {
+  event.notification.close();
+  const {hash} = event.notification.data;
+  event.waitUntil((async () => {
+    const [open] = await self.clients.matchAll({type: 'window'});
+    if (!open) return self.clients.openWindow(PAGE + hash);
+    open.postMessage({open: hash});
+    return open.focus();
+  })());
+});
+
 async function keepPage(reply) {
   // A redirect (to the login) or an error is no page to keep.
   if (reply && reply.ok && reply.type === 'basic' && !reply.redirected) await (await caches.open(CACHE)).put(PAGE, reply.clone());
@@ -61,10 +72,17 @@ async function asset(request) {
   return (await cache.match(request)) ?? fetch(request);
 }
 
+/** What the map needs besides its tiles: kept with the extract of the map (ground.mjs), wanted only without signal. */
+async function ground(request) {
+  const kept = await caches.match(new URL(request.url).pathname);
+  return kept ?? Response.error();
+}
+
 self.addEventListener('fetch', (event) => {
   const {request} = event;
   const url = new URL(request.url);
   if (request.method !== 'GET' || url.origin !== self.location.origin) return;
   if (request.mode === 'navigate' && url.pathname === PAGE) event.respondWith(page(request));
   else if (SHELL.files.includes(url.pathname) || url.pathname.startsWith('/assets/fonts/')) event.respondWith(asset(request));
+  else if (url.pathname.startsWith('/assets/')) event.respondWith(fetch(request).catch(() => ground(request)));
 });
