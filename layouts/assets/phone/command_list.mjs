@@ -6,10 +6,10 @@ import {t} from '../text.mjs';
 import {classWords, classes} from './catalogue.mjs';
 import {kept} from './db.mjs';
 import {fill, h, icon, reconcile} from './dom.mjs';
-import {PREFIX} from './my_tasks.mjs';
+import {PREFIX, keep} from './my_tasks.mjs';
 import {dueTime, emptyState, levelBadge, outboxNotice, stageChip, when} from './parts.mjs';
 
-const KEY = `${PREFIX}command`;
+const KEY = 'command';
 const WORST = 2;
 const OVER = ['closed', 'refused', 'void'];
 
@@ -44,7 +44,7 @@ export function commandPage(page, {queue}) {
     const rows = [...live.items('incident').values()].filter((one) => one.level <= WORST && !OVER.includes(one.stage));
     rows.sort((a, b) => a.level - b.level || (a.handle_due_at ?? Infinity) - (b.handle_due_at ?? Infinity) || b.reported_at - a.reported_at);
     known = {rows, at: live.heardAt};
-    kept.put(KEY, known);
+    keep(KEY, known);
   };
   const draw = () => {
     if (!known) return void fill(summary, t('ui.loading'));
@@ -66,6 +66,6 @@ export function commandPage(page, {queue}) {
   page.listen(queue, 'change', draw);
   page.every(15_000, draw);
   anew();
-  if (!known) kept.get(KEY).then((found) => { known ??= found ?? null; draw(); });
+  if (!known) kept.get(PREFIX + KEY).then((found) => { known ??= found ?? null; draw(); });
   classes().then(() => page.open && draw());
 }

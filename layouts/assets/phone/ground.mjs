@@ -5,10 +5,10 @@ import {named} from './parts.mjs';
 import {Refused, SessionOver, ask} from './api.mjs';
 import {kept} from './db.mjs';
 import {facts} from './facts.mjs';
-import {PREFIX, remembered} from './my_tasks.mjs';
+import {PREFIX, keep, remembered} from './my_tasks.mjs';
 
 export const EXTRACT = `chengyun-ground-${facts.login}`;
-const RECORD = `${PREFIX}map`;
+const RECORD = 'map';
 const ZOOMS = {from: 9, to: 15};
 const MOST_TILES = 900;
 const AT_ONCE = 4;
@@ -76,7 +76,7 @@ export function tilesOf(sources, [west, south, east, north]) {
 }
 
 /** What is kept of the map: {at, bytes, tiles, version}, or null. */
-export const extract = () => kept.get(RECORD).then((found) => found ?? null);
+export const extract = () => kept.get(PREFIX + RECORD).then((found) => found ?? null);
 
 /** Fetch the map of the own ground anew; the old one stays until the new one is whole. `onProgress` gets 0…1. */
 export async function fetchExtract(onProgress = () => {}) {
@@ -99,7 +99,7 @@ export async function fetchExtract(onProgress = () => {}) {
   const cache = await caches.open(EXTRACT);
   for (const [url, reply] of found) await cache.put(url, reply);
   const record = {at: Date.now(), bytes, tiles: urls.length - MAP_FILES.length, version: cells.version};
-  await kept.put(RECORD, record);
+  await keep(RECORD, record);
   return record;
 }
 

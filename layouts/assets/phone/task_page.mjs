@@ -8,7 +8,7 @@ import {fill, h, icon, reconcile} from './dom.mjs';
 import {orderWords} from './command_list.mjs';
 import {duty, locateOnce, metres} from './duty.mjs';
 import {facts} from './facts.mjs';
-import {NEXT, incidentAtHand, incidentOf, receipt, tasks} from './my_tasks.mjs';
+import {NEXT, incidentAtHand, incidentOf, newest, receipt, tasks} from './my_tasks.mjs';
 import {dueTime, emptyState, metresText, levelBadge, outboxNotice, stageChip, toast, when} from './parts.mjs';
 import {distance, placeOf} from './task_list.mjs';
 
@@ -287,6 +287,12 @@ export function taskPage(page, {queue}, id) {
     draw();
   });
   load();
+  page.listen(tasks, 'change', () => { // an answer to an own step may have told more than the last question
+    if (detail && newest(detail) !== detail) {
+      detail = newest(detail);
+      draw();
+    }
+  });
   page.listen(queue, 'change', () => draw());
   page.listen(duty, 'change', () => !busy && draw());
   if (facts.rights.command) page.listen(live, 'applied', ({detail: {changed}}) => changed.some(([kind, key]) => kind === 'incident' && key === String(id)) && load());
