@@ -7,8 +7,9 @@ from collections.abc import Callable
 from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.responses import RedirectResponse
 
+from callbacks.http.shell import content_security_policy
 from incidents.model import Actor
-from layouts.phone import manifest, page, service_worker, shell_version
+from layouts.phone import boot_source, manifest, page, service_worker, shell_version
 from layouts.text import COOKIE, language_of
 
 Authorise = Callable[[Request], Actor]
@@ -47,7 +48,12 @@ def phone_router(
         return Response(
             text,
             media_type="text/html",
-            headers={**HEADERS, "X-Chengyun-Shell": shell_version(), "Permissions-Policy": PERMISSIONS},
+            headers={
+                **HEADERS,
+                "X-Chengyun-Shell": shell_version(),
+                "Permissions-Policy": PERMISSIONS,
+                "Content-Security-Policy": content_security_policy((boot_source(),)),
+            },
         )
 
     @router.get("/phone/sw.js", include_in_schema=False)

@@ -14,6 +14,7 @@ from playwright.sync_api import Page
 SCRIPT: Final = Path(__file__).parent / "axe.min.js"
 SHA256: Final = "84494fec757e4710dc751c8d7a636e457f4532f08f85c86dc9070133fbff53bc"
 SERIOUS: Final = ("serious", "critical")
+TALL_PX: Final = 3000
 TAGS: Final = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa")
 
 _RUN: Final = """async (tags) => {
@@ -25,10 +26,16 @@ _RUN: Final = """async (tags) => {
 
 def findings(page: Page) -> list[dict[str, Any]]:
     """What axe finds on the page as it stands, WCAG 2.2 A and AA: {id, impact, help, nodes: [{target, html, why}]}."""
+    # A page that scrolls stands behind its own bars in part, which axe takes for targets without room: it is made tall.
+    size = page.viewport_size
+    if size is not None:
+        page.set_viewport_size({"width": size["width"], "height": max(size["height"], TALL_PX)})
     # By the debugger, not as a <script>: the page's own policy forbids foreign scripts, and it should.
     if not page.evaluate("() => Boolean(window.axe)"):
         page.evaluate(SCRIPT.read_text(encoding="utf-8"))
     found: list[dict[str, Any]] = page.evaluate(_RUN, list(TAGS))
+    if size is not None:
+        page.set_viewport_size(size)
     return found
 
 

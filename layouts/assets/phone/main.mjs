@@ -234,6 +234,7 @@ ownCells().catch(() => {}); // kept for the time without signal
 track();
 open();
 drawLink();
+document.documentElement.dataset.booted = 'yes';
 
 if ('serviceWorker' in navigator && window.isSecureContext) {
   const had = Boolean(navigator.serviceWorker.controller);

@@ -6,12 +6,32 @@
 const CACHE = `chengyun-phone-${SHELL.version}`;
 const PAGE = '/phone';
 const PAGE_WAIT_MS = 4000;
+const LANES = 4;
+const FILE_TRIES = 8;
 let ahead = false; // the server already has a newer shell than this worker: its files come from the server
+
+/** One file of the shell, asked for again when the link loses it; what the browser has of the same version is not sent. */
+async function keepFile(cache, path) {
+  for (let n = 1; ; n += 1) {
+    try {
+      const reply = await fetch(new Request(path, {cache: 'no-cache'}));
+      if (!reply.ok) throw new Error(`${path}: HTTP ${reply.status}`);
+      return await cache.put(path, reply);
+    } catch (error) {
+      if (n === FILE_TRIES) throw error;
+      await new Promise((done) => setTimeout(done, 300 * n));
+    }
+  }
+}
 
 self.addEventListener('install', (event) => {
   event.waitUntil((async () => {
     const cache = await caches.open(CACHE);
-    await cache.addAll(SHELL.files.map((path) => new Request(path, {cache: 'reload'})));
+    const left = [...SHELL.files];
+    const lane = async () => {
+      for (let path = left.shift(); path; path = left.shift()) await keepFile(cache, path);
+    };
+    await Promise.all(Array.from({length: LANES}, lane));
     await self.skipWaiting();
   })());
 });
