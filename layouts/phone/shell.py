@@ -29,6 +29,7 @@ MODULES: Final = (
     "phone/dom.mjs",
     "phone/duty.mjs",
     "phone/effort.mjs",
+    "phone/exif.mjs",
     "phone/facts.mjs",
     "phone/fonts.mjs",
     "phone/ground.mjs",

@@ -361,6 +361,16 @@ def compare(store: Store, driven: Driven) -> Figures:
     }
 
 
+def work(bench: Bench, phone: Phone, ids: Iterator[int], tasks: int, reports: int) -> None:
+    """So many tasks finished and reports made, one after the other."""
+    for _ in range(tasks):
+        phone.finish(next(ids))
+        bench.say(f"finished in {phone.driven.finishes[-1].seconds:.1f} s: {phone.driven.finishes[-1]}")
+    for _ in range(reports):
+        phone.report()
+        bench.say(f"reported in {phone.driven.reports[-1].seconds:.1f} s: {phone.driven.reports[-1]}")
+
+
 def run(bench: Bench) -> Figures:
     """First load, axe, then work: with signal, in the outage, and after it."""
     outage_s, counts = (60.0, (4, 5, 3)) if bench.quick else (1200.0, (15, 20, 15))
@@ -412,12 +422,11 @@ def run(bench: Bench) -> Figures:
                 page.reload()
                 expect(page.locator(".ph-summary strong")).to_be_visible()
                 phone.driven.reopened_s.append(time.monotonic() - opening)
-            for _ in range(tasks):
-                phone.finish(next(ids))
-                bench.say(f"finish {phone.driven.finishes[-1]}")
-            for _ in range(count):
-                phone.report()
-                bench.say(f"report {phone.driven.reports[-1]}")
+            try:
+                work(bench, phone, ids, tasks, count)
+            except (PlaywrightError, AssertionError):
+                bench.say(f"the page when it failed: {page.url} {page.inner_text('body')!r}")
+                raise
             bench.say(f"{part}: {count} reports and {tasks} finishes driven, {len(phone.waiting())} wait")
             if part == "in the outage":
                 while time.monotonic() - began < outage_s:

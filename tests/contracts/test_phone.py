@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import psycopg2
 import pytest
@@ -81,9 +82,9 @@ def test_the_office_does_not_read_for_the_worker(door: Door) -> None:
     assert [r["state"] for r in door.ask(c.IncidentDetail(id), DESK)["receipts"]] == ["seen"]
 
 
-def burdens(door: Door) -> dict[str, object]:
+def burdens(door: Door) -> dict[str, Any]:
     day = NOW.date().isoformat()
-    found: dict[str, object] = door.ask(FieldBurden(day, day), LEADER)["forms"]
+    found: dict[str, Any] = door.ask(FieldBurden(day, day), LEADER)["forms"]
     return found
 
 
@@ -96,7 +97,7 @@ def test_time_on_forms_is_told_of_groups_and_of_nobody(door: Door) -> None:
     assert burdens(door)["withheld"] == LEAST
     for n, person in enumerate(people[1:]):
         door.do(c.NoteIncident(id, f"又 {n}", form_s=40.0, taps=5), person)
-    (row,) = burdens(door)["rows"]  # type: ignore[misc]
+    (row,) = burdens(door)["rows"]
     assert (row["form"], row["count"], row["median_s"], row["taps"]) == ("note", LEAST + 2, 13.0, 3.0)
     kept = door.db.query("SELECT person FROM form_efforts")
     assert not any(person.login in mark for (mark,) in kept for person in people)

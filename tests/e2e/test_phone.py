@@ -268,7 +268,8 @@ def test_a_task_arrives_and_is_taken_reached_and_finished(crew: Crew) -> None:
     card.tap()
     crew.page.get_by_role("button", name="接单").tap()
     crew.page.get_by_role("button", name="我已到场").tap()
-    crew.finish()
+    with crew.page.expect_response("**/api/v1/photos") as stored:
+        crew.finish()
     expect(crew.page.get_by_text("处置结果已提交")).to_be_visible()
     expect(card).to_have_count(0)
     assert crew.page.evaluate("window.mark") == mark
@@ -279,6 +280,9 @@ def test_a_task_arrives_and_is_taken_reached_and_finished(crew: Crew) -> None:
     assert arrive["detail"]["lon"] == pytest.approx(crew.place["lon"], abs=1e-5)
     (shot,) = (p for p in detail["photos"] if p["purpose"] == "handle")
     assert max(shot["width"], shot["height"]) == 1600, "made small before it was sent"
+    exif = stored.value.json()["exif"]
+    assert exif["lon"] == pytest.approx(crew.place["lon"], abs=1e-5), "the stamp stands in the record too"
+    assert re.fullmatch(r"\d{4}(:\d\d){2} \d\d(:\d\d){2}", exif["taken_at"])
 
 
 def test_without_the_photo_that_the_class_asks_for_nothing_is_sent(crew: Crew) -> None:
@@ -653,6 +657,22 @@ def test_the_first_load_is_light(sign_in: SignIn) -> None:
     assert 20 * 1024 < total < FIRST_LOAD_BYTES, f"{total:.0f} bytes"
 
 
+def test_a_file_lost_on_the_way_does_not_leave_an_empty_page(sign_in: SignIn) -> None:
+    """The first load of a phone that has nothing yet loses a module: it begins anew by itself."""
+    worker = sign_in(next(downtown(sign_in("dispatcher")))["login"])
+    page = worker.context.new_page()
+    lost: list[str] = []
+
+    def lose_once(route: Route) -> None:
+        lost.append(route.request.url)
+        route.abort("connectionreset") if len(lost) == 1 else route.continue_()
+
+    page.route("**/assets/phone/queue.mjs", lose_once)
+    page.goto(f"{worker.url}/phone")
+    expect(page.locator(".ph-summary")).to_contain_text("件待办")
+    assert lost, "nothing was lost"
+
+
 PAGES = (
     "#/tasks",
     "#/task/{id}",
@@ -750,9 +770,7 @@ def test_a_report_is_kept_at_once_however_slow_the_network(crew: Crew) -> None:
     said = crew.page.locator(".ph-filed")
     expect(said).to_contain_text("已保存，正在发送")
     assert hung, "nothing has arrived yet"
-    crew.page.unroute("**/api/v1/photos")
-    for route in hung:
-        route.continue_()
+    crew.page.unroute("**/api/v1/photos")  # lets go what was held
     expect(said.locator(".ph-number")).to_have_text(re.compile(r"\d{6,}"))
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
+import hashlib
 import json
 import re
 from collections.abc import Iterator
@@ -142,7 +144,7 @@ def test_the_first_load_stays_light() -> None:
 def test_the_version_follows_the_contents(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     before = shell_version()
     copy = tmp_path / "assets"
-    for name in (*shell.STYLES, *shell.MODULES, *shell.PICTURES, "phone/sw.js"):
+    for name in (*shell.STYLES, *shell.MODULES, *shell.PICTURES, "phone/sw.js", "phone/boot.js"):
         (copy / name).parent.mkdir(parents=True, exist_ok=True)
         (copy / name).write_bytes((ASSETS / name).read_bytes())
     monkeypatch.setattr(shell, "ASSETS", copy)
@@ -253,6 +255,17 @@ def test_with_a_session_the_page_is_served(client: TestClient) -> None:
     facts = facts_of(answer.text)
     assert facts["unit_name"] == "单位 U-1"
     assert facts["rights"] == {"report": False, "handle": True, "position": False, "command": False}
+
+
+def test_the_page_allows_its_own_script_and_no_other(client: TestClient) -> None:
+    """The script that watches over the loading stands in the page: the policy names its very text."""
+    answer = client.get("/phone", headers={"x-test-actor": "worker"})
+    inside = re.findall(r"<script>(.*?)</script>", answer.text, re.DOTALL)
+    assert inside == [shell.boot()]
+    digest = base64.b64encode(hashlib.sha256(inside[0].encode()).digest()).decode()
+    policy = answer.headers["content-security-policy"]
+    assert f"script-src 'self' 'sha256-{digest}';" in policy and "unsafe" not in policy.split("style-src")[0]
+    assert "microphone=(self)" in answer.headers["permissions-policy"]
 
 
 def test_the_cookie_chooses_the_language(client: TestClient) -> None:

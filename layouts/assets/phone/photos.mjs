@@ -3,6 +3,7 @@
 import {live} from '../live.mjs';
 import {cityTime, t} from '../text.mjs';
 import {h, icon} from './dom.mjs';
+import {withExif} from './exif.mjs';
 import {facts} from './facts.mjs';
 import {lastPosition, locateOnce} from './duty.mjs';
 
@@ -12,14 +13,18 @@ const SHRINKS = [1, 0.8, 0.64, 0.5];
 const STAMP_WAIT_MS = 3000; // a photo without place is better than a worker who waits
 const MOST_BYTES = 300_000; // 6 s over 400 kbit/s
 
+/** When and where, for the stamp and for the record. */
+async function moment() {
+  const {date, clock} = cityTime(live.now());
+  return {date, clock, place: lastPosition() ?? (await locateOnce(STAMP_WAIT_MS).catch(() => null))};
+}
+
 /** Time, place and person as the stamp's lines. */
-async function stampLines(number) {
-  const now = cityTime(live.now());
-  const here = lastPosition() ?? (await locateOnce(STAMP_WAIT_MS).catch(() => null));
+function stampLines({date, clock, place: here}, number) {
   const place = here
     ? t('phone.stamp.place', {lon: here.lon.toFixed(5), lat: here.lat.toFixed(5), m: Math.round(here.accuracy)})
     : t('phone.stamp.no_place');
-  return [`${now.date} ${now.clock}`, place, [facts.name, number].filter(Boolean).join(' · ')];
+  return [`${date} ${clock}`, place, [facts.name, number].filter(Boolean).join(' · ')];
 }
 
 function stamp(canvas, lines) {
@@ -55,7 +60,8 @@ export async function shrink(file, number = '') {
   const image = await decoded(file);
   const {naturalWidth: width, naturalHeight: height} = image;
   const whole = Math.min(1, LONGEST_PX / Math.max(width, height));
-  const lines = await stampLines(number);
+  const now = await moment();
+  const lines = stampLines(now, number);
   const canvas = document.createElement('canvas');
   let blob = null;
   for (const scale of SHRINKS.map((part) => whole * part)) {
@@ -66,10 +72,10 @@ export async function shrink(file, number = '') {
     for (const quality of QUALITIES) {
       blob = await new Promise((done) => canvas.toBlob(done, 'image/jpeg', quality));
       if (!blob) throw new Error('canvas gave no JPEG');
-      if (blob.size <= MOST_BYTES) return blob;
+      if (blob.size <= MOST_BYTES) return withExif(blob, now);
     }
   }
-  return blob;
+  return withExif(blob, now);
 }
 
 /**

@@ -5,7 +5,7 @@
 import {t} from '../text.mjs';
 import {fill, h, icon} from './dom.mjs';
 import {effort} from './effort.mjs';
-import {drafts, incidentAtHand, incidentOf, tasks} from './my_tasks.mjs';
+import {drafts, incidentAtHand, incidentOf, newest, tasks} from './my_tasks.mjs';
 import {append, emptyState, phraseChips, toast} from './parts.mjs';
 import {photoField} from './photos.mjs';
 import {voiceButton} from './voice.mjs';
@@ -83,6 +83,7 @@ export async function taskFormPage(page, {queue, go}, id, kind) {
       area.focus();
       return wrong(t('phone.form.text.missing'));
     }
+    incident = newest(incident); // the step before may have been answered while the form was open
     button.disabled = true;
     button.lastChild.textContent = t('phone.sending');
     const body = {
