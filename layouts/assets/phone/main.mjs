@@ -92,6 +92,7 @@ function open() {
       document.title = `${words} · ${t('product.name')}`;
     },
     foot: (...content) => {
+      if (!page.open) return;
       fill(foot, content);
       foot.hidden = !foot.childElementCount;
       tabs.hidden = Boolean(parent) || !foot.hidden;

@@ -149,6 +149,7 @@ export function taskPage(page, {queue}, id) {
 
   /** Part by part: what has not changed stays the same element, under the finger and for the screen reader. */
   const draw = () => {
+    if (!page.open) return; // an answer that comes late must not draw over the page that is open now
     if (!detail) {
       if (unseen) drawUnseen();
       return;
