@@ -35,7 +35,7 @@ TABLES: Final = (
     "device_health", "composites", "composite_members", "warning_rules", "registry_version", "workers", "ledger",
     "ledger_reasons", "partition_positions", "ledger_mismatches", "readings", "rule_states", "warnings", "incidents",
     "camera_alarm_maps", "camera_channels", "alarm_windows", "camera_shelves", "view_requests", "intake", "timeline",
-    "orders", "incident_facts", "incident_facts_check", "inbox", "outbox", "positions", "photos", "photo_likeness",
+    "orders", "order_receipts", "form_efforts", "incident_facts", "incident_facts_check", "inbox", "outbox", "positions", "photos", "photo_likeness",
     "incident_photos", "dead_letters", "held", "indicator_history", "rollup_minute", "rollup_hour", "rollup_day",
     "rollup_dirty", "rollup_state", "working_years", "working_days", "catalogues", "standards", "merge_suggestions",
     "storage_samples", "device_credentials", "device_limits", "device_access_version", "device_links",

@@ -25,7 +25,7 @@ COLUMNS: Final = (
     "checked_by", "acknowledged_by", "acknowledged_at", "escalated_stage", "escalated_at", "overdue", "returns",
     "reworks", "sources", "last_action", "last_actor", "correlation_id", "rings_since", "clock", "asked",
     "supervision", "appeal", "satisfaction", "supervision_due_at", "merged_into",
-    "assists", "assisting", "said_again_at",
+    "assists", "assisting", "said_again_at", "delivered_at", "opened_at",
 )  # fmt: skip
 """Columns of `incidents` after `id`, in the order of `to_row`."""
 
@@ -136,6 +136,16 @@ def live_item(incident: Incident, unit_name: str | None, worker_name: str | None
         "sources": incident.sources,
         "version": incident.version,
         "cid": incident.correlation_id,
+        **(_order_facts(incident) if incident.stage is Stage.DISPATCHED else {}),
         **({"said_again_at": ms(incident.said_again_at)} if incident.said_again_at else {}),
         **({"assisting": list(helping)} if (helping := concerned(incident.assists)) else {}),
+    }
+
+
+def _order_facts(incident: Incident) -> dict[str, Any]:
+    """Of an order that nobody has taken yet: since when it is out, and whether it was delivered and read."""
+    return {
+        "ordered_at": ms(incident.stage_since),
+        "delivered_at": ms(incident.delivered_at),
+        "opened_at": ms(incident.opened_at),
     }

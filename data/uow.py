@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -27,6 +27,7 @@ from data.occurrences import StoredOccurrences, report_of
 from incidents import address_commands as a
 from incidents import commands as c
 from incidents.address_reading import Resolution, resolve
+from incidents.burden import Effort
 from incidents.dispatch_model import Asked, Decision, Duty, Trust
 from incidents.dispatching import Router
 from incidents.lifecycle import DEFAULT_STAGE_LIMITS_MIN
@@ -503,6 +504,14 @@ class PgUnitOfWork:
         row = self._cursor.fetchone()
         return str(row[0] or "") if row else ""
 
+    def keep_effort(self, effort: Effort, class_code: str, area_path: str, day: date, person: str) -> None:
+        """See UnitOfWork."""
+        self._cursor.execute(
+            "INSERT INTO form_efforts (day, form, class_code, area_path, seconds, taps, person)"
+            " VALUES (%s, %s, %s, %s, %s, %s, %s)",
+            (day, effort.form, class_code, area_path, effort.seconds, effort.taps, person),
+        )
+
     def issue_order(self, incident: Incident, actor: Actor, now: datetime) -> None:
         """See UnitOfWork."""
         self.end_order(incident, "superseded", now)
@@ -520,6 +529,19 @@ class PgUnitOfWork:
     def order_seen(self, incident: Incident, now: datetime) -> None:
         """See UnitOfWork."""
         self._order_seen(incident, "lead", "", now)
+
+    def keep_receipt(self, incident: Incident, state: str, login: str, at: datetime, now: datetime) -> None:
+        """See UnitOfWork."""
+        self._cursor.execute(
+            "INSERT INTO order_receipts (order_id, state, login, at, noted_at)"
+            " SELECT id, %s, %s, %s, %s FROM orders WHERE incident_id = %s AND kind = 'lead' AND ended_at IS NULL"
+            " ON CONFLICT DO NOTHING",
+            (state, login, at, now, incident.id),
+        )
+        self._cursor.execute(
+            "UPDATE incidents SET delivered_at = %s, opened_at = %s WHERE id = %s",
+            (incident.delivered_at, incident.opened_at, incident.id),
+        )
 
     def end_order(self, incident: Incident, outcome: str, now: datetime) -> None:
         """See UnitOfWork."""

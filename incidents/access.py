@@ -52,7 +52,15 @@ _DESK: Final = frozenset(
     }
 )
 _FIELD: Final = frozenset(
-    {"incident.take", "incident.arrive", "incident.handle", "incident.return", "incident.note", "photo.add"}
+    {
+        "incident.take",
+        "incident.arrive",
+        "incident.handle",
+        "incident.return",
+        "incident.note",
+        "order.receipt",
+        "photo.add",
+    }
 )
 _ASSIST: Final = "incident.assist"
 _UNIT: Final = frozenset({"incident.ask", "incident.answer", "incident.appeal"})

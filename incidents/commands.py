@@ -20,6 +20,7 @@ from incidents import (
     evaluation_commands,
     evaluation_queries,
     handling_commands,
+    phone_commands,
     reply_commands,
     routing_commands,
     routing_queries,
@@ -28,7 +29,8 @@ from incidents import (
 
 @dataclass(frozen=True, slots=True)
 class ReportIncident:
-    """File a report by a person: desk intake, phone. Place: a point, an address, or neither (unresolved)."""
+    """File a report by a person: desk intake, phone. Place: a point, an address, or neither (unresolved). `form_s`, `taps`
+    (of this and other forms of the phone): how long it was open, for the burden of field work (incidents/burden.py)."""
 
     text: str
     channel: str = "desk"
@@ -42,6 +44,8 @@ class ReportIncident:
     reporter_phone: str = ""
     photos: list[str] = field(default_factory=list)
     key: str = ""
+    form_s: float | None = None
+    taps: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +134,8 @@ class FinishIncident:
     photos: list[str] = field(default_factory=list)
     version: int | None = None
     key: str = ""
+    form_s: float | None = None
+    taps: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +147,8 @@ class ReturnIncident:
     reason: str
     version: int | None = None
     key: str = ""
+    form_s: float | None = None
+    taps: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,11 +181,14 @@ class AcknowledgeIncident:
 
 @dataclass(frozen=True, slots=True)
 class NoteIncident:
-    """A remark in the timeline."""
+    """A remark in the timeline, with stored photos of the scene (SHA-256 names) if there are any."""
 
     id: int
     text: str
     key: str = ""
+    photos: list[str] = field(default_factory=list)
+    form_s: float | None = None
+    taps: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -653,6 +664,7 @@ COMMANDS: Final[dict[str, type]] = {
     **evaluation_commands.COMMANDS,
     **address_commands.COMMANDS,
     **reply_commands.COMMANDS,
+    **phone_commands.COMMANDS,
     **enforcement_commands.COMMANDS,
 }
 
@@ -1087,6 +1099,7 @@ QUERIES: Final[dict[str, type]] = {
     **routing_queries.QUERIES,
     **address_commands.QUERIES,
     **reply_commands.QUERIES,
+    **phone_commands.QUERIES,
     **enforcement_commands.QUERIES,
     **cell_commands.QUERIES,
 }
@@ -1192,6 +1205,7 @@ ACTION_OF: Final[dict[str, str]] = {
     **routing_queries.ACTION_OF,
     **address_commands.ACTION_OF,
     **reply_commands.ACTION_OF,
+    **phone_commands.ACTION_OF,
     **enforcement_commands.ACTION_OF,
     **cell_commands.ACTION_OF,
 }

@@ -54,8 +54,8 @@ class EvaluationDoubts:
 
 @dataclass(frozen=True, slots=True)
 class FieldBurden:
-    """How long field work takes: the median from taking to result by class and town; never by person, and not at all of
-    fewer tasks than `least`."""
+    """How long field work takes: the median from taking to result by class and town, and the seconds that the phone's
+    forms take by form and town; never by person, and not at all of fewer tasks than `least`."""
 
     begin: str
     end: str

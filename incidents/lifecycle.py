@@ -173,6 +173,8 @@ def advance(
         changed = _start_stage_clock(changed, now)
     elif incident.stage in _HELD:
         changed = replace(changed, stage_due_at=changed.handle_due_at)
+    if _is_new_order(incident, changed):
+        changed = replace(changed, delivered_at=None, opened_at=None)
     entry = TimelineEntry(
         at=now,
         action=step.action,
@@ -204,11 +206,16 @@ def _assist_orders(old: Incident, new: Incident) -> tuple[DomainEvent, ...]:
     )
 
 
+def _is_new_order(old: Incident, new: Incident) -> bool:
+    """Whether the unit gets an order by this step: nobody has received or read it yet."""
+    return new.stage is Stage.DISPATCHED and (
+        old.stage is not Stage.DISPATCHED or (old.unit, old.worker) != (new.unit, new.worker)
+    )
+
+
 def _orders(old: Incident, new: Incident, action: str) -> tuple[DomainEvent, ...]:
     """What the step means for the unit's order: issued (the former one ends with it), seen, or ended."""
-    if new.stage is Stage.DISPATCHED and (
-        old.stage is not Stage.DISPATCHED or (old.unit, old.worker) != (new.unit, new.worker)
-    ):
+    if _is_new_order(old, new):
         return (DomainEvent("order.issued", old.id, {"unit": new.unit, "worker": new.worker}),)
     if action == "take":
         return (DomainEvent("order.seen", old.id, {}),)

@@ -150,6 +150,10 @@ class Incident:
     satisfaction: int | None = None
     """1 … 5, as the reporter said when called back; None: nobody has asked."""
     dispatched_at: datetime | None = None
+    delivered_at: datetime | None = None
+    """When a phone of the unit had the present order; None: none has said so."""
+    opened_at: datetime | None = None
+    """When somebody there opened it; None: unread."""
     returned_result_at: datetime | None = None
     closed_at: datetime | None = None
     handled_by: int | None = None

@@ -11,14 +11,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 from incidents import (
     address_commands,
     assisting,
+    burden,
     catalogue_commands,
     evaluation_commands,
     handling,
     orders,
+    receipts,
     replying,
     routing_advice,
     routing_commands,
@@ -41,6 +44,7 @@ from incidents.model import (
     Stage,
     TimelineEntry,
 )
+from incidents.phone_commands import NoteReceipt
 from incidents.reply_commands import TellReporter
 from incidents.storeports import FilingStandard, Intake, Questions, UnitOfWork, UnitOfWorkFactory
 from incidents.triage import SYSTEM, filed_or_joined
@@ -190,7 +194,17 @@ def _report(call: _Call, command: c.ReportIncident) -> dict[str, Any]:
     )
     attach_photos(call, incident.id, command.photos, "report")
     call.uow.incident_changed(incident, call.now)
+    _burden(call, incident, "report", command)
     return {**_answer(incident), "joined": joined}
+
+
+def _burden(call: _Call, incident: Incident, form: str, command: Any) -> None:
+    """Keep how long the form was open, without a name."""
+    found = burden.effort(form, command.form_s, command.taps)
+    if found is not None:
+        day = call.now.astimezone(ZoneInfo(call.city.timezone)).date()
+        mark = burden.somebody(call.actor.login, day)
+        call.uow.keep_effort(found, incident.class_code, incident.place.area_path, day, mark)
 
 
 def _accept(call: _Call, command: c.AcceptIncident) -> dict[str, Any]:
@@ -297,6 +311,7 @@ def _finish(call: _Call, command: c.FinishIncident) -> dict[str, Any]:
         command.version,
     )
     attach_photos(call, command.id, photos, "handle")
+    _burden(call, done, "finish", command)
     return _answer(call.apply(done, Step("feed_back", call.channel, reason=text)))
 
 
@@ -306,6 +321,7 @@ def _return(call: _Call, command: c.ReturnIncident) -> dict[str, Any]:
     step = Step("return", call.channel, reason=reason, wrong_field=command.wrong_field)
     back = call.step(command.id, step, "incident.return", command.version)
     routing_advice.returned(call.uow, back, held_by, command.wrong_field, reason, call.actor, call.now)
+    _burden(call, back, "return", command)
     return _answer(back)
 
 
@@ -324,7 +340,10 @@ def _acknowledge(call: _Call, command: c.AcknowledgeIncident) -> dict[str, Any]:
 
 def _note(call: _Call, command: c.NoteIncident) -> dict[str, Any]:
     step = Step("note", call.channel, reason=command.text.strip())
-    return _answer(call.step(command.id, step, "incident.note", None))
+    noted = call.step(command.id, step, "incident.note", None)
+    attach_photos(call, command.id, command.photos, "scene")
+    _burden(call, noted, "note", command)
+    return _answer(noted)
 
 
 def _unmask(call: _Call, command: UnmaskIncident) -> dict[str, Any]:
@@ -357,6 +376,20 @@ def _tell(call: _Call, command: TellReporter) -> dict[str, Any]:
     return _answer(incident)
 
 
+def _receipt(call: _Call, command: NoteReceipt) -> dict[str, Any]:
+    incident = call.incident(command.id, "order.receipt", None)
+    if incident.worker and incident.worker != call.actor.login:
+        return _answer(
+            incident
+        )  # the order is for somebody: what a colleague or the office sees is not the receipt
+    noted = receipts.noted(incident, command.state, command.at, call.now)
+    if noted is not incident:
+        at = (noted.opened_at if command.state == "seen" else noted.delivered_at) or call.now
+        call.uow.keep_receipt(noted, command.state, call.actor.login, at, call.now)
+        call.uow.incident_changed(noted, call.now)
+    return _answer(noted)
+
+
 def _beside_the_way(call: _Call, command: Any) -> dict[str, Any]:
     """延期, 挂账, 督办, 申诉, 回访, 重开: see `incidents/handling.py`."""
     return _answer(handling.HANDLERS[type(command)](call, command))
@@ -384,6 +417,7 @@ HANDLERS: Final[dict[type, Callable[[_Call, Any], dict[str, Any]]]] = {
     address_commands.PlaceIncident: _place,
     address_commands.ImportAddresses: _administer,
     TellReporter: _tell,
+    NoteReceipt: _receipt,
     c.CreateAccount: _administer,
     c.ChangeAccount: _administer,
     c.ResetPassword: _administer,
@@ -506,7 +540,17 @@ class CityService:
 
 def _plain(command: object) -> dict[str, Any]:
     """A command for the audit log, without what is personal."""
-    hidden = {"reporter_name", "reporter_phone", "password", "text", "value", "content", "secrets"}
+    hidden = {
+        "reporter_name",
+        "reporter_phone",
+        "password",
+        "text",
+        "value",
+        "content",
+        "secrets",
+        "form_s",
+        "taps",
+    }
     return {k: v for k, v in asdict(command).items() if k not in hidden and v not in ("", None, [])}  # type: ignore[call-overload]
 
 

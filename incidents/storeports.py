@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from incidents.access import Thing
 from incidents.address_reading import Resolution
+from incidents.burden import Effort
 from incidents.dispatch_model import Asked, Decision, Duty, Trust
 from incidents.dispatching import Router
 from incidents.feeds import FeedFacts
@@ -300,11 +301,17 @@ class UnitOfWork(Protocol):
     def worker_unit(self, login: str) -> str:
         """Unit of an active worker account, '' when there is none."""
 
+    def keep_effort(self, effort: Effort, class_code: str, area_path: str, day: date, person: str) -> None:
+        """How long a form was open; `person` is a mark that names nobody (incidents/burden.py)."""
+
     def issue_order(self, incident: Incident, actor: Actor, now: datetime) -> None:
         """An order to the incident's unit and worker; the former one ends, superseded, and its unit is told."""
 
     def order_seen(self, incident: Incident, now: datetime) -> None:
         """The unit has taken the incident's order: it was seen by now."""
+
+    def keep_receipt(self, incident: Incident, state: str, login: str, at: datetime, now: datetime) -> None:
+        """Of the incident's order: `login` has it or has seen it since `at`; kept once. `incident`: as `receipts.noted`."""
 
     def end_order(self, incident: Incident, outcome: str, now: datetime) -> None:
         """The incident's order ends (handled | returned | void | superseded), and its unit is told on the bus."""

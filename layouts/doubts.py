@@ -81,4 +81,30 @@ def burden(view: View, answer: Row) -> list[Component]:
     return [
         _head(view.t("evaluation.look.burden"), note),
         table if rows else pieces.empty(view.t("evaluation.nothing")),
+        *forms(view, answer["forms"]),
+    ]
+
+
+def forms(view: View, answer: Row) -> list[Component]:
+    """Seconds on the phone's own forms by form and town, those sent most often first."""
+    note = view.t("burden.forms.rule", least=answer["least"], people=answer["people"], n=answer["withheld"])
+    columns = ("form", "town", "count", "median_s", "p90_s", "taps")
+    head = html.Tr([html.Th(view.t(f"burden.forms.{name}")) for name in columns])
+    rows = [
+        html.Tr(
+            [
+                html.Td(view.t(f"burden.form.{row['form']}")),
+                html.Td(row["town_name"] or row["town"] or view.t("evaluation.no_group")),
+                html.Td(f"{row['count']:,}", className="cy-num"),
+                html.Td(view.t("burden.forms.seconds", n=f"{row['median_s']:.0f}"), className="cy-num"),
+                html.Td(view.t("burden.forms.seconds", n=f"{row['p90_s']:.0f}"), className="cy-num"),
+                html.Td(f"{row['taps']:.0f}", className="cy-num"),
+            ]
+        )
+        for row in answer["rows"]
+    ]
+    table = html.Table([html.Thead(head), html.Tbody(rows)], className="cy-table evaluation__table")
+    return [
+        _head(view.t("burden.forms.title"), note),
+        table if rows else pieces.empty(view.t("evaluation.nothing")),
     ]

@@ -7,14 +7,17 @@ from collections.abc import Callable
 from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.responses import RedirectResponse
 
+from callbacks.http.shell import content_security_policy
 from incidents.model import Actor
-from layouts.phone import manifest, page, service_worker, shell_version
+from layouts.phone import boot_source, manifest, page, service_worker, shell_version
 from layouts.text import COOKIE, language_of
 
 Authorise = Callable[[Request], Actor]
 """Who asks; raises an HTTPException or `errors.Problem` with status 401 without a session."""
 
 HEADERS = {"Cache-Control": "private, no-cache"}
+PERMISSIONS = "geolocation=(self), camera=(self), microphone=(self), payment=(), usb=()"
+"""Only here may a page ask for the microphone: for speaking into a field."""
 
 
 def phone_router(
@@ -43,7 +46,14 @@ def phone_router(
             return RedirectResponse("/login?next=/phone", status_code=303)
         text = page(language(request), actor, unit_name=unit_name(actor), timezone=timezone)
         return Response(
-            text, media_type="text/html", headers={**HEADERS, "X-Chengyun-Shell": shell_version()}
+            text,
+            media_type="text/html",
+            headers={
+                **HEADERS,
+                "X-Chengyun-Shell": shell_version(),
+                "Permissions-Policy": PERMISSIONS,
+                "Content-Security-Policy": content_security_policy((boot_source(),)),
+            },
         )
 
     @router.get("/phone/sw.js", include_in_schema=False)

@@ -22,6 +22,7 @@ from data.questions import (
     incidents,
     leader,
     operations,
+    phone,
     registries,
     replies,
     routing,
@@ -53,6 +54,7 @@ ANSWERS: Final[dict[type, Answer]] = {
     **replies.ANSWERS,
     **cells.ANSWERS,
     **enforcement.ANSWERS,
+    **phone.ANSWERS,
 }
 
 _NAMED: Final[dict[type, tuple[str, str, str]]] = {

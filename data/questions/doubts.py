@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -10,7 +11,7 @@ from data.incident_rows import ms
 from data.questions.context import Answer, Ask, bounded
 from data.questions.evaluation import areas_of, days_of, period_in
 from data.scope import prefixes
-from incidents import doubts
+from incidents import burden, doubts
 from incidents.evaluation_queries import EvaluationDoubts, FieldBurden
 from incidents.privacy import masked
 
@@ -159,6 +160,7 @@ def field_burden(ask: Ask, query: FieldBurden) -> dict[str, Any]:
     )
     told = [row for row in found if row[2] >= doubts.BURDEN_LEAST]
     return {
+        "forms": _forms(ask, areas, *days),
         "least": doubts.BURDEN_LEAST, "withheld": sum(row[2] for row in found) - sum(row[2] for row in told),
         "rows": [
             {
@@ -166,6 +168,39 @@ def field_burden(ask: Ask, query: FieldBurden) -> dict[str, Any]:
                 "tasks": count, "median_min": round(float(median), 1),
             }
             for code, town, count, median in told
+        ],
+    }  # fmt: skip
+
+
+_FORMS: Final = (
+    "WITH sent AS (SELECT form, (regexp_match(area_path, '^([^/]+/[^/]+/[^/]+/)'))[1] AS town, day, seconds, taps, person"
+    " FROM form_efforts WHERE day BETWEEN %(begin)s AND %(end)s AND area_path LIKE ANY(%(areas)s)),"
+    # A person has another mark each month: people are counted within one.
+    " months AS (SELECT form, town, count(DISTINCT person) AS people FROM sent GROUP BY 1, 2, date_trunc('month', day)),"
+    " people AS (SELECT form, town, max(people) AS people FROM months GROUP BY 1, 2)"
+    " SELECT s.form, s.town, count(*), p.people, percentile_cont(0.5) WITHIN GROUP (ORDER BY s.seconds),"
+    " percentile_cont(0.9) WITHIN GROUP (ORDER BY s.seconds), percentile_cont(0.5) WITHIN GROUP (ORDER BY s.taps)"
+    " FROM sent s JOIN people p ON p.form = s.form AND p.town IS NOT DISTINCT FROM s.town"
+    " GROUP BY 1, 2, 4 ORDER BY 3 DESC, 1, 2"
+)
+
+
+def _forms(ask: Ask, areas: tuple[str, ...], begin: date, end: date) -> dict[str, Any]:
+    """Seconds on the phone's forms by form and town, of groups that are large enough to be nobody's."""
+    found = ask.database.query(_FORMS, {"begin": begin, "end": end, "areas": prefixes(areas)})
+    towns = dict(
+        ask.database.query("SELECT path, name FROM areas WHERE path = ANY(%s)", ([r[1] for r in found],))
+    )
+    told = [row for row in found if row[2] >= burden.LEAST and row[3] >= burden.LEAST_PEOPLE]
+    return {
+        "least": burden.LEAST, "people": burden.LEAST_PEOPLE,
+        "withheld": sum(row[2] for row in found) - sum(row[2] for row in told),
+        "rows": [
+            {
+                "form": form, "town": town or "", "town_name": towns.get(town, ""), "count": count,
+                "median_s": round(float(median), 1), "p90_s": round(float(late), 1), "taps": round(float(taps), 1),
+            }
+            for form, town, count, _, median, late, taps in told
         ],
     }  # fmt: skip
 

@@ -134,6 +134,13 @@ def incident(ask: Ask, query: c.IncidentDetail) -> dict[str, Any]:
         )
         detail["orders"] = dicts(cursor)
         cursor.execute(
+            "SELECT r.order_id, r.state, r.at, coalesce(a.name, r.login) AS name FROM order_receipts r"
+            " JOIN orders o ON o.id = r.order_id LEFT JOIN accounts a ON a.login = r.login"
+            " WHERE o.incident_id = %s ORDER BY r.at, r.state",
+            (query.id,),
+        )
+        detail["receipts"] = dicts(cursor)
+        cursor.execute(
             "SELECT name FROM areas WHERE path = ANY(%s) ORDER BY length(path)",
             (_prefixes(found.place.area_path),),
         )

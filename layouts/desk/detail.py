@@ -430,6 +430,7 @@ def facts(view: View, incident: Row) -> Component:
             (view.t("word.reporter"), reporter(view, incident)),
             (view.t("replies.state"), _replied(view, incident)),
             (view.t("word.unit"), unit(view, incident)),
+            (view.t("desk.order"), order(view, incident)),
             (view.t("cases.title"), enforcement.of_incident(view, incident.get("cases", []))),
             (
                 view.t("word.reported_at"),
@@ -510,6 +511,37 @@ def unit(view: View, incident: Row) -> Component | str:
             html.Span(str(incident.get("unit_name") or incident["unit"])),
             html.Span(f" · {worker}", className="cy-dim") if worker else None,
             html.Span(f" {phone}", className="cy-faint cy-num") if phone else None,
+        ]
+    )
+
+
+def order(view: View, incident: Row) -> Component | str:
+    """How far the lead's order has come: sent, delivered, read, taken, with when; unread for how long."""
+    found = next((row for row in reversed(incident.get("orders", [])) if row["kind"] == "lead"), None)
+    if found is None or (found["ended_at"] and incident["stage"] == "accepted"):
+        return ""
+    said = [row for row in incident.get("receipts", []) if row["order_id"] == found["id"]]
+    first = {row["state"]: row for row in reversed(said)}
+    steps = [
+        ("issued", found["issued_at"]),
+        *((s, first[s]["at"]) for s in first),
+        ("taken", found["seen_at"]),
+    ]
+    words = [f"{view.t(f'desk.order.{name}')} {view.moment(at, '%H:%M:%S')}" for name, at in steps if at]
+    waits = not found["seen_at"] and not found["ended_at"]
+    unread = html.Span(
+        [
+            view.t("desk.order.unread" if "delivered" in first else "desk.order.undelivered"),
+            " ",
+            pieces.since_of(found["issued_at"]),
+        ],
+        className="lamp lamp--warn",
+    )
+    return html.Span(
+        [
+            html.Span(" → ".join(words), className="cy-num"),
+            " ",
+            unread if waits and "seen" not in first else None,
         ]
     )
 

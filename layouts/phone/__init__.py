@@ -3,6 +3,6 @@
 Why it is no Dash page: `docs/adr/0007-phone-is-a-light-page.md`.
 """
 
-from layouts.phone.shell import manifest, page, service_worker, shell_files, shell_version
+from layouts.phone.shell import boot_source, manifest, page, service_worker, shell_files, shell_version
 
-__all__ = ["manifest", "page", "service_worker", "shell_files", "shell_version"]
+__all__ = ["boot_source", "manifest", "page", "service_worker", "shell_files", "shell_version"]

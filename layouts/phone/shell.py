@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import html
 import json
@@ -23,15 +24,20 @@ MODULES: Final = (
     "overdue.mjs",
     "phone/api.mjs",
     "phone/catalogue.mjs",
+    "phone/command_list.mjs",
     "phone/db.mjs",
     "phone/dom.mjs",
     "phone/duty.mjs",
+    "phone/effort.mjs",
+    "phone/exif.mjs",
     "phone/facts.mjs",
     "phone/fonts.mjs",
+    "phone/ground.mjs",
     "phone/main.mjs",
     "phone/me_page.mjs",
     "phone/my_reports.mjs",
     "phone/my_tasks.mjs",
+    "phone/notices.mjs",
     "phone/one_at_a_time.mjs",
     "phone/parts.mjs",
     "phone/photos.mjs",
@@ -40,6 +46,7 @@ MODULES: Final = (
     "phone/task_forms.mjs",
     "phone/task_list.mjs",
     "phone/task_page.mjs",
+    "phone/voice.mjs",
 )
 """Modules loaded at the start. `phone/place.mjs` and the map behind it come only when a map is opened."""
 
@@ -57,7 +64,7 @@ def shell_files() -> tuple[str, ...]:
 def shell_version() -> str:
     """A short digest of the shell's contents; another file content is another version."""
     digest = hashlib.sha256()
-    for name in (*STYLES, *MODULES, *PICTURES, "phone/sw.js"):
+    for name in (*STYLES, *MODULES, *PICTURES, "phone/sw.js", "phone/boot.js"):
         digest.update(name.encode() + b"\0" + (ASSETS / name).read_bytes() + b"\0")
     for path in sorted(FOLDER.glob("*.json")):
         digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
@@ -68,6 +75,18 @@ def shell_version() -> str:
 def page_frame_source() -> bytes:
     """The page's own source: a changed frame must be a changed version too."""
     return Path(__file__).read_bytes()
+
+
+@lru_cache(maxsize=1)
+def boot() -> str:
+    """The script that stands in the page: it watches over the loading of all others."""
+    return (ASSETS / "phone" / "boot.js").read_text(encoding="utf-8")
+
+
+def boot_source() -> str:
+    """`boot` as a source of the content security policy: this very text and no other may stand in the page."""
+    digest = hashlib.sha256(boot().encode()).digest()
+    return f"'sha256-{base64.b64encode(digest).decode()}'"
 
 
 def page(lang: str, actor: Actor, *, unit_name: str = "", timezone: str = "Asia/Shanghai") -> str:
@@ -87,6 +106,7 @@ def page(lang: str, actor: Actor, *, unit_name: str = "", timezone: str = "Asia/
             "report": "incident.report" in rights,
             "handle": "incident.handle" in rights,
             "position": "position.report" in rights,
+            "command": "incident.supervise" in rights,
         },
     }
     # "<" must not end the script element early; JSON knows \u003c for the same character.
@@ -98,12 +118,13 @@ def page(lang: str, actor: Actor, *, unit_name: str = "", timezone: str = "Asia/
     styles = "\n".join(f'<link rel="stylesheet" href="/assets/{name}">' for name in STYLES)
     preloads = "\n".join(f'<link rel="modulepreload" href="/assets/{name}">' for name in MODULES)
     return f"""<!doctype html>
-<html lang="{html.escape(lang)}" class="phone" data-timezone="{html.escape(timezone)}" data-shell="{shell_version()}">
+<html lang="{html.escape(lang)}" class="phone" data-timezone="{html.escape(timezone)}" data-shell="{shell_version()}" data-retry="{words("phone.retry")}">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1, viewport-fit=cover">
 <meta name="theme-color" content="#ffffff">
 <title>{words("product.name")}</title>
+<script>{boot()}</script>
 <link rel="icon" href="/assets/phone/icon.svg" type="image/svg+xml">
 <link rel="manifest" href="/phone/manifest.webmanifest" crossorigin="use-credentials">
 {styles}

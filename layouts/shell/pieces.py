@@ -45,6 +45,11 @@ def age_of(value: object, limit_s: float | None = None) -> Component:
     return html.Span("", className="age", **attrs(facts))
 
 
+def since_of(value: object) -> Component:
+    """How long something has been so since a moment, kept up to date by age.mjs."""
+    return html.Span("", className="since", **attrs({"data-since": str(epoch_ms(value) or "")}))
+
+
 def due_of(value: object) -> Component:
     """Time left or over until a moment, kept up to date by age.mjs."""
     return html.Span("", className="due", **attrs({"data-due": str(epoch_ms(value) or "")}))

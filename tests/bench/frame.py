@@ -44,6 +44,7 @@ BENCHES: tuple[str, ...] = (
     "addresses",
     "fanout",
     "soak",
+    "phone",
 )
 
 Figures = dict[str, Any]

@@ -29,6 +29,9 @@ from playwright.sync_api import (
     expect,
 )
 
+from tests.axe import serious
+from tests.e2e.waiting import until
+
 SMALL = {"width": 360, "height": 740}
 COMMON = {"width": 390, "height": 844}
 CLASS = "C0101"  # 井盖缺损: asks for a photo of the result
@@ -265,7 +268,8 @@ def test_a_task_arrives_and_is_taken_reached_and_finished(crew: Crew) -> None:
     card.tap()
     crew.page.get_by_role("button", name="接单").tap()
     crew.page.get_by_role("button", name="我已到场").tap()
-    crew.finish()
+    with crew.page.expect_response("**/api/v1/photos") as stored:
+        crew.finish()
     expect(crew.page.get_by_text("处置结果已提交")).to_be_visible()
     expect(card).to_have_count(0)
     assert crew.page.evaluate("window.mark") == mark
@@ -276,6 +280,9 @@ def test_a_task_arrives_and_is_taken_reached_and_finished(crew: Crew) -> None:
     assert arrive["detail"]["lon"] == pytest.approx(crew.place["lon"], abs=1e-5)
     (shot,) = (p for p in detail["photos"] if p["purpose"] == "handle")
     assert max(shot["width"], shot["height"]) == 1600, "made small before it was sent"
+    exif = stored.value.json()["exif"]
+    assert exif["lon"] == pytest.approx(crew.place["lon"], abs=1e-5), "the stamp stands in the record too"
+    assert re.fullmatch(r"\d{4}(:\d\d){2} \d\d(:\d\d){2}", exif["taken_at"])
 
 
 def test_without_the_photo_that_the_class_asks_for_nothing_is_sent(crew: Crew) -> None:
@@ -650,6 +657,22 @@ def test_the_first_load_is_light(sign_in: SignIn) -> None:
     assert 20 * 1024 < total < FIRST_LOAD_BYTES, f"{total:.0f} bytes"
 
 
+def test_a_file_lost_on_the_way_does_not_leave_an_empty_page(sign_in: SignIn) -> None:
+    """The first load of a phone that has nothing yet loses a module: it begins anew by itself."""
+    worker = sign_in(next(downtown(sign_in("dispatcher")))["login"])
+    page = worker.context.new_page()
+    lost: list[str] = []
+
+    def lose_once(route: Route) -> None:
+        lost.append(route.request.url)
+        route.abort("connectionreset") if len(lost) == 1 else route.continue_()
+
+    page.route("**/assets/phone/queue.mjs", lose_once)
+    page.goto(f"{worker.url}/phone")
+    expect(page.locator(".ph-summary")).to_contain_text("件待办")
+    assert lost, "nothing was lost"
+
+
 PAGES = (
     "#/tasks",
     "#/task/{id}",
@@ -713,3 +736,130 @@ def test_a_unit_handler_sees_the_units_tasks_and_nothing_of_the_workers_duty(
     page.evaluate("() => { location.hash = '#/me'; }")
     expect(page.get_by_role("button", name="退出")).to_be_visible()
     expect(page.get_by_role("switch")).to_have_count(0)
+
+
+def receipts(crew: Crew, incident: int) -> list[str]:
+    """What is known of the order, as the desk is told."""
+    return [row["state"] for row in crew.dispatcher.ask("incident", id=incident)["receipts"]]
+
+
+def test_an_order_is_delivered_and_read_before_anybody_takes_it(crew: Crew) -> None:
+    """The phone says so by itself; a step on the version of before it is still accepted."""
+    incident = crew.task()
+    until(lambda: receipts(crew, incident) == ["delivered"], "the order is delivered")
+    version = crew.dispatcher.ask("incident", id=incident)["version"]
+    crew.page.locator(f"[data-task='{incident}']").tap()
+    until(lambda: receipts(crew, incident) == ["delivered", "seen"], "the order is read")
+    assert crew.dispatcher.ask("incident", id=incident)["version"] == version
+    crew.page.get_by_role("button", name="接单").tap()
+    expect(crew.page.get_by_role("button", name="我已到场")).to_be_visible()
+    (order,) = crew.dispatcher.ask("incident", id=incident)["orders"]
+    assert order["seen_at"] is not None, "taken"
+
+
+def test_a_report_is_kept_at_once_however_slow_the_network(crew: Crew) -> None:
+    """The photo hangs on its way; the worker is told that it is kept, goes on, and is told when it has arrived."""
+    hung: list[Route] = []
+    crew.page.route("**/api/v1/photos", lambda route: hung.append(route))
+    crew.go("#/report")
+    crew.page.get_by_role("radio", name=CLASS_NAME).tap()
+    crew.page.locator("#ph-photo").set_input_files(camera(photo()))
+    expect(crew.page.locator(".ph-photos img")).to_be_visible()
+    expect(crew.page.locator(".ph-place-line[data-found]")).to_be_visible()
+    crew.page.locator("#ph-foot").get_by_role("button", name="上报").tap()
+    said = crew.page.locator(".ph-filed")
+    expect(said).to_contain_text("已保存，正在发送")
+    assert hung, "nothing has arrived yet"
+    crew.page.unroute("**/api/v1/photos")  # lets go what was held
+    expect(said.locator(".ph-number")).to_have_text(re.compile(r"\d{6,}"))
+
+
+def test_without_signal_the_own_ground_is_known(crew: Crew) -> None:
+    """The cell of the position, and the map of the own area from what was kept, which says of when it is."""
+    cell = str(crew.worker.ask("locate", **crew.place)["cell"])
+    own = {row["code"] for row in crew.worker.ask("own_cells")["rows"]}
+    assert cell in own
+    crew.go("#/me")
+    crew.page.get_by_role("button", name="保存本责任区地图").tap()
+    expect(crew.page.get_by_text("地图保存于")).to_be_visible()
+    incident = crew.task()
+    crew.go("#/tasks")
+    crew.page.locator(f"[data-task='{incident}']").tap()
+    expect(crew.page.get_by_role("button", name="接单")).to_be_visible()
+    crew.page.wait_for_function("caches.match('/phone').then(Boolean)")
+    crew.worker.context.set_offline(True)
+    crew.page.reload()
+    crew.page.get_by_role("button", name="查看地图").tap()
+    expect(crew.page.locator(".ph-task-mark")).to_be_visible()
+    expect(crew.page.locator(".ph-map-age")).to_contain_text("离线地图，保存于")
+    drawn = "() => document.querySelector('.ph-map canvas').toDataURL().length"
+    assert crew.page.evaluate(drawn) > 0
+    crew.go("#/report")
+    expect(crew.page.locator(".ph-place-line")).to_contain_text(cell)
+    crew.worker.context.set_offline(False)
+
+
+def test_a_leader_orders_with_one_tap_and_follows_it(crew: Crew, sign_in: SignIn) -> None:
+    """S42: from the list of the worst to the order in two taps, the second without signal; it is sent once."""
+    text = f"望兴路人行道井盖缺失，有人跌落受伤（第 {next(serial)} 处）"
+    incident = crew.task(text)
+    crew.page.locator(f"[data-task='{incident}']").tap()
+    leader = sign_in("leader")
+    page = open_command(leader, crew.faults)
+    card = page.locator(f"[data-task='{incident}']")
+    expect(card).to_contain_text("已读")
+    card.tap()
+    order = page.get_by_role("button", name="请立即接单并赶赴现场")
+    expect(order).to_be_visible()
+    page.evaluate("navigator.serviceWorker.ready.then(() => true)")
+    leader.context.set_offline(True)
+    expect(page.locator("#ph-link")).to_have_text("离线")
+    order.tap()
+    expect(page.get_by_text("待发送：督办")).to_be_visible()
+    assert "supervise" not in crew.dispatcher.steps(incident)
+    leader.context.set_offline(False)
+    expect(page.get_by_text("已补发")).to_be_visible()
+    assert crew.dispatcher.steps(incident).count("supervise") == 1
+    expect(crew.page.get_by_text("请立即接单并赶赴现场")).to_be_visible()
+    crew.page.get_by_role("button", name="接单").tap()
+    expect(page.locator(".cy-stage")).to_contain_text("接单")
+
+
+def open_command(someone: Someone, faults: list[str]) -> Page:
+    """A commander's phone, live, on the list of the worst."""
+    page = someone.context.new_page()
+    page.on("pageerror", lambda error: faults.append(f"pageerror: {error}"))
+    page.goto(f"{someone.url}/phone")
+    expect(page.locator("#ph-link")).to_have_text("实时")
+    expect(page.locator(".ph-summary")).to_contain_text("级在办")
+    return page
+
+
+def test_a_picture_of_the_scene_goes_with_a_remark(crew: Crew) -> None:
+    incident = crew.task()
+    crew.go(f"#/task/{incident}/note")
+    crew.page.locator("#ph-photo").set_input_files(camera(photo()))
+    expect(crew.page.locator(".ph-photos img")).to_be_visible()
+    crew.page.get_by_role("button", name="已在途中").tap()
+    crew.page.get_by_role("button", name="提交备注").tap()
+    expect(crew.page.get_by_text("备注已提交")).to_be_visible()
+    (shot,) = crew.dispatcher.ask("incident", id=incident)["photos"]
+    assert shot["purpose"] == "scene"
+
+
+@pytest.mark.parametrize("locale", ["zh-CN", "en-GB"])
+def test_axe_finds_nothing_serious(crew: Crew, sign_in: SignIn, locale: str) -> None:
+    incident = crew.task()
+    leader = sign_in("leader", COMMON, locale)
+    for someone, pages in ((crew.worker, PAGES), (leader, ("#/command", "#/task/{id}", "#/me"))):
+        someone.context.add_cookies([{"name": "chengyun_lang", "value": locale[:2], "url": someone.url}])
+        page = someone.context.new_page()
+        page.goto(f"{someone.url}/phone")
+        expect(page.locator("#ph-link")).to_have_text(re.compile("^(实时|Live)$"))
+        for pattern in pages:
+            hash_ = pattern.format(id=incident)
+            page.evaluate("hash => { location.hash = hash; }", hash_)
+            expect(page.locator("#ph-main")).to_have_attribute("data-page", hash_)
+            expect(page.locator("#ph-main .cy-empty", has_text=re.compile("加载中|Loading"))).to_have_count(0)
+            assert serious(page) == [], hash_
+        page.close()

@@ -20,7 +20,7 @@ NAMES = {**COMMANDS, **QUERIES}
 
 # What everybody who looks at the city's picture may ask.
 LOOK = (
-    "incident incidents my_tasks my_reports leader_board read_address unplaced_incidents classes filing_standards suggest_class units locate cell find_place areas"
+    "incident incidents my_tasks my_reports leader_board read_address unplaced_incidents classes filing_standards suggest_class units locate cell own_cells find_place areas"
     " layer_counts devices device device_series device_registry device_types camera indicators"
     " status device_statistics device_gaps latest_readings metric_history cameras"
     " cameras_seeing shelves alarm_precision view_requests catalogues standards"
@@ -45,13 +45,13 @@ MATRIX: dict[str, str] = {
     "duty_leader": f"{LOOK} {CALLS} acknowledge_incident dispatch_incident void_incident note_incident"
     f" route_incident ask_assist release_assist dead_letters held quarantine {GRANT} {VIEW} {SHELVE} answer_view supervise_incident"
     f" end_supervision reopen_incident enforcement_cases approve_rule {EVALUATE} {ROUTING} {PUBLISH}",
-    "unit_handler": f"{LOOK} take_incident arrive_incident finish_incident return_incident note_incident"
+    "unit_handler": f"{LOOK} take_incident arrive_incident finish_incident return_incident note_incident note_receipt"
     f" route_incident search_incident workers {VIEW} {OFFICE} {ASSIST}",
     "grid_worker": LOOK.replace(" indicators", "")
-    + " report_incident take_incident arrive_incident finish_incident return_incident note_incident",
+    + " report_incident take_incident arrive_incident finish_incident return_incident note_incident note_receipt",
     "evaluator": f"{LOOK} search_incident ledger enforcement_cases answer_appeal approve_rule {EVALUATE} save_formula save_score {ROUTING}",
     "theme_owner": f"{LOOK} search_incident feeds ledger {EVALUATE}",
-    "administrator": "classes catalogues standards filing_standards suggest_class units locate cell find_place areas layer_counts devices device device_series"
+    "administrator": "classes catalogues standards filing_standards suggest_class units locate cell own_cells find_place areas layer_counts devices device device_series"
     " device_registry device_types indicators status feeds ledger dead_letters held quarantine"
     " accounts create_account change_account reset_password save_unit save_area"
     " replay_dead_letter drop_dead_letter issue_device_credential rotate_device_credential"
@@ -75,6 +75,7 @@ ASSIGNED = frozenset(
         "finish_incident",
         "return_incident",
         "note_incident",
+        "note_receipt",
         *OFFICE.split(),
     }
 )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
+import hashlib
 import json
 import re
 from collections.abc import Iterator
@@ -65,7 +67,7 @@ def test_the_page_is_in_the_language_asked_for_and_says_who_is_in() -> None:
         "unit": "U-1",
         "unit_name": "禾丰镇综合行政执法办",
         "version": shell_version(),
-        "rights": {"report": True, "handle": True, "position": True},
+        "rights": {"report": True, "handle": True, "position": True, "command": False},
     }
     assert '<html lang="en"' in page("en", WORKER)
 
@@ -77,6 +79,7 @@ def test_what_the_page_offers_follows_the_table_of_rights(role: str) -> None:
         "report": "incident.report" in RIGHTS[role],
         "handle": "incident.handle" in RIGHTS[role],
         "position": "position.report" in RIGHTS[role],
+        "command": "incident.supervise" in RIGHTS[role],
     }
 
 
@@ -111,6 +114,23 @@ def test_the_map_is_not_part_of_the_first_load() -> None:
     assert "import('./place.mjs')" in lazy
 
 
+def test_the_kept_map_has_every_file_that_opening_it_loads() -> None:
+    """Without signal a missing module would leave the map shut."""
+    text = (PHONE / "ground.mjs").read_text(encoding="utf-8")
+    listed = re.search(r"MAP_FILES = \[(.*?)\]", text, re.DOTALL)
+    assert listed is not None
+    kept = {name.removeprefix("/assets/") for name in re.findall(r"'([^']+)'", listed[1])}
+    waiting, reached = ["phone/place.mjs"], {"phone/place.mjs"}
+    while waiting:
+        for found in imports_of(waiting.pop()) - reached:
+            reached.add(found)
+            waiting.append(found)
+    assert reached - set(shell.MODULES) <= kept
+    assert {name for name in kept if "maplibre" in name} == {
+        f"vendor/maplibre-gl/maplibre-gl{end}" for end in (".mjs", "-worker.mjs", ".css")
+    }
+
+
 def test_the_first_load_stays_light() -> None:
     """Page, styles, modules, icons and one language, gzip: what a phone fetches before it shows tasks."""
     parts = {name: (ASSETS / name).read_bytes() for name in (*shell.STYLES, *shell.MODULES, *shell.PICTURES)}
@@ -124,7 +144,7 @@ def test_the_first_load_stays_light() -> None:
 def test_the_version_follows_the_contents(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     before = shell_version()
     copy = tmp_path / "assets"
-    for name in (*shell.STYLES, *shell.MODULES, *shell.PICTURES, "phone/sw.js"):
+    for name in (*shell.STYLES, *shell.MODULES, *shell.PICTURES, "phone/sw.js", "phone/boot.js"):
         (copy / name).parent.mkdir(parents=True, exist_ok=True)
         (copy / name).write_bytes((ASSETS / name).read_bytes())
     monkeypatch.setattr(shell, "ASSETS", copy)
@@ -170,7 +190,10 @@ def test_every_text_that_the_modules_name_exists_in_both_languages() -> None:
         ("phone.phrase.return.{}", range(1, 4)),
         ("phone.phrase.note.{}", range(1, 4)),
         ("phone.phrase.report.{}", range(1, 5)),
-        ("phone.photo.{}", ("report", "handle", "check")),
+        ("phone.photo.{}", ("report", "handle", "check", "scene")),
+        ("phone.voice.{}", ("not-allowed", "no-speech", "network")),
+        ("phone.notices.{}", ("absent", "default", "granted", "denied")),
+        ("phone.command.demand.{}", ("dispatched", "taken", "on_site", "other")),
         ("phone.duty.{}", ("denied", "unavailable", "unsent")),
     ],
 )
@@ -231,7 +254,18 @@ def test_with_a_session_the_page_is_served(client: TestClient) -> None:
     assert '<html lang="en"' in answer.text
     facts = facts_of(answer.text)
     assert facts["unit_name"] == "单位 U-1"
-    assert facts["rights"] == {"report": False, "handle": True, "position": False}
+    assert facts["rights"] == {"report": False, "handle": True, "position": False, "command": False}
+
+
+def test_the_page_allows_its_own_script_and_no_other(client: TestClient) -> None:
+    """The script that watches over the loading stands in the page: the policy names its very text."""
+    answer = client.get("/phone", headers={"x-test-actor": "worker"})
+    inside = re.findall(r"<script>(.*?)</script>", answer.text, re.DOTALL)
+    assert inside == [shell.boot()]
+    digest = base64.b64encode(hashlib.sha256(inside[0].encode()).digest()).decode()
+    policy = answer.headers["content-security-policy"]
+    assert f"script-src 'self' 'sha256-{digest}';" in policy and "unsafe" not in policy.split("style-src")[0]
+    assert "microphone=(self)" in answer.headers["permissions-policy"]
 
 
 def test_the_cookie_chooses_the_language(client: TestClient) -> None:

@@ -10,6 +10,7 @@ import pytest
 from reportlab.pdfbase.ttfonts import TTFont
 
 from layouts.month_report_pdf import FONT_FILE
+from tests import axe
 
 ASSETS = Path(__file__).resolve().parents[2] / "layouts" / "assets"
 PACKAGES = json.loads((ASSETS / "vendor" / "VENDOR.json").read_text(encoding="utf-8"))["packages"]
@@ -59,3 +60,9 @@ def test_reports_can_write_what_the_screens_can() -> None:
     wanted = json.loads((ASSETS / "fonts" / "coverage.json").read_text(encoding="utf-8"))["characters"]
     lacking = {c for c in wanted if ord(c) > 0x2FF and ord(c) not in font.face.charToGlyph}
     assert lacking <= set("↵⇧⌘"), "signs of the keyboard, which only the Latin font has"
+
+
+def test_what_the_tests_vendor_is_unchanged_and_has_its_licence() -> None:
+    assert hashlib.sha256(axe.SCRIPT.read_bytes()).hexdigest() == axe.SHA256
+    licence = (axe.SCRIPT.parent / "LICENSE-MPL-2.0.txt").read_text(encoding="utf-8")
+    assert "Mozilla Public License Version 2.0" in licence

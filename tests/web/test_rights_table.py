@@ -130,6 +130,8 @@ CASES: dict[str, Body] = {
     "unplaced_incidents": always(),
     "tell_reporter": on_incident(reached=False),
     "replies_waiting": always(),
+    "note_receipt": on_incident(state="-"),
+    "own_cells": always(),
     "import_boundaries": always(content="", level="town", crs="wgs84"),
     "adopt_device": lambda place: {
         "id": "no id!",

@@ -3,9 +3,14 @@
 //   Busy         the server answered that it cannot now (5xx, 429): later, others may pass
 //   Refused      the server answered no, with a reason: never again as it is
 
+import {live} from '../live.mjs';
 import {has, t} from '../text.mjs';
 
 const TIMEOUT_MS = 15_000;
+/** A question over a link that is known to be bad: what is kept is shown soon. */
+const HURRIED_MS = 5_000;
+/** A photo may take long over a weak link; a link over which nothing moves is none. */
+const STALLED_MS = 20_000;
 
 export class Unreachable extends Error {}
 export class Busy extends Error {}
@@ -72,7 +77,8 @@ async function call(path, options = {}) {
 export function ask(name, parameters = {}) {
   const given = Object.entries(parameters).filter(([, value]) => value !== undefined && value !== null && value !== '');
   const search = new URLSearchParams(given.map(([key, value]) => [key, String(value)]));
-  return call(`/api/v1/queries/${name}${given.length ? `?${search}` : ''}`);
+  const patience = live.status === 'live' ? TIMEOUT_MS : HURRIED_MS;
+  return call(`/api/v1/queries/${name}${given.length ? `?${search}` : ''}`, {signal: AbortSignal.timeout(patience)});
 }
 
 /** POST JSON with the CSRF token: a command, a position. */
@@ -87,8 +93,13 @@ export function upload(blob, onProgress = () => {}) {
     const request = new XMLHttpRequest();
     request.open('POST', '/api/v1/photos');
     for (const [name, value] of Object.entries(marks())) request.setRequestHeader(name, value);
-    request.timeout = 120_000;
-    request.upload.onprogress = (event) => event.lengthComputable && onProgress(event.loaded / event.total);
+    let stall = setTimeout(() => request.abort(), STALLED_MS);
+    request.upload.onprogress = (event) => {
+      clearTimeout(stall);
+      stall = setTimeout(() => request.abort(), STALLED_MS);
+      if (event.lengthComputable) onProgress(event.loaded / event.total);
+    };
+    request.onloadend = () => clearTimeout(stall);
     request.onload = () => {
       try {
         done(judge(request.status, request.responseText).sha256);
@@ -96,7 +107,7 @@ export function upload(blob, onProgress = () => {}) {
         failed(error);
       }
     };
-    request.onerror = request.ontimeout = request.onabort = () => failed(new Unreachable('photo'));
+    request.onerror = request.onabort = () => failed(new Unreachable('photo'));
     const form = new FormData();
     form.append('file', blob, 'photo.jpg');
     request.send(form);

@@ -2,13 +2,16 @@
 
 import {live} from '../live.mjs';
 import {ago, t} from '../text.mjs';
+import {commandPage} from './command_list.mjs';
 import {fill, h, icon} from './dom.mjs';
 import {duty} from './duty.mjs';
 import {facts} from './facts.mjs';
 import {keepFonts, settleFonts} from './fonts.mjs';
+import {ownCells} from './ground.mjs';
 import {mePage} from './me_page.mjs';
 import {tasks} from './my_tasks.mjs';
 import {myReportsPage} from './my_reports.mjs';
+import {noticeOf} from './notices.mjs';
 import {toast} from './parts.mjs';
 import {Queue} from './queue.mjs';
 import {reportPage, reportPlacePage} from './report_page.mjs';
@@ -16,9 +19,12 @@ import {taskFormPage} from './task_forms.mjs';
 import {taskListPage} from './task_list.mjs';
 import {taskPage} from './task_page.mjs';
 
+/** Where the phone opens: who gives orders sees what they are for, everybody else their tasks. */
+const HOME = facts.rights.command ? '#/command' : '#/tasks';
 const ROUTES = [
+  [/^#\/command$/, commandPage],
   [/^#\/tasks$/, taskListPage],
-  [/^#\/task\/(\d+)$/, taskPage, '#/tasks'],
+  [/^#\/task\/(\d+)$/, taskPage, HOME],
   [/^#\/task\/(\d+)\/(finish|return|note|extension|answer|assist)$/, taskFormPage, (id) => `#/task/${id}`],
   [/^#\/report$/, reportPage],
   [/^#\/report\/place$/, reportPlacePage, '#/report'],
@@ -26,7 +32,8 @@ const ROUTES = [
   [/^#\/me$/, mePage],
 ];
 const TABS = [
-  ['#/tasks', 'clipboard-list', 'phone.tab.tasks', true],
+  ['#/command', 'megaphone', 'phone.tab.command', facts.rights.command],
+  ['#/tasks', 'clipboard-list', 'phone.tab.tasks', facts.rights.handle || !facts.rights.command],
   ['#/report', 'plus', 'phone.tab.report', facts.rights.report],
   ['#/mine', 'flag', 'phone.tab.mine', facts.rights.report],
   ['#/me', 'user', 'phone.tab.me', true],
@@ -48,7 +55,7 @@ const scrolled = new Map();
 
 /** Note where in the history the page is now: a link pushes an entry without state, back and forward bring one. */
 function track() {
-  const hash = location.hash || '#/tasks';
+  const hash = location.hash || HOME;
   let depth = history.state?.depth;
   if (depth === undefined) {
     depth = replacing ? Math.max(0, trail.length - 1) : trail.length;
@@ -65,10 +72,10 @@ function replace(hash) {
 }
 
 function open() {
-  const hash = location.hash || '#/tasks';
+  const hash = location.hash || HOME;
   const route = ROUTES.find(([pattern]) => pattern.test(hash));
   if (!route) {
-    replace('#/tasks');
+    replace(HOME);
     return;
   }
   if (current) {
@@ -85,6 +92,7 @@ function open() {
       document.title = `${words} · ${t('product.name')}`;
     },
     foot: (...content) => {
+      if (!page.open) return;
       fill(foot, content);
       foot.hidden = !foot.childElementCount;
       tabs.hidden = Boolean(parent) || !foot.hidden;
@@ -107,6 +115,7 @@ function open() {
   page.foot();
   main.className = `ph-main ph-main--${build.name}`;
   main.dataset.page = hash;
+  delete main.dataset.sent;
   const back = byId('ph-back');
   back.hidden = !parent;
   back.onclick = () => {
@@ -136,6 +145,9 @@ function go(hash, {leave = false, anew = false} = {}) {
 }
 
 // ---------------------------------------------------------------- what the screen does not know
+
+/** Nothing is said of what a person did not press, nor of what the page in front of him says already. */
+const told = (entry) => entry.quiet || main.dataset.sent === String(entry.seq);
 
 function drawLink() {
   const offline = !navigator.onLine || live.status === 'lost';
@@ -198,12 +210,13 @@ window.addEventListener('session-over', () => location.assign(`/login?next=${enc
 queue.addEventListener('tried', ({detail}) => {
   // Sent by itself after a time without signal: say so, whatever page is open.
   if (detail.outcome === 'refused') byId('ph-toasts').replaceChildren(); // "kept, will be sent" is not true any more
-  if (detail.outcome === 'done' && detail.entry.waited) toast(t('phone.sent_later', {what: detail.entry.title || detail.answer?.number || ''}));
+  if (detail.outcome === 'done' && detail.late && !told(detail.entry)) toast(t('phone.sent_later', {what: detail.entry.title || detail.answer?.number || ''}));
 });
 tasks.addEventListener('change', () => { drawCounts(); drawLink(); });
 tasks.addEventListener('arrived', ({detail}) => {
   toast(t('phone.arrived', {title: detail[0].title}));
   navigator.vibrate?.([200, 100, 200]); // the phone is in a pocket
+  noticeOf(detail);
 });
 duty.addEventListener('change', drawLink);
 live.addEventListener('status', ({detail}) => {
@@ -218,9 +231,11 @@ setInterval(drawLink, 1000);
 await queue.start();
 tasks.start(queue);
 duty.resume();
+ownCells().catch(() => {}); // kept for the time without signal
 track();
 open();
 drawLink();
+document.documentElement.dataset.booted = 'yes';
 
 if ('serviceWorker' in navigator && window.isSecureContext) {
   const had = Boolean(navigator.serviceWorker.controller);
@@ -228,5 +243,6 @@ if ('serviceWorker' in navigator && window.isSecureContext) {
     byId('ph-banner-new').hidden = !had; // never reload by itself: someone may be writing
   });
   byId('ph-reload').addEventListener('click', () => location.reload());
+  navigator.serviceWorker.addEventListener('message', ({data}) => data?.open && go(data.open)); // a notice was pressed
   navigator.serviceWorker.register('/phone/sw.js', {scope: '/phone'}).then(keepFonts, () => {}); // works without, only with signal
 }

@@ -6,8 +6,58 @@ import {durable} from './db.mjs';
 import {fill, h, icon} from './dom.mjs';
 import {duty} from './duty.mjs';
 import {facts} from './facts.mjs';
+import {extract, fetchExtract, forgetGround, ownCells} from './ground.mjs';
 import {forgetAll} from './my_tasks.mjs';
-import {outboxNotice, toast} from './parts.mjs';
+import {askForNotices, noticeState} from './notices.mjs';
+import {bytesText, outboxNotice, toast, when} from './parts.mjs';
+
+/** Whether the phone may call when the page is not looked at. */
+function noticeBlock() {
+  const words = h('p', {class: 'cy-dim', role: 'status'});
+  const button = h('button', {class: 'cy-button cy-button--block', type: 'button', onclick: async () => { await askForNotices(); draw(); }}, icon('bell'), t('phone.notices.ask'));
+  const draw = () => {
+    const state = noticeState();
+    words.textContent = t(`phone.notices.${state}`);
+    button.hidden = state !== 'default';
+  };
+  draw();
+  return h('section', {class: 'ph-block'}, h('h3', {}, t('phone.notices')), words, button);
+}
+
+/** What is kept of the own ground for the time without signal, and the button that fetches the map. */
+function groundBlock(page) {
+  const cells = h('p', {class: 'cy-dim'}, t('ui.loading'));
+  const map = h('p', {class: 'cy-dim', role: 'status'});
+  const progress = h('progress', {class: 'ph-progress', max: 1, value: 0, hidden: true, 'aria-label': t('phone.ground.fetch')});
+  const button = h('button', {class: 'cy-button cy-button--block', type: 'button', onclick: () => load()}, icon('map'), h('span', {}, t('phone.ground.fetch')));
+  const block = h('section', {class: 'ph-block', hidden: true}, h('h3', {}, t('phone.ground')), cells, map, progress, button);
+  const draw = async () => {
+    const record = await extract();
+    map.textContent = record
+      ? t('phone.ground.map', {time: when(record.at), size: bytesText(record.bytes), n: record.tiles, version: record.version.slice(0, 6)})
+      : t('phone.ground.none');
+    button.lastChild.textContent = t(record ? 'phone.ground.refresh' : 'phone.ground.fetch');
+  };
+  const load = async () => {
+    button.disabled = true;
+    progress.hidden = false;
+    try {
+      await fetchExtract((part) => { progress.value = part; });
+      toast(t('phone.ground.done'));
+    } catch {
+      toast(t('phone.ground.failed'), 'wrong');
+    }
+    button.disabled = false;
+    progress.hidden = true;
+    if (page.open) draw();
+  };
+  ownCells().then(({rows, total}) => {
+    block.hidden = rows.length === 0; // whose area is the whole city has no ground of its own
+    cells.textContent = t('phone.ground.cells', {n: total});
+  }, () => {});
+  draw();
+  return block;
+}
 
 export function mePage(page, {queue}) {
   page.title(t('phone.me'));
@@ -43,7 +93,7 @@ export function mePage(page, {queue}) {
       toast(t('phone.logout.failed'), 'wrong');
       return;
     }
-    await forgetAll();
+    await Promise.all([forgetAll(), forgetGround()]);
     navigator.serviceWorker?.controller?.postMessage('forget');
     location.assign('/login');
   };
@@ -53,6 +103,8 @@ export function mePage(page, {queue}) {
       h('div', {}, h('h2', {}, facts.name), h('p', {class: 'cy-dim'}, [t(`role.${facts.role}`), facts.unit_name].filter(Boolean).join(' · ')))),
     facts.rights.position && dutyBlock,
     outbox,
+    facts.rights.handle && noticeBlock(),
+    groundBlock(page),
     h('section', {class: 'ph-block ph-buttons'},
       h('button', {class: 'cy-button cy-button--block', type: 'button', lang: lang === 'zh' ? 'en' : 'zh', onclick: () => setLanguage(lang === 'zh' ? 'en' : 'zh')}, icon('languages'), t('ui.switch_language')),
       h('button', {class: 'cy-button cy-button--block', type: 'button', onclick: leave}, icon('log-out'), t('ui.logout'))),

@@ -7,7 +7,20 @@ import {kept} from './db.mjs';
 import {facts} from './facts.mjs';
 import {oneAtATime} from './one_at_a_time.mjs';
 
-const PREFIX = `${facts.login}/`;
+const said = new Set(); // receipts that this page has put into the outbox
+
+/** 回执: this phone has an order (delivered) or shows it (seen). Said once of each order, and only by whom it is for. */
+export function receipt(queue, task, state) {
+  if (!facts.rights.handle || task.stage !== 'dispatched' || task.assist || task.unit !== facts.unit) return;
+  if (task.worker && task.worker !== facts.login) return;
+  if (state === 'seen' ? task.opened_at : task.delivered_at) return;
+  const name = `${task.id}/${task.ordered_at}/${state}`;
+  if (said.has(name)) return;
+  said.add(name);
+  queue.whisper({name: 'note_receipt', incident: task.id, body: {id: task.id, state, at: new Date(live.now()).toISOString()}});
+}
+
+export const PREFIX = `${facts.login}/`;
 const WAIT_MS = 250;
 const KEPT = 20;
 let leaving = false;
@@ -32,12 +45,27 @@ export function shaped(row) {
   return {...row, ...times, ...nested, ...('key' in row || 'id' in row ? {id: Number(row.id ?? row.key)} : {})};
 }
 
+/** What the server answered to this phone's own steps: id → {stage, version}. A question after a step may be lost on a weak
+ * link; without this the phone would show its own step as not done, and press the next one on a version of before it. */
+const learned = new Map();
+const LEARNED = 'learned';
+
+/** An incident as a query told it, or further on when this phone has been told so by an answer to its own step. */
+export function newest(incident) {
+  const own = learned.get(incident.id);
+  if (!own || own.version <= incident.version) return incident;
+  return {...incident, ...own, actions: undefined}; // what may be pressed belonged to the former stage
+}
+
+/** Keep something of this account's under a name. Of an account that is leaving nothing is kept any more. */
+export const keep = async (name, value) => { if (!leaving) await kept.put(PREFIX + name, value); };
+
 /** Keep an answer for the time without signal; read it back when the server cannot be reached. */
 export async function remembered(name, question) {
   try {
     const value = await question();
     const record = {value, at: Date.now()};
-    if (!leaving) await kept.put(PREFIX + name, record);
+    await keep(name, record);
     return {...record, fresh: true};
   } catch (error) {
     if (error instanceof SessionOver || error instanceof Refused) throw error; // a no is an answer
@@ -47,10 +75,18 @@ export async function remembered(name, question) {
   }
 }
 
+/** One incident as this phone has it already, when that is what the list says of it now: no waiting for the network. */
+export async function incidentAtHand(id) {
+  const record = await kept.get(`${PREFIX}task/${id}`);
+  const value = record && newest(record.value);
+  return value && value.version === tasks.get(id)?.version ? value : null;
+}
+
 /** One incident in full, or as last seen. */
 export async function incidentOf(id) {
   try {
-    return await remembered(`task/${id}`, async () => shaped(await ask('incident', {id})));
+    const found = await remembered(`task/${id}`, async () => shaped(await ask('incident', {id})));
+    return {...found, value: newest(found.value)};
   } catch (error) {
     const known = tasks.get(id); // never opened here, but in the list: better than nothing without signal
     if (!(error instanceof Unreachable || error instanceof Busy) || !known) throw error;
@@ -60,7 +96,7 @@ export async function incidentOf(id) {
 /** Drafts of forms: a phone may throw the page away while its camera is open. */
 export const drafts = {
   get: (name) => kept.get(`${PREFIX}draft/${name}`),
-  put: async (name, value) => { if (!leaving) await kept.put(`${PREFIX}draft/${name}`, value); },
+  put: (name, value) => keep(`draft/${name}`, value),
   remove: (name) => kept.remove(`${PREFIX}draft/${name}`),
 };
 /** Leaving the phone to someone else: nothing of this account stays but what still waits to be sent. From here on
@@ -78,9 +114,13 @@ class MyTasks extends EventTarget {
   #timer = null;
   #queue = null;
 
-  start(queue) {
+  async start(queue) {
     this.#queue = queue;
+    for (const [id, own] of (await kept.get(PREFIX + LEARNED)) ?? []) learned.set(id, own);
     queue.addEventListener('change', () => this.#tell());
+    queue.addEventListener('tried', ({detail: {outcome, entry, answer}}) => {
+      if (outcome === 'done' && entry.incident !== null && Number.isInteger(answer?.version)) this.#learn(entry.incident, answer);
+    });
     live.addEventListener('applied', ({detail}) => {
       const mine = new Set(this.list.map((task) => String(task.id)));
       const concerns = ([kind, key]) => {
@@ -91,6 +131,14 @@ class MyTasks extends EventTarget {
       if (detail.replaced || detail.changed.some(concerns)) this.#soon(detail.changed);
     });
     return this.refresh();
+  }
+
+  #learn(id, {stage, version}) {
+    if (version <= (learned.get(id)?.version ?? -1)) return;
+    learned.set(id, {stage, version});
+    keep(LEARNED, [...learned]);
+    this.list = this.list.map(newest);
+    this.#tell();
   }
 
   /** Many changes in one moment are one question. */
@@ -108,10 +156,12 @@ class MyTasks extends EventTarget {
       const {value, at, fresh} = await remembered('tasks', async () => (await ask('my_tasks')).rows.map(shaped));
       const known = new Set(this.list.map((task) => task.id));
       const arrived = this.at === null || !fresh ? [] : value.filter((task) => !known.has(task.id));
-      this.list = value;
+      this.list = value.map(newest);
+      if (fresh) this.#forget(value);
       if (arrived.length) this.dispatchEvent(new CustomEvent('arrived', {detail: arrived}));
       this.at = at;
       if (fresh) this.#keepDetails();
+      if (fresh) for (const task of value) receipt(this.#queue, task, 'delivered');
     } catch (error) {
       if (error instanceof SessionOver) return; // the page is on its way to the login
       // Nothing known yet and no signal: the list says so by itself (at === null).
@@ -131,6 +181,12 @@ class MyTasks extends EventTarget {
         return;
       }
     }
+  }
+
+  /** What the server's own list knows by now needs no remembering. */
+  #forget(fresh) {
+    for (const {id, version} of fresh) if ((learned.get(id)?.version ?? Infinity) <= version) learned.delete(id);
+    keep(LEARNED, [...learned]);
   }
 
   get(id) { return this.list.find((task) => task.id === Number(id)); }

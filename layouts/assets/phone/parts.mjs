@@ -32,6 +32,9 @@ export const named = (thing, field = 'name') => (lang === 'en' && thing[`${field
 export const metresText = (m) =>
   m < 1000 ? t('phone.metres', {n: Math.max(10, Math.round(m / 10) * 10)}) : t('phone.kilometres', {n: (m / 1000).toFixed(m < 9950 ? 1 : 0)});
 
+/** "312 KB", "1.4 MB". */
+export const bytesText = (n) => (n < 1_000_000 ? `${Math.max(1, Math.round(n / 1000))} KB` : `${(n / 1e6).toFixed(1)} MB`);
+
 const TOASTS = 2;
 
 /** A line of words that goes away by itself; what must be read is a notice instead. The one before stays its time:
@@ -48,7 +51,7 @@ export function toast(words, kind = '') {
 /** Commands that are not called as their action is. */
 const STEPS = {
   take_incident: 'take', arrive_incident: 'arrive', finish_incident: 'handle', return_incident: 'return', note_incident: 'note',
-  report_incident: 'report',
+  report_incident: 'report', supervise_incident: 'supervise', dispatch_incident: 'dispatch', acknowledge_incident: 'acknowledge',
 };
 export const stepName = (entry) => t(`action.${STEPS[entry.name] ?? entry.name}`);
 
@@ -65,9 +68,10 @@ export function outboxNotice(entry, queue, {link = false} = {}) {
     refused && h('button', {class: 'cy-button', type: 'button', onclick: () => queue.drop(entry.seq)}, t('phone.queue.read')));
 }
 
-/** Large buttons that put a ready phrase into a text field. */
-export function phraseChips(phrases, onPick) {
+/** Large buttons that put a ready phrase into a text field; `more`: another button before them, if there is one. */
+export function phraseChips(phrases, onPick, more = null) {
   return h('div', {class: 'ph-chips', role: 'group', 'aria-label': t('phone.phrases')},
+    more,
     phrases.map((phrase) => h('button', {class: 'ph-chip', type: 'button', onclick: () => onPick(phrase)}, phrase)));
 }
 

@@ -1,17 +1,22 @@
 // The phone's small map: streets, names and one mark. Loaded only when a map is opened (450 KB, then cached): it shares
-// the city's style and tiles with the desk's map, but none of its devices, cameras and clusters.
+// the city's style and tiles with the desk's map, but none of its devices, cameras and clusters. Without signal it opens
+// from the extract that was kept, and says of when it is.
 
 import {mapStyle} from '../map/style.mjs';
 import {lang, t} from '../text.mjs';
 import {h} from './dom.mjs';
 import {lastPosition} from './duty.mjs';
-import {levelBadge} from './parts.mjs';
+import {EXTRACT, extract} from './ground.mjs';
+import {levelBadge, when} from './parts.mjs';
 
 const MAPLIBRE = '../vendor/maplibre-gl/maplibre-gl.mjs';
 const STYLES = '/assets/vendor/maplibre-gl/maplibre-gl.css';
 const SHOWN_SOURCES = ['base', 'grids'];
 const CITY = {lon: 113.9, lat: 21.9, zoom: 10};
 const STREET_ZOOM = 14.5;
+/** How long a tile may let the map wait before the kept one is drawn. */
+const TILE_WAIT_MS = 2500;
+const WORKER = '/assets/vendor/maplibre-gl/maplibre-gl-worker.mjs';
 const SYSTEM_FONTS = ['system-ui', 'PingFang SC', 'HarmonyOS Sans SC', 'Noto Sans CJK SC', 'Microsoft YaHei'];
 
 async function fonts() {
@@ -20,16 +25,66 @@ async function fonts() {
   return {regular: ['Chengyun Sans'], bold: ['Chengyun Sans']};
 }
 
+/** The vector sources of this map, as the city's style names them. */
+export function tileSources() {
+  const {sources} = mapStyle({colour: () => '#000', lang, scale: 1, origin: '', fonts: {regular: [], bold: []}});
+  return Object.fromEntries(Object.entries(sources).filter(([name]) => SHOWN_SOURCES.includes(name)));
+}
+
+/** A file from the network, or the kept one when the network lets it wait. Sets `fromKept` when that was needed. */
+async function fetchOrKept(url, signal, said) {
+  const path = new URL(url, location.origin).pathname;
+  const stored = async () => (await caches.open(EXTRACT)).match(path);
+  try {
+    const reply = await fetch(path, {signal: (await stored()) && AbortSignal.any ? AbortSignal.any([signal, AbortSignal.timeout(TILE_WAIT_MS)]) : signal});
+    if (reply.ok) return reply;
+    throw new Error(`HTTP ${reply.status}`);
+  } catch (error) {
+    const found = signal.aborted ? null : await stored();
+    if (!found) throw error;
+    said();
+    return found;
+  }
+}
+
+let prepared = null;
+
+/** MapLibre, its tiles taken through `fetchOrKept`, and its worker from a file this page has: the worker is outside of the
+ * service worker's reach and would be fetched anew. */
+function library() {
+  prepared ??= (async () => {
+    const ml = await import(MAPLIBRE);
+    ml.addProtocol('ground', async ({url}, {signal}) => {
+      const reply = await fetchOrKept(url.replace(/^ground:\/\//, ''), signal, () => window.dispatchEvent(new Event('ground-kept')));
+      return {data: reply.status === 204 ? new ArrayBuffer(0) : await reply.arrayBuffer()};
+    });
+    const worker = await fetchOrKept(WORKER, new AbortController().signal, () => {});
+    ml.setWorkerUrl(URL.createObjectURL(new Blob([await worker.text()], {type: 'text/javascript'})));
+    return ml;
+  })();
+  prepared.catch(() => { prepared = null; });
+  return prepared;
+}
+
 async function openMap(host, {lon, lat}, zoom, page) {
   if (!document.querySelector(`link[href="${STYLES}"]`)) document.head.prepend(h('link', {rel: 'stylesheet', href: STYLES}));
-  const [ml, drawn] = await Promise.all([import(MAPLIBRE), fonts()]);
+  const [ml, drawn] = await Promise.all([library(), fonts()]);
   const theme = getComputedStyle(document.body);
   const style = mapStyle({colour: (name) => theme.getPropertyValue(name).trim(), lang, scale: 1.1, origin: location.origin, fonts: drawn});
   style.sources = Object.fromEntries(Object.entries(style.sources).filter(([name]) => SHOWN_SOURCES.includes(name)));
+  for (const source of Object.values(style.sources)) source.tiles = source.tiles.map((tile) => tile.replace(location.origin, 'ground://'));
   style.layers = style.layers.filter((layer) => layer.type === 'background' || SHOWN_SOURCES.includes(layer.source));
   host.classList.add('cy-map', 'is-light');
   const frame = h('div', {class: 'ph-map-frame'});
   host.append(frame);
+  const age = h('p', {class: 'ph-map-age', role: 'status', hidden: true});
+  host.append(age);
+  page.listen(window, 'ground-kept', async () => {
+    const record = await extract();
+    if (!record) return;
+    age.textContent = t('phone.map.kept', {time: when(record.at)});
+    age.hidden = false;
+  });
   const map = new ml.Map({
     container: frame, style, center: [lon, lat], zoom, minZoom: 7, maxZoom: 18, maxPitch: 0, dragRotate: false, pitchWithRotate: false,
     renderWorldCopies: false, attributionControl: false, localIdeographFontFamily: false, fadeDuration: 0,

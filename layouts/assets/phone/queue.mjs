@@ -4,14 +4,19 @@
 //   entry {seq, login, key, name, body, photos: [Blob], sha256: [], incident, from, title, at, state, words, detail}
 //   state "waiting" (待发送) or "refused" (told in words, kept until the user has read it)
 //
-// Order: entries of one incident are sent in the order in which they were made. Without signal all wait. A server that
-// cannot now holds up only the incident concerned.
+// Order: entries of one incident are sent in the order in which they were made; of others those without photos first: an
+// 接单 must not wait behind the pictures of five reports. Without signal all wait. A server that cannot now holds up only
+// the incident concerned.
 
 import {t} from '../text.mjs';
 import {Busy, Refused, SessionOver, Unreachable, ask, command, newKey, upload} from './api.mjs';
 import {rows} from './db.mjs';
 
 const BACKOFF_S = [2, 5, 10, 20, 30];
+/** How long a worker looks at 发送中 before the phone says: it is kept here and goes by itself. */
+const PATIENCE_MS = 900;
+/** What has been on its way so long was not pressed on what is now: it is judged anew, as what waited without signal. */
+const LONG_AGO_MS = 10_000;
 
 export class Queue extends EventTarget {
   #login;
@@ -26,11 +31,11 @@ export class Queue extends EventTarget {
     this.#login = login;
   }
 
-  /** Entries of this account, oldest first. */
-  get entries() { return this.#entries; }
-  get waiting() { return this.#entries.filter((e) => e.state === 'waiting'); }
-  get refused() { return this.#entries.filter((e) => e.state === 'refused'); }
-  of(incident) { return this.#entries.filter((e) => e.incident === Number(incident)); }
+  /** Entries of this account, oldest first; what the phone says by itself (`quiet`) is nobody's to look after. */
+  get entries() { return this.#entries.filter((e) => !e.quiet); }
+  get waiting() { return this.entries.filter((e) => e.state === 'waiting'); }
+  get refused() { return this.entries.filter((e) => e.state === 'refused'); }
+  of(incident) { return this.entries.filter((e) => e.incident === Number(incident)); }
 
   /** Read what an earlier page left and begin to send. */
   async start() {
@@ -42,7 +47,8 @@ export class Queue extends EventTarget {
 
   /**
    * Keep a command and try it at once. Resolves after the first try: {outcome: "done", answer} | {outcome: "waiting"} |
-   * {outcome: "refused", error}. `from`: the stage it was made in, for judging it anew after a wait.
+   * {outcome: "refused", error}; or, when that takes long, {outcome: "sending"}: kept, and under way. Always with `seq`.
+   * `from`: the stage it was made in, for judging it anew after a wait.
    */
   async submit({name, body, photos = [], incident = null, from = '', title = ''}) {
     const behind = incident !== null && this.waiting.some((e) => e.incident === incident);
@@ -63,7 +69,18 @@ export class Queue extends EventTarget {
       this.addEventListener('tried', settle);
     });
     this.send();
-    return first;
+    const patience = new Promise((done) => setTimeout(done, PATIENCE_MS, {seq: entry.seq, entry, outcome: 'sending'}));
+    return Promise.race([first, patience]);
+  }
+
+  /** Keep and send what nobody pressed (a receipt): it is shown nowhere, and a refusal of it is dropped. */
+  async whisper({name, body, incident = null}) {
+    const entry = await rows.add({
+      login: this.#login, key: newKey(), name, body, photos: [], sha256: [], incident, from: '', title: '', at: Date.now(),
+      state: 'waiting', words: '', detail: '', quiet: true,
+    });
+    this.#entries = [...this.#entries, entry];
+    this.send();
   }
 
   /** Try to send everything that waits; calls while sending are joined into one more round. */
@@ -103,10 +120,10 @@ export class Queue extends EventTarget {
   async #drain() {
     await this.#read();
     const held = new Set();
+    const seen = new Set();
     let retry = false;
-    for (const {seq} of this.waiting) {
-      const entry = this.#entries.find((e) => e.seq === seq);
-      if (!entry) continue;
+    for (let entry; (entry = this.#next(seen));) {
+      seen.add(entry.seq);
       if (held.has(entry.incident)) {
         this.#tried(entry, {outcome: 'waiting'});
         continue;
@@ -122,6 +139,10 @@ export class Queue extends EventTarget {
         this.#tried(entry, {outcome: 'done', answer});
       } catch (error) {
         if (error instanceof SessionOver) break; // sent when this account has signed in again
+        if (error instanceof Refused && entry.quiet) {
+          await this.drop(entry.seq);
+          continue;
+        }
         if (error instanceof Refused) {
           const gone = error.code === 'forbidden' && entry.incident !== null;
           const words = gone ? t('phone.refused.not_mine') : error.words;
@@ -148,6 +169,14 @@ export class Queue extends EventTarget {
     }
   }
 
+  /** What is sent next of what was not `seen` in this round: the oldest without photos to send, else the oldest. */
+  #next(seen) {
+    const left = this.#entries.filter((e) => e.state === 'waiting' && !seen.has(e.seq));
+    const heavy = (e) => e.photos.length > e.sha256.length;
+    const behind = (e) => e.incident !== null && left.some((o) => o.seq < e.seq && o.incident === e.incident);
+    return left.find((e) => !heavy(e) && !behind(e)) ?? left[0];
+  }
+
   async #deliver(entry) {
     for (let n = entry.sha256.length; n < entry.photos.length; n += 1) {
       const progress = (part) =>
@@ -172,7 +201,8 @@ export class Queue extends EventTarget {
   /** Work done without signal must not be lost to a remark made meanwhile: when its step is still the next one in
    * that stage, it is sent once more on the newest version, as a new message. Pressed with signal, it is refused. */
   async #rebase(entry, error) {
-    if (error.code !== 'stale' || !entry.waited || entry.rebased) return false;
+    const late = entry.waited || Date.now() - entry.at > LONG_AGO_MS;
+    if (error.code !== 'stale' || !late || entry.rebased) return false;
     const incident = await ask('incident', {id: entry.incident});
     if (incident.stage !== entry.from) return false;
     await this.#change(entry, {key: newKey(), rebased: true, body: {...entry.body, version: incident.version}});
@@ -186,7 +216,8 @@ export class Queue extends EventTarget {
   }
 
   #tried(entry, outcome) {
-    this.dispatchEvent(new CustomEvent('tried', {detail: {seq: entry.seq, entry, ...outcome}}));
+    const late = entry.waited || Date.now() - entry.at > PATIENCE_MS;
+    this.dispatchEvent(new CustomEvent('tried', {detail: {seq: entry.seq, entry, late, ...outcome}}));
   }
 
   #tell() {

@@ -4,10 +4,13 @@ import {t} from '../text.mjs';
 import {Refused, ask} from './api.mjs';
 import {classes} from './catalogue.mjs';
 import {fill, h, icon} from './dom.mjs';
+import {effort} from './effort.mjs';
+import {areaWords, cellAt} from './ground.mjs';
 import {locateOnce} from './duty.mjs';
 import {drafts} from './my_tasks.mjs';
-import {append, named, phraseChips, toast} from './parts.mjs';
+import {append, named, phraseChips} from './parts.mjs';
 import {photoField} from './photos.mjs';
+import {voiceButton} from './voice.mjs';
 
 const SUGGEST_AFTER_MS = 350;
 const SHOWN = 5; // with "all classes" three rows of two
@@ -26,6 +29,7 @@ function matches(classes, text) {
 
 export async function reportPage(page, {queue, go}) {
   page.title(t('phone.report'));
+  const worked = effort(page);
   const draft = {...EMPTY, ...(await drafts.get(DRAFT))};
   let known = [];
   let suggested = [];
@@ -50,17 +54,22 @@ export async function reportPage(page, {queue, go}) {
     if (draft.lon === null || draft.place === 'address') return;
     const point = draft.place === 'here' && draft.accuracy ? t('phone.report.found', {m: Math.round(draft.accuracy)}) : t('phone.report.picked');
     placeWords.textContent = point;
+    placeLine.dataset.found = draft.place;
     try {
-      const area = await ask('locate', {lon: draft.lon, lat: draft.lat});
-      const names = areaWords(area);
+      const {cell, areas} = await ask('locate', {lon: draft.lon, lat: draft.lat});
+      const names = [areaWords(areas ?? []), cell].filter(Boolean).join(' ');
       if (names) placeWords.textContent = `${names} · ${point}`;
     } catch (error) {
       if (error instanceof Refused) placeWords.textContent = `${point} · ${error.words}`;
-      // no signal: the point is enough, the server finds the grid cell
+      else { // no signal: the point is enough, and the phone knows its own cells
+        const kept = await cellAt(draft.lon, draft.lat);
+        if (kept) placeWords.textContent = `${areaWords(kept.areas)} ${kept.code} · ${point}`;
+      }
     }
   };
   const here = async () => {
     placeWords.textContent = t('phone.locating');
+    delete placeLine.dataset.found;
     try {
       const found = await locateOnce();
       if (draft.place !== 'here') return;
@@ -140,12 +149,18 @@ export async function reportPage(page, {queue, go}) {
     fault.hidden = !words;
     if (words) fault.scrollIntoView({block: 'nearest'});
   };
+  const write = (words) => {
+    area.value = draft.text = append(area.value, words);
+    keep();
+    wrong('');
+    suggestSoon();
+  };
   const phrases = [1, 2, 3, 4].map((n) => t(`phone.phrase.report.${n}`));
 
   if (!page.open) return;
   fill(page.main, h('form', {class: 'ph-form', onsubmit: (event) => { event.preventDefault(); send(); }},
     h('div', {class: 'cy-field'}, h('label', {class: 'cy-label is-required', for: 'ph-text'}, t('phone.report.text')), area,
-      phraseChips(phrases, (phrase) => { area.value = draft.text = append(area.value, phrase); keep(); wrong(''); suggestSoon(); }),
+      phraseChips(phrases, write, voiceButton(page, write, (words) => wrong(words))),
       h('span', {class: 'cy-label'}, t('phone.report.what')), chips),
     h('div', {class: 'cy-field'}, h('span', {class: 'cy-label'}, t('word.place')), choices, placeLine, addressField),
     h('div', {class: 'cy-field'}, h('span', {class: 'cy-label'}, t('phone.report.photos')),
@@ -173,7 +188,7 @@ export async function reportPage(page, {queue, go}) {
     if (draft.place === 'address' ? !draft.address.trim() : draft.lon === null) return wrong(t('phone.report.place.missing'));
     button.disabled = true;
     button.lastChild.textContent = t('phone.sending');
-    const body = {text, channel: 'phone', class_code: draft.class_code};
+    const body = {text, channel: 'phone', class_code: draft.class_code, ...worked()};
     if (draft.place === 'address') body.address = draft.address.trim();
     else Object.assign(body, {lon: draft.lon, lat: draft.lat});
     const {outcome, answer, error, seq} = await queue.submit({name: 'report_incident', body, photos: draft.photos, title: text});
@@ -186,23 +201,30 @@ export async function reportPage(page, {queue, go}) {
     }
     await drafts.remove(DRAFT);
     if (draft.class_code) await drafts.put(RECENT, [...new Set([draft.class_code, ...recent])].slice(0, SHOWN));
-    if (outcome === 'waiting') {
-      toast(t('phone.kept'), 'warn');
-      go('#/mine', {leave: true});
-      return;
-    }
+    if (!page.open) return; // he has gone on: the outbox tells the rest
+    page.main.dataset.sent = seq;
     page.foot(h('a', {class: 'cy-button cy-button--primary ph-primary', href: '#/mine'}, icon('list'), h('span', {}, t('phone.mine'))),
       h('button', {class: 'cy-button', type: 'button', onclick: () => go('#/report', {anew: true})}, icon('plus'), t('phone.report.another')));
-    fill(page.main, h('div', {class: 'ph-filed', role: 'status'}, icon('circle-check'), h('p', {}, t('phone.report.filed')),
-      h('p', {class: 'ph-number cy-num'}, answer?.number ?? ''), h('p', {class: 'cy-faint'}, t('phone.report.next'))));
     window.scrollTo(0, 0);
+    const said = h('div', {class: 'ph-filed', role: 'status', dataset: {seq}});
+    fill(page.main, said);
+    filed(said, {outcome, answer});
+    if (outcome !== 'done') {
+      page.listen(queue, 'tried', ({detail}) => detail.seq === seq && filed(said, detail));
+    }
   };
 }
 
-/** Town and village of a located point: "城北街道 东湖社区". */
-function areaWords(area) {
-  const near = (area.areas ?? []).filter((a) => ['town', 'village'].includes(a.level));
-  return near.map((a) => named(a)).join(' ');
+/** What became of a report that was just sent: its number, or that it is kept here and goes by itself, or why not. */
+function filed(host, {outcome, answer, error}) {
+  const [sign, ...words] = {
+    done: ['circle-check', t('phone.report.filed'), h('strong', {class: 'ph-number cy-num'}, answer?.number ?? ''), t('phone.report.next')],
+    sending: ['send', t('phone.report.under_way'), t('phone.report.go_on')],
+    waiting: ['clock', t('phone.kept'), t('phone.report.go_on')],
+    refused: ['circle-x', t('phone.queue.refused', {what: t('action.report')}), error?.words],
+  }[outcome];
+  host.dataset.outcome = outcome;
+  fill(host, icon(sign), words.map((line, n) => h('p', {class: n && n === words.length - 1 ? 'cy-faint' : ''}, line)));
 }
 
 /** 地图选点: the map fills the page; the point under the cross is taken. */

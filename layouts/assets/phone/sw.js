@@ -6,12 +6,32 @@
 const CACHE = `chengyun-phone-${SHELL.version}`;
 const PAGE = '/phone';
 const PAGE_WAIT_MS = 4000;
+const LANES = 4;
+const FILE_TRIES = 8;
 let ahead = false; // the server already has a newer shell than this worker: its files come from the server
+
+/** One file of the shell, asked for again when the link loses it; what the browser has of the same version is not sent. */
+async function keepFile(cache, path) {
+  for (let n = 1; ; n += 1) {
+    try {
+      const reply = await fetch(new Request(path, {cache: 'no-cache'}));
+      if (!reply.ok) throw new Error(`${path}: HTTP ${reply.status}`);
+      return await cache.put(path, reply);
+    } catch (error) {
+      if (n === FILE_TRIES) throw error;
+      await new Promise((done) => setTimeout(done, 300 * n));
+    }
+  }
+}
 
 self.addEventListener('install', (event) => {
   event.waitUntil((async () => {
     const cache = await caches.open(CACHE);
-    await cache.addAll(SHELL.files.map((path) => new Request(path, {cache: 'reload'})));
+    const left = [...SHELL.files];
+    const lane = async () => {
+      for (let path = left.shift(); path; path = left.shift()) await keepFile(cache, path);
+    };
+    await Promise.all(Array.from({length: LANES}, lane));
     await self.skipWaiting();
   })());
 });
@@ -29,6 +49,17 @@ self.addEventListener('activate', (event) => {
 self.addEventListener('message', (event) => {
   if (event.data === 'forget') event.waitUntil(caches.open(CACHE).then((cache) => cache.delete(PAGE)));
   if (event.data.keep) event.waitUntil(caches.open(CACHE).then((cache) => cache.addAll(event.data.keep)));
+});
+
+self.addEventListener('notificationclick', (event) => {
+  event.notification.close();
+  const {hash} = event.notification.data;
+  event.waitUntil((async () => {
+    const [open] = await self.clients.matchAll({type: 'window'});
+    if (!open) return self.clients.openWindow(PAGE + hash);
+    open.postMessage({open: hash});
+    return open.focus();
+  })());
 });
 
 async function keepPage(reply) {
@@ -61,10 +92,17 @@ async function asset(request) {
   return (await cache.match(request)) ?? fetch(request);
 }
 
+/** What the map needs besides its tiles: kept with the extract of the map (ground.mjs), wanted only without signal. */
+async function ground(request) {
+  const kept = await caches.match(new URL(request.url).pathname);
+  return kept ?? Response.error();
+}
+
 self.addEventListener('fetch', (event) => {
   const {request} = event;
   const url = new URL(request.url);
   if (request.method !== 'GET' || url.origin !== self.location.origin) return;
   if (request.mode === 'navigate' && url.pathname === PAGE) event.respondWith(page(request));
   else if (SHELL.files.includes(url.pathname) || url.pathname.startsWith('/assets/fonts/')) event.respondWith(asset(request));
+  else if (url.pathname.startsWith('/assets/')) event.respondWith(fetch(request).catch(() => ground(request)));
 });

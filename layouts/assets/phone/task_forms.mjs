@@ -4,27 +4,32 @@
 
 import {t} from '../text.mjs';
 import {fill, h, icon} from './dom.mjs';
-import {drafts, incidentOf, tasks} from './my_tasks.mjs';
+import {effort} from './effort.mjs';
+import {drafts, incidentAtHand, incidentOf, newest, tasks} from './my_tasks.mjs';
 import {append, emptyState, phraseChips, toast} from './parts.mjs';
 import {photoField} from './photos.mjs';
+import {voiceButton} from './voice.mjs';
 
 const WRONG = ['class', 'place', 'owner', 'scope'];
 const PHRASES = {finish: 6, return: 3, note: 3, extension: 3, answer: 3, assist: 3};
 const COMMAND = {finish: 'finish_incident', return: 'return_incident', note: 'note_incident', extension: 'ask_extension', answer: 'answer_supervision', assist: 'answer_assist'};
+/** Forms whose time is measured. */
+const MEASURED = ['finish', 'return', 'note'];
 /** Forms that take photos. */
-const WITH_PHOTOS = ['finish', 'assist'];
+const WITH_PHOTOS = ['finish', 'assist', 'note'];
 /** Forms after which the task is still ours to look at. */
 const STAYS = ['note', 'extension', 'answer'];
 
 export async function taskFormPage(page, {queue, go}, id, kind) {
   id = Number(id);
   page.title(t(`phone.form.${kind}`));
+  const worked = effort(page);
   fill(page.main, h('p', {class: 'cy-empty'}, t('ui.loading')));
   const draftName = `${kind}/${id}`;
   const draft = {text: '', wrong: '', photos: [], ...(await drafts.get(draftName))};
   let incident;
   try {
-    incident = (await incidentOf(id)).value;
+    incident = (await incidentAtHand(id)) ?? (await incidentOf(id)).value;
   } catch {
     fill(page.main, emptyState('wifi-off', t('phone.task.unknown')));
     return;
@@ -41,6 +46,11 @@ export async function taskFormPage(page, {queue, go}, id, kind) {
 
   const area = h('textarea', {class: 'cy-textarea', id: 'ph-text', rows: 4, maxlength: 1000, value: draft.text,
     placeholder: t(`phone.form.${kind}.hint`), oninput: () => { draft.text = area.value; keep(); wrong(''); }});
+  const write = (words) => {
+    area.value = draft.text = append(area.value, words);
+    keep();
+    wrong('');
+  };
   const phrases = Array.from({length: PHRASES[kind]}, (_, n) => t(`phone.phrase.${kind}.${n + 1}`));
   const progress = h('progress', {class: 'ph-progress', max: 1, value: 0, hidden: true, 'aria-label': t('phone.photo.sending')});
 
@@ -57,7 +67,7 @@ export async function taskFormPage(page, {queue, go}, id, kind) {
         onChange: (photos) => { draft.photos = photos; keep(); wrong(''); }})));
   }
   parts.push(h('div', {class: 'cy-field'}, h('label', {class: 'cy-label is-required', for: 'ph-text'}, t(`phone.form.${kind}.text`)), area,
-    phraseChips(phrases, (phrase) => { area.value = draft.text = append(area.value, phrase); keep(); wrong(''); })));
+    phraseChips(phrases, write, voiceButton(page, write, wrong))));
   parts.push(fault, progress);
   fill(page.main, h('form', {class: 'ph-form', onsubmit: (event) => { event.preventDefault(); send(); }}, parts));
 
@@ -73,6 +83,7 @@ export async function taskFormPage(page, {queue, go}, id, kind) {
       area.focus();
       return wrong(t('phone.form.text.missing'));
     }
+    incident = newest(incident); // the step before may have been answered while the form was open
     button.disabled = true;
     button.lastChild.textContent = t('phone.sending');
     const body = {
@@ -83,6 +94,7 @@ export async function taskFormPage(page, {queue, go}, id, kind) {
       answer: {id, text, version: incident.version},
       assist: {id, text, version: incident.version},
     }[kind];
+    if (MEASURED.includes(kind)) Object.assign(body, worked());
     const shown = ({detail: {of, n, part}}) => {
       progress.hidden = false;
       progress.value = (n + part) / of;
@@ -103,8 +115,8 @@ export async function taskFormPage(page, {queue, go}, id, kind) {
       return;
     }
     await drafts.remove(draftName);
-    toast(outcome === 'done' ? t(`phone.done.${kind}`) : t('phone.kept'), outcome === 'done' ? '' : 'warn');
+    toast(outcome === 'done' ? t(`phone.done.${kind}`) : t(outcome === 'sending' ? 'phone.kept_sending' : 'phone.kept'), outcome === 'done' ? '' : 'warn');
     tasks.refresh();
-    go(STAYS.includes(kind) ? `#/task/${id}` : '#/tasks', {leave: true});
+    if (page.open) go(STAYS.includes(kind) ? `#/task/${id}` : '#/tasks', {leave: true});
   };
 }

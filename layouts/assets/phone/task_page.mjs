@@ -2,12 +2,14 @@
 
 import {live} from '../live.mjs';
 import {has, t} from '../text.mjs';
-import {Refused, photoUrl} from './api.mjs';
+import {Refused, ask, photoUrl} from './api.mjs';
 import {classOf, classWords, classes} from './catalogue.mjs';
 import {fill, h, icon, reconcile} from './dom.mjs';
-import {duty, locateOnce} from './duty.mjs';
-import {NEXT, incidentOf, tasks} from './my_tasks.mjs';
-import {dueTime, emptyState, levelBadge, outboxNotice, stageChip, toast, when} from './parts.mjs';
+import {orderWords} from './command_list.mjs';
+import {duty, locateOnce, metres} from './duty.mjs';
+import {facts} from './facts.mjs';
+import {NEXT, incidentAtHand, incidentOf, newest, receipt, tasks} from './my_tasks.mjs';
+import {dueTime, emptyState, metresText, levelBadge, outboxNotice, stageChip, toast, when} from './parts.mjs';
 import {distance, placeOf} from './task_list.mjs';
 
 const COMMAND = {
@@ -20,6 +22,9 @@ const ACTION = {take: 'take', arrive: 'arrive', finish: 'handle'};
 /** What an assisting unit does next, as the answer allows it. */
 const ASSIST = ['take_assist', 'arrive_assist', 'answer_assist'];
 const assistStep = (incident) => ASSIST.find((action) => incident.actions?.includes(action)) ?? '';
+
+/** Hours to answer what a commander demands from the phone, by the demand's level. */
+const HOURS = {1: 1, 2: 2};
 
 const BESIDE = ['sign_supervision', 'answer_supervision', 'ask_extension'];
 const hasBeside = (incident) => incident.assists?.length || (incident.supervision && !incident.supervision.ended_at) || incident.asked || incident.clock?.parked_until
@@ -34,6 +39,7 @@ export function taskPage(page, {queue}, id) {
   let oldAt = null;
   let footMark = '';
   let asked = 0;
+  let advised = null; // the unit that the router names, for a commander
   page.title(t('phone.task'));
   const body = h('div', {class: 'ph-task'}, h('p', {class: 'cy-empty'}, t('ui.loading')));
   fill(page.main, body);
@@ -47,7 +53,10 @@ export function taskPage(page, {queue}, id) {
       if (!page.open || mine !== asked) return; // a later question is under way: its answer is newer
       detail = value;
       oldAt = fresh ? null : at;
+      if (facts.rights.command && fresh && value.actions?.includes('dispatch')) advised = await ask('route_incident', {id}).catch(() => null);
+      if (!page.open || mine !== asked) return;
       draw();
+      receipt(queue, detail, 'seen');
     } catch (error) {
       if (!page.open || mine !== asked) return;
       detail = null;
@@ -93,7 +102,15 @@ export function taskPage(page, {queue}, id) {
     NEXT[stage] && h('div', {class: 'ph-due-line'}, icon('timer'), dueTime(incident.handle_due_at),
       incident.handle_due_at && h('span', {class: 'cy-faint cy-num'}, t('phone.until', {time: when(incident.handle_due_at)}))));
 
+  /** Who is on it, how far from it, as of when; and how far the order has come. */
+  const fieldWords = (incident) => {
+    const who = live.get('worker', incident.worker);
+    const far = who && Number.isFinite(who.lon) && incident.lon !== null ? t('phone.command.far', {m: metresText(metres(who, incident)), time: when(who.t)}) : '';
+    return [incident.worker_name || incident.unit_name, far, orderWords(live.get('incident', id) ?? incident)].filter(Boolean).join(' · ');
+  };
+
   const placeBlock = (incident, far, closing) => h('section', {class: 'ph-block'},
+    facts.rights.command && incident.unit && h('p', {class: 'ph-closing'}, icon('users'), h('span', {}, fieldWords(incident))),
     h('p', {class: 'ph-card-place'}, icon('map-pin'), h('span', {}, placeOf(incident)), far && h('span', {class: 'ph-far cy-num'}, far)),
     incident.text && incident.text !== incident.title && h('p', {class: 'ph-text'}, incident.text),
     closing && h('p', {class: 'ph-closing'}, icon('clipboard-check'), h('span', {}, h('strong', {}, t('phone.closing')), closing)),
@@ -132,6 +149,7 @@ export function taskPage(page, {queue}, id) {
 
   /** Part by part: what has not changed stays the same element, under the finger and for the screen reader. */
   const draw = () => {
+    if (!page.open) return; // an answer that comes late must not draw over the page that is open now
     if (!detail) {
       if (unseen) drawUnseen();
       return;
@@ -144,7 +162,7 @@ export function taskPage(page, {queue}, id) {
       oldAt && ['old', oldAt, () => h('p', {class: 'ph-old', role: 'status'}, icon('history'), t('phone.old', {time: when(oldAt)}))],
       ...queue.of(id).map((e) => [`queue${e.seq}`, e.state, () => outboxNotice(e, queue)]),
       ['head', [detail.version, stage, classWords(detail)], () => headOf(detail, stage)],
-      ['place', [detail.version, far, closing], () => placeBlock(detail, far, closing)],
+      ['place', [detail.version, far, closing, facts.rights.command && fieldWords(detail)], () => placeBlock(detail, far, closing)],
       hasBeside(detail) && ['beside', [detail.version, busy, detail.supervision?.late], () => besideBlock(detail, (action) => detail.actions?.includes(action))],
       photos.length > 0 && ['photos', photos.map((p) => p.sha256), () => photoBlock(photos)],
       ['timeline', [detail.version, detail.timeline?.length], () => h('section', {class: 'ph-block'}, h('h3', {}, t('word.timeline')), timeline(detail.timeline ?? []))],
@@ -176,7 +194,46 @@ export function taskPage(page, {queue}, id) {
       : h('button', {class: 'cy-button cy-button--primary ph-primary', type: 'button', disabled: Boolean(busy), onclick: () => press(step)}, icon(ICON[step]), label));
   };
 
+  /** What a commander sends with one press: the words are ready, the server decides. */
+  const orders = (incident, can) => {
+    const level = incident.level === 1 ? 1 : 2;
+    if (can('dispatch') && advised?.unit) {
+      return [t('phone.command.dispatch', {unit: advised.unit_name || advised.unit}), 'dispatch_incident', {unit: advised.unit, reason: t('phone.command.reason')}, 'dispatch'];
+    }
+    if (can('supervise')) {
+      const demand = t(`phone.command.demand.${['dispatched', 'taken', 'on_site'].includes(incident.stage) ? incident.stage : 'other'}`);
+      return [demand, 'supervise_incident', {level, demand, hours: HOURS[level]}, 'megaphone'];
+    }
+    if (can('end_supervision') && incident.supervision?.answered_at) return [t('phone.command.enough'), 'end_supervision', {reason: t('phone.command.enough')}, 'check'];
+    return null;
+  };
+
+  const commandFoot = (incident) => {
+    const order = queue.of(id).some((e) => e.state === 'waiting') ? null : orders(incident, (action) => incident.actions?.includes(action));
+    const mark = JSON.stringify([order, busy, incident.actions, 'command']);
+    if (mark === footMark) return;
+    footMark = mark;
+    const send = async ([, name, body]) => {
+      busy = t('phone.sending');
+      draw();
+      const {outcome} = await queue.submit({name, body: {id, ...body}, incident: id, from: detail.stage, title: detail.title});
+      busy = '';
+      draw();
+      if (outcome !== 'refused') toast(t(outcome === 'done' ? 'phone.command.sent' : outcome === 'sending' ? 'phone.kept_sending' : 'phone.kept'), outcome === 'done' ? '' : 'warn');
+      await load();
+    };
+    const version = detail.version;
+    const second = [
+      incident.actions?.includes('acknowledge') && !incident.acknowledged && h('button', {class: 'cy-button', type: 'button', onclick: () => send([null, 'acknowledge_incident', {}])}, icon('check'), t('action.acknowledge')),
+      incident.actions?.includes('note') && h('a', {class: 'cy-button', href: `#/task/${id}/note`}, icon('note'), t('action.note')),
+      incident.unit_phone && h('a', {class: 'cy-button', href: `tel:${incident.unit_phone}`}, icon('phone'), t('phone.call')),
+    ].filter(Boolean);
+    page.foot(second.length > 0 && h('div', {class: 'ph-second'}, second),
+      order && h('button', {class: 'cy-button cy-button--primary ph-primary', type: 'button', disabled: Boolean(busy), onclick: () => send([order[0], order[1], {...order[2], version}])}, icon(order[3]), h('span', {}, busy || order[0])));
+  };
+
   const foot = (incident, stage, waiting) => {
+    if (facts.rights.command) return void commandFoot(incident);
     const step = assistStep(incident);
     if (step) return void assistFoot(incident, step);
     // With steps that wait to be sent the answer's list is out of date: the life-cycle's order is what counts then.
@@ -216,15 +273,30 @@ export function taskPage(page, {queue}, id) {
     draw();
     const {outcome} = await queue.submit({name: COMMAND[step], body, incident: id, from, title});
     busy = '';
+    draw(); // what the outbox holds is known here: the next step does not wait for the network
     if (outcome === 'done') toast(t(`phone.done.${step}`));
     if (outcome === 'waiting') toast(t('phone.kept'), 'warn');
+    if (outcome === 'sending') toast(t('phone.kept_sending'), 'warn');
     tasks.refresh();
     await load(); // refused: the notice says who was first, the task shows what is now
   };
 
+  incidentAtHand(id).then(async (value) => {
+    await catalogue;
+    if (!value || detail || !page.open) return;
+    detail = value; // drawn at once; what the server says is drawn over it
+    draw();
+  });
   load();
+  page.listen(tasks, 'change', () => { // an answer to an own step may have told more than the last question
+    if (detail && newest(detail) !== detail) {
+      detail = newest(detail);
+      draw();
+    }
+  });
   page.listen(queue, 'change', () => draw());
   page.listen(duty, 'change', () => !busy && draw());
+  if (facts.rights.command) page.listen(live, 'applied', ({detail: {changed}}) => changed.some(([kind, key]) => kind === 'incident' && key === String(id)) && load());
   page.listen(tasks, 'stirred', ({detail: ids}) => (ids.size === 0 || ids.has(id)) && load());
   page.listen(queue, 'tried', ({detail: tried}) => tried.entry.incident === id && tried.outcome === 'done' && !busy && load());
 }
