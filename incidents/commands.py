@@ -22,6 +22,7 @@ from incidents import (
     reply_commands,
     routing_commands,
     routing_queries,
+    screen_commands,
 )
 
 
@@ -653,6 +654,7 @@ COMMANDS: Final[dict[str, type]] = {
     **address_commands.COMMANDS,
     **reply_commands.COMMANDS,
     **enforcement_commands.COMMANDS,
+    **screen_commands.COMMANDS,
 }
 
 
@@ -1087,6 +1089,7 @@ QUERIES: Final[dict[str, type]] = {
     **address_commands.QUERIES,
     **reply_commands.QUERIES,
     **enforcement_commands.QUERIES,
+    **screen_commands.QUERIES,
 }
 
 ACTION_OF: Final[dict[str, str]] = {
@@ -1191,5 +1194,6 @@ ACTION_OF: Final[dict[str, str]] = {
     **address_commands.ACTION_OF,
     **reply_commands.ACTION_OF,
     **enforcement_commands.ACTION_OF,
+    **screen_commands.ACTION_OF,
 }
 """Command or query → the right it asks for (incidents/access.py). A name missing here is refused for all."""

@@ -24,6 +24,7 @@ from data.questions import (
     registries,
     replies,
     routing,
+    screens,
     series,
     video,
 )
@@ -51,6 +52,7 @@ ANSWERS: Final[dict[type, Answer]] = {
     **addresses.ANSWERS,
     **replies.ANSWERS,
     **enforcement.ANSWERS,
+    **screens.ANSWERS,
 }
 
 _NAMED: Final[dict[type, tuple[str, str, str]]] = {
