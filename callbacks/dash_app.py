@@ -23,6 +23,7 @@ from callbacks import (
     places,
     replies,
     routing,
+    screens,
     wall,
 )
 from callbacks.dash_errors import telling
@@ -40,6 +41,7 @@ from layouts.ops import ops as ops_page
 from layouts.places import places as places_page
 from layouts.replies import replies as replies_page
 from layouts.routing import routing as routing_page
+from layouts.screens import screens as screens_page
 from layouts.shell import frame, pieces
 from layouts.shell.view import View
 from layouts.text import t
@@ -54,6 +56,7 @@ PAGES: Final = {
     "catalogue": catalogue_page,
     "routing": routing_page,
     "formulas": formulas_page,
+    "screens": screens_page,
     "wall": wall_page,
     "ops": ops_page,
     "devices": devices_page,
@@ -156,6 +159,7 @@ def make_dash(deps: DashDeps) -> Dash:
         formulas,
         catalogue,
         routing,
+        screens,
         wall,
         ops,
         ops_feeds,

@@ -7,6 +7,7 @@ A screen's account has role wall, its areas, and a password that fits nothing: i
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -25,7 +26,7 @@ from incidents.screen_commands import (
     SetRotation,
     UnpairScreen,
 )
-from incidents.screens import Shown, known_size, returned, rotating, sent, shown_from, stored_of
+from incidents.screens import Shown, known_size, pinned, returned, rotating, sent, shown_from, stored_of
 
 LOGIN: Final = "screen-"
 NO_PASSWORD: Final = "!"  # noqa: S105 - no hash: nothing fits it
@@ -144,14 +145,13 @@ def _send(
     row = _driven(cursor, command.screen, actor)
     shown = shown_from(row["shows"])
     if command.back:
-        before = shown_from(row["before"]) if row["before"] is not None else None
-        return _keep(cursor, row, returned(shown, before, actor.name, now), None, now)
+        return _keep(cursor, row, returned(shown, _before(row), actor.name, now), None, now)
     if command.incident is not None:
         _see(cursor, actor, "incident.see", "incident", "incidents", "id", command.incident)
     if command.camera:
         _see(cursor, actor, "camera.see", "camera", "cameras", "code", command.camera)
     # Back from the second thing that was sent leads to the scene, not to the first thing.
-    before = shown if not shown.sent_ms or row["before"] is None else shown_from(row["before"])
+    before = shown if not shown.sent_ms or row["before"] is None else _before(row)
     return _keep(cursor, row, sent(shown, command, actor.name, now), before, now)
 
 
@@ -176,20 +176,19 @@ def _rotate(
 def _pin(
     cursor: Cursor, command: PinScene, actor: Actor, now: datetime, _place_of: PlaceOf
 ) -> dict[str, Any]:
-    return _toggle(cursor, command.screen, actor, now, pinned=command.pinned)
+    row = _driven(cursor, command.screen, actor)
+    return _keep(cursor, row, pinned(shown_from(row["shows"]), command.pinned, now), _before(row), now)
 
 
 def _mute(
     cursor: Cursor, command: MuteScreen, actor: Actor, now: datetime, _place_of: PlaceOf
 ) -> dict[str, Any]:
-    return _toggle(cursor, command.screen, actor, now, muted=command.muted)
+    row = _driven(cursor, command.screen, actor)
+    return _keep(cursor, row, replace(shown_from(row["shows"]), muted=command.muted), _before(row), now)
 
 
-def _toggle(cursor: Cursor, number: int, actor: Actor, now: datetime, **change: bool) -> dict[str, Any]:
-    row = _driven(cursor, number, actor)
-    shown = shown_from(stored_of(shown_from(row["shows"])) | change)
-    before = shown_from(row["before"]) if row["before"] is not None else None
-    return _keep(cursor, row, shown, before, now)
+def _before(row: Mapping[str, Any]) -> Shown | None:
+    return shown_from(row["before"]) if row["before"] is not None else None
 
 
 def _driven(cursor: Cursor, number: int, actor: Actor) -> dict[str, Any]:

@@ -137,6 +137,15 @@ def rotating(shown: Shown, command: SetRotation, now: datetime) -> Shown:
     )
 
 
+def pinned(shown: Shown, held: bool, now: datetime) -> Shown:
+    """The screen pinned, to the scene that its rotation shows now, or let go."""
+    scene = shown.scene
+    if held and not shown.pinned and shown.seconds and not shown.sent_ms:
+        turns = (int(now.timestamp() * 1000) - shown.since_ms) // (shown.seconds * 1000)
+        scene = shown.scenes[turns % len(shown.scenes)]
+    return replace(shown, scene=scene, pinned=held)
+
+
 def _known(scenes: Sequence[str]) -> tuple[str, ...]:
     for scene in scenes:
         if scene not in SCENES:

@@ -29,6 +29,7 @@ MODULES: Final = (
     "phone/facts.mjs",
     "phone/fonts.mjs",
     "phone/main.mjs",
+    "phone/marks_page.mjs",
     "phone/me_page.mjs",
     "phone/my_reports.mjs",
     "phone/my_tasks.mjs",
@@ -87,6 +88,7 @@ def page(lang: str, actor: Actor, *, unit_name: str = "", timezone: str = "Asia/
             "report": "incident.report" in rights,
             "handle": "incident.handle" in rights,
             "position": "position.report" in rights,
+            "mark": "mark.draw" in rights,
         },
     }
     # "<" must not end the script element early; JSON knows \u003c for the same character.

@@ -70,6 +70,9 @@ TERMINALS: Final = (
     Terminal(
         "routing", "/backtest", "routing.see", "theme-desk", "desk/backtest.mjs", ("desk/backtest.css",)
     ),
+    Terminal(
+        "screens", "/screens", "screen.pair", "theme-desk", "desk/screens_page.mjs", ("desk/screens.css",)
+    ),
     Terminal("wall", "/wall", "live.see", "theme-wall", "wall/wall.mjs", ("wall/wall.css",)),
     Terminal(
         "ops", "/ops", "status.see", "theme-desk", "desk/ops.mjs", ("desk/ops.css",), ("desk/cells.js",)

@@ -6,6 +6,7 @@ import {fill, h, icon} from './dom.mjs';
 import {duty} from './duty.mjs';
 import {facts} from './facts.mjs';
 import {keepFonts, settleFonts} from './fonts.mjs';
+import {marksPage} from './marks_page.mjs';
 import {mePage} from './me_page.mjs';
 import {tasks} from './my_tasks.mjs';
 import {myReportsPage} from './my_reports.mjs';
@@ -24,6 +25,7 @@ const ROUTES = [
   [/^#\/report\/place$/, reportPlacePage, '#/report'],
   [/^#\/mine$/, myReportsPage],
   [/^#\/me$/, mePage],
+  [/^#\/marks$/, marksPage, '#/me'],
 ];
 const TABS = [
   ['#/tasks', 'clipboard-list', 'phone.tab.tasks', true],
