@@ -280,6 +280,7 @@ def web(s: Settings, args: argparse.Namespace) -> int:
     from data.map_layers import StoreLayers
     from data.migrate import pending
     from data.photos import Photos
+    from data.screen_pairing import Pairings, TooManyCodes
     from data.sessions import Sessions
     from data.situations import Situations
     from data.store_counts import store_counts
@@ -333,6 +334,8 @@ def web(s: Settings, args: argparse.Namespace) -> int:
             sessions=Sessions(parts.database, lifetime_h=s.session_h, idle_min=s.session_idle_min),
             audit=parts.audit,
             photos=Photos(parts.database),
+            pairings=Pairings(parts.database),
+            too_many_codes=TooManyCodes,
             feeds=FeedTokens(parts.database),
             live=parts.live,
             producer=producer,

@@ -23,6 +23,7 @@ from callbacks import (
     places,
     replies,
     routing,
+    screens,
     wall,
 )
 from callbacks.dash_errors import telling
@@ -41,6 +42,7 @@ from layouts.places import places as places_page
 from layouts.replay import replay as replay_page
 from layouts.replies import replies as replies_page
 from layouts.routing import routing as routing_page
+from layouts.screens import screens as screens_page
 from layouts.shell import frame, pieces
 from layouts.shell.view import View
 from layouts.text import t
@@ -56,6 +58,7 @@ PAGES: Final = {
     "routing": routing_page,
     "formulas": formulas_page,
     "replay": replay_page,
+    "screens": screens_page,
     "wall": wall_page,
     "ops": ops_page,
     "devices": devices_page,
@@ -158,6 +161,7 @@ def make_dash(deps: DashDeps) -> Dash:
         formulas,
         catalogue,
         routing,
+        screens,
         wall,
         ops,
         ops_feeds,

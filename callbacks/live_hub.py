@@ -39,6 +39,8 @@ RIGHT_OF_KIND: Final = {
     "feed": "feed.see",
     "warning": "device.see",
     "alert": "incident.see",
+    "screen": "screen.see",
+    "mark": "map.see",
 }
 """What an item's kind asks for besides `live.see`. `link` asks for `status.see` alone: it has no place."""
 

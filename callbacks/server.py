@@ -25,6 +25,7 @@ from callbacks.http.login import login_router
 from callbacks.http.measures import Measures
 from callbacks.http.messages import messages_router
 from callbacks.http.month_report import month_report_router
+from callbacks.http.pairing import pairing_router
 from callbacks.http.photos import photos_router
 from callbacks.http.replay import replay_router
 from callbacks.http.shell import Shell
@@ -67,6 +68,7 @@ def make_server(deps: Deps) -> FastAPI:
 
     for router in (
         login_router(deps),
+        pairing_router(deps),
         live_router(hub),
         commands_router(deps),
         messages_router(deps, measures),

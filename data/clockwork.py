@@ -31,11 +31,13 @@ from data.indicators import (
     told_areas,
 )
 from data.live import LiveState
+from data.marks import end, ended, live_keys, mark_items
 from data.outbox import Outbox
 from data.photo_likeness import look_at_photos
 from data.quarantine import tend
 from data.questions.incidents import INDICATOR_RECORDS
 from data.reconcile import Reconciler
+from data.screens import screen_items
 from data.storage import measure
 from incidents.ports import Usage
 
@@ -43,6 +45,7 @@ TIMERS: Final = (
     ("rebuild", 1.0),
     ("escalate", 1.0),
     ("shelves", 5.0),
+    ("marks", 1.0),
     ("indicators", 5.0),
     ("completeness", 60.0),
     ("feeds", 5.0),
@@ -121,6 +124,8 @@ class Clockwork:
         yield from boards.worker_items(self._database)
         yield from boards.warning_items(self._database)
         yield from boards.incident_items(self._database)
+        yield from screen_items(self._database)
+        yield from mark_items(self._database, now)
 
     def escalate(self, now: datetime) -> None:
         """Escalate what is due."""
@@ -134,6 +139,14 @@ class Clockwork:
                     actor=SHELF_ENDED_BY_TIMER, role="system", action="camera.shelve", thing=f"shelf_over:{camera}",
                     allowed=True, now=now, detail={"shelf": number}, cursor=cursor,
                 )  # fmt: skip
+
+    def marks(self, now: datetime) -> None:
+        """Marks whose time is over leave the maps."""
+        over = ended(self._database, now)
+        if over:
+            # The screens first: what the store calls ended is not looked at again.
+            self._live.apply((), [key for row in over for key in live_keys(row)])
+            end(self._database, [row["id"] for row in over])
 
     def indicators(self, now: datetime) -> None:
         """Indicators that are cheap, and devices that fell silent."""

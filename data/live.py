@@ -32,7 +32,19 @@ Delta = tuple[int, list[SetRow], list[DelRow]]
 StateRow = tuple[str, str, str, bytes]
 """kind, key, scope, item as JSON."""
 
-KINDS: Final = ("incident", "device", "worker", "indicator", "trend", "feed", "warning", "alert", "link")
+KINDS: Final = (
+    "incident",
+    "device",
+    "worker",
+    "indicator",
+    "trend",
+    "feed",
+    "warning",
+    "alert",
+    "link",
+    "screen",
+    "mark",
+)
 
 _UNIT_SEPARATOR = "\x1f"
 _POOLS: Final = (("open", 3000), ("closed", 300))

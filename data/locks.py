@@ -19,4 +19,5 @@ class Lock(IntEnum):
     OUTAGES = 727_007
     ROLLUP = 727_008
     POLES = 727_009
+    PAIRING = 727_010
     AUDIT = 0x6175646974

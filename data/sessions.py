@@ -27,7 +27,7 @@ _FIND = (
     + _STANDS
 )
 _STANDING = (
-    "SELECT s.token_hash FROM sessions s JOIN accounts a ON a.id = s.account"
+    "SELECT s.token_hash, a.role = 'wall' AND s.last_seen < %(now)s - %(every)s FROM sessions s JOIN accounts a ON a.id = s.account"
     " WHERE s.token_hash = ANY(%(hashes)s) AND" + _STANDS
 )
 
@@ -57,14 +57,16 @@ class Sessions:
         self._lifetime = timedelta(hours=lifetime_h)
         self._idle = timedelta(minutes=idle_min)
 
-    def open(self, account: int, *, address: str, now: datetime) -> tuple[str, str]:
-        """A new session of an account: (token for the cookie, csrf token)."""
+    def open(
+        self, account: int, *, address: str, now: datetime, lifetime: timedelta | None = None
+    ) -> tuple[str, str]:
+        """A new session of an account: (token for the cookie, csrf token). `lifetime`: not the usual one."""
         token, csrf = secrets.token_urlsafe(32), secrets.token_urlsafe(24)
         self._db.query("DELETE FROM sessions WHERE expires_at < %s", (now - _KEPT,))
         self._db.query(
             "INSERT INTO sessions (token_hash, account, csrf, rights_version, created_at, last_seen, expires_at,"
             " address) SELECT %s, id, %s, rights_version, %s, %s, %s, %s FROM accounts WHERE id = %s",
-            (token_hash(token), csrf, now, now, now + self._lifetime, address[:100], account),
+            (token_hash(token), csrf, now, now, now + (lifetime or self._lifetime), address[:100], account),
         )
         return token, csrf
 
@@ -87,13 +89,20 @@ class Sessions:
         return Session(digest, actor, csrf, must_change, expires_at)
 
     def standing(self, hashes: Collection[bytes], now: datetime) -> set[bytes]:
-        """Those of `hashes` whose sessions still stand: one query for all live streams. Not a use of them."""
+        """Those of `hashes` whose sessions still stand: one query for all live streams. Not a use of them, but of a wall's:
+        it only ever looks."""
         if not hashes:
             return set()
         rows = self._db.query(
             _STANDING,
-            {"hashes": list(hashes), "now": now, "idle": self._idle},
+            {"hashes": list(hashes), "now": now, "idle": self._idle, "every": _SEEN_EVERY},
         )
+        looking = [row[0] for row in rows if row[1]]
+        if looking:
+            self._db.query(
+                "UPDATE sessions SET last_seen = %s WHERE token_hash = ANY(%s) AND last_seen < %s",
+                (now, looking, now),
+            )
         return {bytes(row[0]) for row in rows}
 
     def end(self, digest: bytes, now: datetime) -> None:

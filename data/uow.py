@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from data import cameras, formula_versions, incident_facts, replies, routing_store
+from data import cameras, formula_versions, incident_facts, marks, replies, routing_store, screens
 from data.address_store import StoredBook, import_addresses
 from data.administration import Administration
 from data.audit import Audit
@@ -36,6 +36,7 @@ from incidents.occurrence import Report
 from incidents.privacy import mask_text
 from incidents.reply_commands import TellReporter
 from incidents.routing_advice import Blamed
+from incidents.screen_commands import PairScreen
 from incidents.storeports import (
     EventClass,
     FilingStandard,
@@ -49,8 +50,10 @@ from incidents.storeports import (
 from incidents.working_time import WorkingTime
 
 PlaceOf = Callable[[float, float], Place]
-CAMERA_HANDLERS: Final[dict[type, cameras.Handler]] = {
+PLACED_HANDLERS: Final[dict[type, cameras.Handler]] = {
     **cameras.HANDLERS,
+    **screens.HANDLERS,
+    **marks.HANDLERS,
     c.ImportCameras: import_cameras,
     a.ImportAddresses: import_addresses,
 }
@@ -113,6 +116,8 @@ class PgUnitOfWork:
         self.changed = False
         self.stepped: set[int] = set()
         """Incidents whose timelines grew: what evaluation counts of them is written with them."""
+        self.guess: tuple[datetime, str] | None = None
+        """Of whoever types a code: kept when it is refused, so that guessing comes to an end."""
         self._trust: Trust | None = None
 
     def working(self) -> WorkingTime:
@@ -732,9 +737,13 @@ class PgUnitOfWork:
 
     def administer(self, command: object, actor: Actor, now: datetime) -> dict[str, Any]:
         """See UnitOfWork."""
-        if type(command) in CAMERA_HANDLERS:
-            done = CAMERA_HANDLERS[type(command)](self._cursor, command, actor, now, self._place_of)
-            self.changed = True  # what was held for an adopted camera goes out at once
+        if isinstance(command, PairScreen):
+            self.guess = (now, actor.login)
+        if type(command) in PLACED_HANDLERS:
+            done = PLACED_HANDLERS[type(command)](self._cursor, command, actor, now, self._place_of)
+            self.changed = (
+                True  # screens and maps follow at once; so does what was held for an adopted camera
+            )
             return done
         if type(command) in formula_versions.HANDLERS or type(command) in CATALOGUE_HANDLERS:
             require_city(self._cursor, command, actor)
@@ -769,11 +778,17 @@ class UnitsOfWork:
         """One unit of work."""
         # Before the transaction: each may need a connection of its own.
         working, router = self._working(), self._router()
-        with self._database.transaction() as cursor:
-            uow = PgUnitOfWork(
-                cursor, self._audit, self._administration, self._place_of, working, router, self._book
-            )
-            yield uow
-            uow.keep_facts()
-            if uow.changed:
-                cursor.execute("NOTIFY outbox")
+        uow: PgUnitOfWork | None = None
+        try:
+            with self._database.transaction() as cursor:
+                uow = PgUnitOfWork(
+                    cursor, self._audit, self._administration, self._place_of, working, router, self._book
+                )
+                yield uow
+                uow.keep_facts()
+                if uow.changed:
+                    cursor.execute("NOTIFY outbox")
+        except Rejected as refused:
+            if uow is not None and uow.guess is not None and refused.field == "code":
+                self._database.query(screens.GUESSED, uow.guess)
+            raise

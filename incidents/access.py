@@ -65,6 +65,8 @@ _FIELD: Final = frozenset(
 _ASSIST: Final = "incident.assist"
 _UNIT: Final = frozenset({"incident.ask", "incident.answer", "incident.appeal"})
 """What a unit's office does for its incidents, and nobody in the field."""
+_SCREENS: Final = frozenset({"screen.see", "screen.drive", "mark.draw"})
+"""Who works at a desk that faces the wall."""
 
 RIGHTS: Final[dict[str, frozenset[str]]] = {
     "operator": _SEE
@@ -84,6 +86,7 @@ RIGHTS: Final[dict[str, frozenset[str]]] = {
         "camera.ask",
         "incident.call_back",
         "incident.reopen",
+        *_SCREENS,
     },
     "dispatcher": _SEE
     | _DESK
@@ -105,6 +108,7 @@ RIGHTS: Final[dict[str, frozenset[str]]] = {
         "person.unmask",
         "camera.shelve",
         "camera.ask",
+        *_SCREENS,
     },
     "duty_leader": _SEE
     | _DESK
@@ -131,12 +135,14 @@ RIGHTS: Final[dict[str, frozenset[str]]] = {
         "camera.shelve",
         "camera.ask",
         "camera.answer",
+        *_SCREENS,
+        "screen.pair",
     },
     "unit_handler": _SEE
     | _FIELD
     | _UNIT
-    | {_ASSIST, "incident.rank_workers", "incident.search", "worker.see", "camera.ask"},
-    "grid_worker": (_SEE | _FIELD | {"incident.report", "position.report"}) - {"indicator.see"},
+    | {_ASSIST, "incident.rank_workers", "incident.search", "worker.see", "camera.ask", "mark.draw"},
+    "grid_worker": (_SEE | _FIELD | {"incident.report", "position.report", "mark.draw"}) - {"indicator.see"},
     "evaluator": _SEE
     | {
         "replay.see",
@@ -183,6 +189,8 @@ RIGHTS: Final[dict[str, frozenset[str]]] = {
             "camera.see",
             "camera.manage",
             "camera.answer",
+            "screen.see",
+            "screen.pair",
         }
     ),
     "auditor": frozenset(
@@ -196,7 +204,7 @@ RIGHTS: Final[dict[str, frozenset[str]]] = {
             "incident.list",
         }
     ),
-    "wall": (_SEE | {"worker.see"}) - {"photo.see"},
+    "wall": (_SEE | {"worker.see", "screen.see"}) - {"photo.see"},
     "system": frozenset({"incident.report", "incident.join", "incident.escalate", "incident.dispatch"}),
 }
 

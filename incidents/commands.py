@@ -24,6 +24,7 @@ from incidents import (
     reply_commands,
     routing_commands,
     routing_queries,
+    screen_commands,
 )
 
 
@@ -666,6 +667,7 @@ COMMANDS: Final[dict[str, type]] = {
     **reply_commands.COMMANDS,
     **phone_commands.COMMANDS,
     **enforcement_commands.COMMANDS,
+    **screen_commands.COMMANDS,
 }
 
 
@@ -1102,6 +1104,7 @@ QUERIES: Final[dict[str, type]] = {
     **phone_commands.QUERIES,
     **enforcement_commands.QUERIES,
     **cell_commands.QUERIES,
+    **screen_commands.QUERIES,
 }
 
 ACTION_OF: Final[dict[str, str]] = {
@@ -1208,5 +1211,6 @@ ACTION_OF: Final[dict[str, str]] = {
     **phone_commands.ACTION_OF,
     **enforcement_commands.ACTION_OF,
     **cell_commands.ACTION_OF,
+    **screen_commands.ACTION_OF,
 }
 """Command or query → the right it asks for (incidents/access.py). A name missing here is refused for all."""

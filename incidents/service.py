@@ -25,6 +25,7 @@ from incidents import (
     replying,
     routing_advice,
     routing_commands,
+    screen_commands,
 )
 from incidents import commands as c
 from incidents.access import ANYWHERE, Thing, may
@@ -432,6 +433,7 @@ HANDLERS: Final[dict[type, Callable[[_Call, Any], dict[str, Any]]]] = {
     **dict.fromkeys(catalogue_commands.COMMANDS.values(), _administer),
     **dict.fromkeys(routing_commands.COMMANDS.values(), _administer),
     **dict.fromkeys(evaluation_commands.COMMANDS.values(), _administer),
+    **dict.fromkeys(screen_commands.COMMANDS.values(), _administer),
     c.IssueDeviceCredential: _administer,
     c.RotateDeviceCredential: _administer,
     c.RevokeDeviceCredential: _administer,
@@ -480,6 +482,8 @@ _SUBJECTS: Final = (
     "router",
     "table",
     "unit",
+    "screen",
+    "mark",
 )
 """Fields of a command that say what it is about, for the audit log."""
 

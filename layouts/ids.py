@@ -93,7 +93,7 @@ WALL_MAP: Final = "wall-map"
 REPLAY_MAP: Final = "replay-map"
 WALL_RECORDS_ASK: Final = "wall-records-ask"
 WALL_RECORDS_BODY: Final = "wall-records-body"
-WALL_TRENDS: Final = tuple(f"wall-trend-{n}" for n in range(3))
+WALL_TRENDS: Final = tuple(f"wall-trend-{n}" for n in range(4))
 
 # ops
 OPS_TAB: Final = "ops-tab"
@@ -264,3 +264,15 @@ DESK_FORM: Final = {
     "satisfaction": (DESK_ACT_SATISFACTION, "value"),
 }
 """Particular of a step → its field on the desk, and the field's property."""
+
+SCREENS_LIST: Final = "screens-list"
+SCREENS_AGAIN: Final = "screens-again"
+SCREENS_UNPAIR: Final = "screens-unpair"
+SCREENS_CODE: Final = "screens-code"
+SCREENS_NAME: Final = "screens-name"
+SCREENS_SIZE: Final = "screens-size"
+SCREENS_AREAS: Final = "screens-areas"
+SCREENS_COLUMNS: Final = "screens-columns"
+SCREENS_ROWS: Final = "screens-rows"
+SCREENS_SEAM: Final = "screens-seam"
+SCREENS_PAIR: Final = "screens-pair"

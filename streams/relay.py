@@ -26,6 +26,8 @@ log = structlog.get_logger()
 
 SOURCE = "urn:chengyun"
 REPLAY = "replay"
+SHOW = "show"
+"""Rows for the live state alone: {"set": items, "del": [[kind, key]…]}."""
 RETRY_S = 0.5
 
 
@@ -143,15 +145,18 @@ class Relay:
         if not batch:
             return False
         fault = ""
+        for_bus = [message for message in batch if message.topic != SHOW]
         try:
-            self.producer.publish([outgoing(message) for message in batch])
-            done = list(batch)
+            if for_bus:
+                self.producer.publish([outgoing(message) for message in for_bus])
+            done = for_bus
         except BusUnavailable as error:
             done, fault = [], str(error)
         except BusRefused:
-            done, fault = self._singly(batch, stop)
+            done, fault = self._singly(for_bus, stop)
         # Screens must not wait for the bus: they show what the store has decided.
-        self._show(batch)
+        if self._show(batch):
+            done = [*done, *(message for message in batch if message.topic == SHOW)]
         if done:
             self.outbox.settle([message.id for message in done], self.clock())
             self.published += len(done)
@@ -160,6 +165,8 @@ class Relay:
             self.failing["bus"] = fault
             log.warning("relay waits for the bus", error=fault, waiting=len(batch) - len(done))
             stop.wait(RETRY_S)
+        elif not done:
+            stop.wait(RETRY_S)  # only the live state is away
         else:
             self.failing.pop("bus", None)
         return True
@@ -197,16 +204,25 @@ class Relay:
                 return done, str(error)
         return done, next(iter(full.values()), "")
 
-    def _show(self, batch: Sequence[Waiting]) -> None:
-        newest: dict[str, dict[str, Any]] = {}
+    def _show(self, batch: Sequence[Waiting]) -> bool:
+        """Bring the live state up to a batch; False when it is away."""
+        newest: dict[tuple[str, str], dict[str, Any] | None] = {}
         for message in batch:
             if message.topic == topics.INCIDENT:
-                newest[message.key] = message.payload
+                newest["incident", message.key] = message.payload
+            elif message.topic == SHOW:
+                newest |= {(item["kind"], item["key"]): item for item in message.payload["set"]}
+                newest |= {(kind, key): None for kind, key in message.payload["del"]}
         try:
             if newest:
-                self.live.apply(newest.values())
+                self.live.apply(
+                    [item for item in newest.values() if item is not None],
+                    [key for key, item in newest.items() if item is None],
+                )
         except self.away as error:
             log.warning("live state away; it will be rebuilt", error=str(error))
+            return False
+        return True
 
     def _tick(self, stop: threading.Event, lost: threading.Event) -> None:
         due = {timer.name: 0.0 for timer in self.timers}

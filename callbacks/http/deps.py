@@ -44,8 +44,10 @@ class SessionRow(Protocol):
 class SessionStore(Standing, Protocol):
     """`data/sessions.py`."""
 
-    def open(self, account: int, *, address: str, now: datetime) -> tuple[str, str]:
-        """A new session: (token, csrf token)."""
+    def open(
+        self, account: int, *, address: str, now: datetime, lifetime: timedelta | None = None
+    ) -> tuple[str, str]:
+        """A new session: (token, csrf token). `lifetime`: not the usual one."""
 
     def find(self, token: str, now: datetime) -> SessionRow | None:
         """The session of a token, if it stands."""
@@ -77,6 +79,27 @@ class AccountStore(Protocol):
         self, account: int, old: str, new: str, *, keep_session: bytes, now: datetime
     ) -> None:
         """Raises Rejected(field)."""
+
+
+class PairingCode(Protocol):
+    """A code that waits for somebody to type it."""
+
+    @property
+    def code(self) -> str: ...
+    @property
+    def secret(self) -> str: ...
+    @property
+    def expires_at(self) -> datetime: ...
+
+
+class PairingStore(Protocol):
+    """`data/screen_pairing.py`."""
+
+    def begin(self, address: str, now: datetime) -> PairingCode:
+        """A new code; raises `too_many_codes`."""
+
+    def claim(self, secret: str, now: datetime) -> int | str:
+        """The account of the screen it has become, once; else 'waiting' or 'over'."""
 
 
 class AuditLog(Protocol):
@@ -249,6 +272,9 @@ class Deps:
     """Processes whose heartbeat must be fresh for /readyz."""
     feed_of_phones: str = "phone"
     """Feed id under which positions of phones are counted."""
+    pairings: PairingStore | None = None
+    """Codes of walls that wait to be paired; None: no pairing here."""
+    too_many_codes: type[Exception] = RuntimeError
     tls: bool = False
     max_message_bytes: int = 1024 * 1024
     metrics_token: str = ""

@@ -35,6 +35,9 @@ OPEN_PATHS: Final = frozenset(
         "/metrics",  # asks for loopback or its token itself
         "/login",
         "/favicon.ico",
+        "/wall/pair",  # a wall that waits to be paired: a code, and nothing of the city
+        "/wall/pair/code",
+        "/wall/pair/state",
     }
 )
 """Reached without login, by every method."""
@@ -68,7 +71,9 @@ _WITH_TABLES: Final = frozenset(
     {"/api/v1/commands/import_devices", "/api/v1/commands/import_cameras", "/_dash-update-component"}
 )
 """Where a table of devices may come in, as base64."""
-_QUIET: Final = ("/healthz", "/readyz", "/metrics", "/assets/", "/tiles/", "/_dash-component-suites/")
+_QUIET: Final = (
+    "/healthz", "/readyz", "/metrics", "/assets/", "/tiles/", "/_dash-component-suites/", "/wall/pair/state",
+)  # fmt: skip
 
 log = structlog.get_logger()
 

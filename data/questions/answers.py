@@ -26,6 +26,7 @@ from data.questions import (
     registries,
     replies,
     routing,
+    screens,
     series,
     video,
 )
@@ -55,6 +56,7 @@ ANSWERS: Final[dict[type, Answer]] = {
     **cells.ANSWERS,
     **enforcement.ANSWERS,
     **phone.ANSWERS,
+    **screens.ANSWERS,
 }
 
 _NAMED: Final[dict[type, tuple[str, str, str]]] = {

@@ -191,6 +191,15 @@ def head(view: View, incident: Row) -> list[Component]:
                 ),
                 html.Span(str(incident.get("class_name") or view.t("desk.no_class")), className="cy-chip"),
                 pieces.stage_chip(view, incident["stage"]),
+                # Shown by wall_panel.mjs while a screen is paired.
+                pieces.button(
+                    [pieces.icon("monitor"), view.t("screens.send_incident")],
+                    kind="small ghost",
+                    hidden=True,
+                    **attrs({"data-to-wall": str(incident["id"])}),
+                )
+                if view.may("screen.drive")
+                else None,
             ],
             className="cy-row cy-row--wrap",
         ),

@@ -27,7 +27,7 @@ def desk(view: View) -> Component:
     body = html.Main(
         [
             html.Section(id=ids.DESK_TILES, className="tiles", **attrs({"aria-label": view.t("desk.tiles")})),
-            html.Div([_list(view), _splitter(view), _map(), _drawer(view), intake(view)], className="work"),
+            html.Div([_list(view), _splitter(view), _map(view), _drawer(view), intake(view)], className="work"),
             _records(view),
             keys.dialog(view),
             *stores,
@@ -255,8 +255,10 @@ def _splitter(view: View) -> Component:
     )
 
 
-def _map() -> Component:
-    return html.Section(html.Div(id=ids.DESK_MAP, className="cy-map"), className="cy-panel map-host")
+def _map(view: View) -> Component:
+    rights = {"data-draws": "mark.draw", "data-drives": "screen.drive"}
+    tools = attrs({name: "" for name, right in rights.items() if view.may(right)})
+    return html.Section(html.Div(id=ids.DESK_MAP, className="cy-map", **tools), className="cy-panel map-host")
 
 
 def _drawer(view: View) -> Component:

@@ -34,6 +34,7 @@ MODULES: Final = (
     "phone/fonts.mjs",
     "phone/ground.mjs",
     "phone/main.mjs",
+    "phone/marks_page.mjs",
     "phone/me_page.mjs",
     "phone/my_reports.mjs",
     "phone/my_tasks.mjs",
@@ -107,6 +108,7 @@ def page(lang: str, actor: Actor, *, unit_name: str = "", timezone: str = "Asia/
             "handle": "incident.handle" in rights,
             "position": "position.report" in rights,
             "command": "incident.supervise" in rights,
+            "mark": "mark.draw" in rights,
         },
     }
     # "<" must not end the script element early; JSON knows \u003c for the same character.

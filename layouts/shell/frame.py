@@ -78,6 +78,9 @@ TERMINALS: Final = (
         "desk/replay.mjs",
         ("desk/desk.css", "desk/replay.css"),
     ),
+    Terminal(
+        "screens", "/screens", "screen.pair", "theme-desk", "desk/screens_page.mjs", ("desk/screens.css",)
+    ),
     Terminal("wall", "/wall", "live.see", "theme-wall", "wall/wall.mjs", ("wall/wall.css",)),
     Terminal(
         "ops", "/ops", "status.see", "theme-desk", "desk/ops.mjs", ("desk/ops.css",), ("desk/cells.js",)

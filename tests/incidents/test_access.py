@@ -36,19 +36,24 @@ GRANT = "answer_request end_parking"
 OFFICE = "ask_extension ask_parking sign_supervision answer_supervision appeal_incident"
 CALLS = "unmask_incident merge_incidents separate_sources keep_separate similar_incidents search_incident workers feeds ledger"
 
+DRAW = "draw_mark clear_mark"
+DRIVE = f"screens send_to_screen set_rotation pin_scene mute_screen {DRAW}"
+PAIR = "pair_screen unpair_screen"
+
 MATRIX: dict[str, str] = {
     "operator": f"{LOOK} {CALLS} place_incident report_incident accept_incident refuse_incident answer_consultation acknowledge_incident"
-    f" check_incident close_incident note_incident call_back reopen_incident tell_reporter replies_waiting {VIEW} {SHELVE}",
+    f" check_incident close_incident note_incident call_back reopen_incident tell_reporter replies_waiting {VIEW} {SHELVE} {DRIVE}",
     "dispatcher": f"{LOOK} {CALLS} place_incident report_incident accept_incident refuse_incident answer_consultation dispatch_incident"
     f" void_incident acknowledge_incident note_incident route_incident ask_assist release_assist enforcement_cases {GRANT} {VIEW} {SHELVE}"
-    f" {ROUTING}",
+    f" {ROUTING} {DRIVE}",
     "duty_leader": f"{LOOK} {CALLS} acknowledge_incident dispatch_incident void_incident note_incident"
     f" route_incident ask_assist release_assist dead_letters held quarantine {GRANT} {VIEW} {SHELVE} answer_view supervise_incident"
-    f" end_supervision reopen_incident enforcement_cases approve_rule {EVALUATE} {ROUTING} {PUBLISH}",
+    f" end_supervision reopen_incident enforcement_cases approve_rule {EVALUATE} {ROUTING} {PUBLISH}"
+    f" {DRIVE} {PAIR}",
     "unit_handler": f"{LOOK} take_incident arrive_incident finish_incident return_incident note_incident note_receipt"
-    f" route_incident search_incident workers {VIEW} {OFFICE} {ASSIST}",
+    f" route_incident search_incident workers {VIEW} {OFFICE} {ASSIST} {DRAW}",
     "grid_worker": LOOK.replace(" indicators", "")
-    + " report_incident take_incident arrive_incident finish_incident return_incident note_incident note_receipt",
+    + f" report_incident take_incident arrive_incident finish_incident return_incident note_incident note_receipt {DRAW}",
     "evaluator": f"{LOOK} search_incident ledger enforcement_cases answer_appeal approve_rule {EVALUATE} save_formula save_score {ROUTING}",
     "theme_owner": f"{LOOK} search_incident feeds ledger {EVALUATE}",
     "administrator": "classes catalogues standards filing_standards suggest_class units locate cell own_cells find_place areas layer_counts devices device device_series"
@@ -62,10 +67,10 @@ MATRIX: dict[str, str] = {
     " save_alarm_window save_alarm_map save_camera_channel save_feed switch_feed test_feed"
     " save_alarm_kind import_cameras import_addresses read_address import_boundaries save_pole remove_pole save_working_year set_case_limit"
     f" import_catalogue decide_limit save_standard revise_catalogue publish_catalogue {ROUTING} {PUBLISH}"
-    " formulas save_formula save_score",
+    f" formulas save_formula save_score screens {PAIR}",
     "auditor": "routing_advice incident incidents unplaced_incidents my_tasks my_reports leader_board status ledger dead_letters held"
     " quarantine accounts audit_log",
-    "wall": f"{LOOK} workers",
+    "wall": f"{LOOK} workers screens",
 }
 
 ASSIGNED = frozenset(

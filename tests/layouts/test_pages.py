@@ -37,7 +37,7 @@ ROOT = Path(__file__).resolve().parents[2]
 CALLBACK_FILES = sorted(
     p
     for p in (ROOT / "callbacks").glob("*.py")
-    if re.match(r"dash|desk|leader|wall|ops|devices|admin|places|replies", p.name)
+    if re.match(r"dash|desk|leader|wall|ops|devices|admin|places|replies|screens", p.name)
 )
 LAYOUT_FILES = sorted(
     p for folder in ("layouts/shell", "layouts/desk") for p in (ROOT / folder).glob("*.py")
@@ -49,6 +49,7 @@ LAYOUT_FILES = sorted(
         "places",
         "replies",
         "replay",
+        "screens",
         "wall",
         "ops",
         "ops_feeds",
@@ -265,6 +266,7 @@ def test_navigation_shows_only_what_the_role_may_open() -> None:
         "/formulas",
         "/catalogue",
         "/backtest",
+        "/screens",
         "/wall",
         "/ops",
         "/devices",

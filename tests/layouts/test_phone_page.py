@@ -67,7 +67,7 @@ def test_the_page_is_in_the_language_asked_for_and_says_who_is_in() -> None:
         "unit": "U-1",
         "unit_name": "禾丰镇综合行政执法办",
         "version": shell_version(),
-        "rights": {"report": True, "handle": True, "position": True, "command": False},
+        "rights": {"report": True, "handle": True, "position": True, "command": False, "mark": True},
     }
     assert '<html lang="en"' in page("en", WORKER)
 

@@ -42,6 +42,7 @@ from data.live import LiveState
 from data.migrate import migrate, pending
 from data.photos import Photos
 from data.questions.answers import StoreQuestions
+from data.screen_pairing import Pairings, TooManyCodes
 from data.sessions import Sessions, token_hash
 from data.uow import UnitsOfWork
 from data.view_links import SAMPLE_FILES, ViewLinks, sample_file
@@ -269,6 +270,8 @@ def stage(servers: embedded.Embedded) -> Iterator[Stage]:
         sessions=Sessions(db, lifetime_h=12, idle_min=120),
         audit=audit,
         photos=Photos(db),
+        pairings=Pairings(db),
+        too_many_codes=TooManyCodes,
         feeds=FeedTokens(db),
         live=live,
         producer=bus.producer(),

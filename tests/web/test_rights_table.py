@@ -23,6 +23,7 @@ from tests.web.conftest import CITY, GRID, NEXT_GRID, TOWN, VILLAGE, Stage, make
 PLACES = ("own", "parent", "sibling", "assigned")
 AREA = {"own": GRID, "parent": TOWN, "sibling": NEXT_GRID, "assigned": NEXT_GRID}
 NUMBER = {place: 900_001 + index for index, place in enumerate(PLACES)}
+SCREEN = NUMBER
 PAGE = Path(__file__).parents[2] / "docs" / "rights.md"
 
 Body = Callable[[str], dict[str, Any]]
@@ -58,6 +59,20 @@ CASES: dict[str, Body] = {
     "close_incident": on_incident(),
     "acknowledge_incident": on_incident(),
     "note_incident": on_incident(text="n"),
+    "pair_screen": lambda place: {"code": "", "name": "n", "size": "1920x1080", "areas": [AREA[place]]},
+    "unpair_screen": lambda place: {"screen": SCREEN[place]},
+    "send_to_screen": lambda place: {"screen": SCREEN[place], "scene": "no such scene"},
+    "set_rotation": lambda place: {"screen": SCREEN[place], "scenes": ["no such scene"]},
+    "pin_scene": lambda place: {"screen": SCREEN[place], "pinned": False},
+    "mute_screen": lambda place: {"screen": SCREEN[place], "muted": False},
+    "draw_mark": lambda place: {
+        "shape": "point",
+        "points": [[113.85 if place in ("own", "parent") else 113.95, 21.9]],
+        "word": "w",
+        "minutes": 1,
+    },
+    "clear_mark": lambda place: {"mark": SCREEN[place]},
+    "screens": always(),
     "ask_assist": on_incident(units=[]),
     "unmask_incident": on_incident(reason=""),
     "take_assist": on_incident(),
@@ -247,7 +262,9 @@ def thing(name: str, actor: Actor, place: str) -> Thing:
     if name == "report_incident":
         # A grid worker reports from where he stands, and it stays his village's.
         return Thing(actor.areas[0] if actor.role == "grid_worker" else GRID if place == "parent" else area)
-    if name == "save_camera":
+    if name == "clear_mark" and "screen.drive" not in RIGHTS[actor.role]:
+        return Thing("elsewhere/")  # drawn by another: for whoever drives the screens there
+    if name in ("save_camera", "draw_mark"):
         return Thing(GRID if place == "parent" else area)
     if "id" in CASES[name](place) and place == "assigned":
         return Thing(area, "U1", "grid-worker")
@@ -289,9 +306,22 @@ def things(stage: Stage) -> Iterator[None]:
                 "INSERT INTO cameras (code, name, area_path, share_range) VALUES (%s, 'c', %s, 'government')",
                 (f"cam-{place}", AREA[place]),
             )
+            make(stage.accounts, cursor, f"screen-{place}", "wall", AREA[place], "", stage.clock())
+            cursor.execute(
+                "INSERT INTO screens (id, account, name, size, columns, rows, seam_px, areas, paired_by, paired_at, shows)"
+                " OVERRIDING SYSTEM VALUE SELECT %s, id, 'table', '1920x1080', 1, 1, 0, areas, '-', now(), '{}'"
+                " FROM accounts WHERE login = %s",
+                (SCREEN[place], f"screen-{place}"),
+            )
+            cursor.execute(
+                "INSERT INTO marks (id, shape, points, word, areas, drawn_by, drawn_name, drawn_at, ends_at)"
+                " OVERRIDING SYSTEM VALUE VALUES (%s, 'point', '[[113.9, 21.9]]', 'table', %s, '-', '-', now(), now())",
+                (SCREEN[place], [AREA[place]]),
+            )
             make(stage.accounts, cursor, f"target-{place}", "operator", AREA[place], "", stage.clock())
     yield
     with stage.db.transaction() as cursor:
+        cursor.execute("DELETE FROM screens WHERE name = 'table'")
         cursor.execute("DELETE FROM replies WHERE incident_id = ANY(%s)", (list(NUMBER.values()),))
         cursor.execute("DELETE FROM incidents WHERE title = 'table'")
         cursor.execute("DELETE FROM areas WHERE code LIKE 'cell-%'")

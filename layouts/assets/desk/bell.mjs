@@ -1,5 +1,6 @@
-// The bell: new level I and II incidents ring until someone acknowledges them. The tone is made here, no sound file.
+// The bell: new level I and II incidents ring until someone acknowledges them.
 
+import {strike} from '../chime.mjs';
 import {live} from '../live.mjs';
 import {t} from '../text.mjs';
 import {icon, memory, rings} from './dom.mjs';
@@ -9,25 +10,6 @@ const EVERY_MS = 2600;
 let audio = null;
 let timer = null;
 let muted = memory.read('muted') === true;
-
-/** Two soft strokes, higher for level I: heard in a room without being a shock. */
-function strike(level) {
-  if (!audio || audio.state !== 'running') return;
-  const base = level === 1 ? 880 : 660;
-  for (const [n, pitch] of [base, base * 1.335].entries()) {
-    const at = audio.currentTime + n * 0.22;
-    const tone = audio.createOscillator();
-    const gain = audio.createGain();
-    tone.type = 'sine';
-    tone.frequency.value = pitch;
-    gain.gain.setValueAtTime(0.0001, at);
-    gain.gain.exponentialRampToValueAtTime(0.22, at + 0.02);
-    gain.gain.exponentialRampToValueAtTime(0.0001, at + 0.55);
-    tone.connect(gain).connect(audio.destination);
-    tone.start(at);
-    tone.stop(at + 0.6);
-  }
-}
 
 /** Browsers allow sound only after a gesture: the first one on the page opens it. */
 function unlock() {
@@ -59,7 +41,7 @@ function draw() {
     const ring = () => {
       const worst = ringing()[0];
       if (!worst) return;
-      if (!muted) strike(worst.level);
+      if (!muted) strike(audio, worst.level);
       timer = setTimeout(ring, EVERY_MS);
     };
     ring();

@@ -2,16 +2,19 @@
 
 import {live} from '../live.mjs';
 import {createMap} from '../citymap.mjs';
+import {showMarks} from '../map/shared_marks.mjs';
 import {lang, t} from '../text.mjs';
 import {startBatch} from './batch.mjs';
 import {startBell} from './bell.mjs';
-import {centre, memory, put, ready, setProps, show, tell, throttle, whenLoaded} from './dom.mjs';
+import {centre, el, memory, put, ready, setProps, show, tell, throttle, whenLoaded} from './dom.mjs';
 import {intakeForm} from './intake.mjs';
 import {startKeys} from './keys.mjs';
 import {layerPanel} from './layers.mjs';
+import {startMarkPanel} from './mark_panel.mjs';
 import {IncidentList} from './list.mjs';
 import {startShell, toast} from './shell.mjs';
 import {formulaOf, indicators, nameOf, startTiles} from './tiles.mjs';
+import {startWallPanel} from './wall_panel.mjs';
 
 const words = (globalThis.chengyun ??= {});
 words.words = await globalThis.chengyun.text;
@@ -277,6 +280,11 @@ words.map = map; // for whoever looks into the page from its console
 await list.start();
 if (map) {
   layerPanel(host, map);
+  const tools = el('div.map-tools');
+  host.append(tools);
+  if (host.dataset.draws !== undefined) startMarkPanel(tools, map);
+  else whenLoaded(map, () => showMarks(map));
+  if (host.dataset.drives !== undefined) startWallPanel(tools, map);
   whenLoaded(map, () => map.setIncidentFilter((item) => list.passes(item, {but: 'inview'})));
 }
 document.documentElement.dataset.ready = 'desk';

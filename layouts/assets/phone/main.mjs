@@ -8,6 +8,7 @@ import {duty} from './duty.mjs';
 import {facts} from './facts.mjs';
 import {keepFonts, settleFonts} from './fonts.mjs';
 import {ownCells} from './ground.mjs';
+import {marksPage} from './marks_page.mjs';
 import {mePage} from './me_page.mjs';
 import {tasks} from './my_tasks.mjs';
 import {myReportsPage} from './my_reports.mjs';
@@ -30,6 +31,7 @@ const ROUTES = [
   [/^#\/report\/place$/, reportPlacePage, '#/report'],
   [/^#\/mine$/, myReportsPage],
   [/^#\/me$/, mePage],
+  [/^#\/marks$/, marksPage, '#/me'],
 ];
 const TABS = [
   ['#/command', 'megaphone', 'phone.tab.command', facts.rights.command],

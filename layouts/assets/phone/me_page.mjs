@@ -106,6 +106,7 @@ export function mePage(page, {queue}) {
     facts.rights.handle && noticeBlock(),
     groundBlock(page),
     h('section', {class: 'ph-block ph-buttons'},
+      facts.rights.mark && h('a', {class: 'cy-button cy-button--block', href: '#/marks'}, icon('pencil'), t('marks.open')),
       h('button', {class: 'cy-button cy-button--block', type: 'button', lang: lang === 'zh' ? 'en' : 'zh', onclick: () => setLanguage(lang === 'zh' ? 'en' : 'zh')}, icon('languages'), t('ui.switch_language')),
       h('button', {class: 'cy-button cy-button--block', type: 'button', onclick: leave}, icon('log-out'), t('ui.logout'))),
     h('p', {class: 'cy-faint ph-version cy-num'}, t('phone.version', {version: facts.version})));

@@ -2,6 +2,7 @@
 // the city's style and tiles with the desk's map, but none of its devices, cameras and clusters. Without signal it opens
 // from the extract that was kept, and says of when it is.
 
+import {showMarks, standing} from '../map/shared_marks.mjs';
 import {mapStyle} from '../map/style.mjs';
 import {lang, t} from '../text.mjs';
 import {h} from './dom.mjs';
@@ -96,7 +97,7 @@ async function openMap(host, {lon, lat}, zoom, page) {
   page.onClose(() => map.remove());
   const me = lastPosition();
   if (me) new ml.Marker({element: h('div', {class: 'ph-me-mark', role: 'img', 'aria-label': t('phone.report.here')})}).setLngLat([me.lon, me.lat]).addTo(map);
-  return {map, ml, me};
+  return {map, ml, me, marks: showMarks({map}, {scale: 1.1})};
 }
 
 /** A map of where the task is, and where the worker is when that is known. */
@@ -108,6 +109,13 @@ export async function showPoint(host, task, page) {
     const bounds = new ml.LngLatBounds([me.lon, me.lat], [me.lon, me.lat]).extend([task.lon, task.lat]);
     map.fitBounds(bounds, {padding: 64, maxZoom: STREET_ZOOM + 1, duration: 0});
   }
+}
+
+/** A map under a fixed cross with everybody's marks: {centre() → [lon, lat], draft(shape, points), standing()}. */
+export async function openMarks(host, start, page) {
+  const {map, marks} = await openMap(host, start ?? CITY, start ? STREET_ZOOM : CITY.zoom, page);
+  host.append(h('div', {class: 'ph-cross', 'aria-hidden': 'true'}));
+  return {centre: () => map.getCenter().toArray().map((x) => Math.round(x * 1e6) / 1e6), draft: marks.draft, standing};
 }
 
 /** A map under a fixed cross; answers a function that tells the point under the cross. */

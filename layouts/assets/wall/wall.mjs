@@ -1,4 +1,4 @@
-// The wall: a fixed 1920×1080 design scaled as a whole; everything on it is live, nothing on it commands.
+// The wall: a screen that shows and never commands. What it shows comes through the live stream as its own `screen` item.
 
 import {touch} from '../age.mjs';
 import {createMap} from '../citymap.mjs';
@@ -6,26 +6,57 @@ import {FINAL, NUMERALS, centre, dueOf, el, icon, isLate, put, ready, reconcile,
 import {linkText, startShell} from '../desk/shell.mjs';
 import {startTiles} from '../desk/tiles.mjs';
 import {live} from '../live.mjs';
+import {keepOffSeams} from '../map/seams.mjs';
+import {showMarks} from '../map/shared_marks.mjs';
 import {cityTime, lang, t} from '../text.mjs';
 import {totals} from '../totals.mjs';
+import {Ringing, showing} from './director.mjs';
+import {bars, devices, focus, stages, theme} from './panels.mjs';
 import {openRecords, startRecords} from './records.mjs';
+import {sound, soundState, startSound} from './sound.mjs';
+import {design, fit, layOut, profileOf, putPanels, seamsOfMap} from './stage.mjs';
+import {themeOf} from './themes.mjs';
 import {startTrends} from './trends.mjs';
 
-const DESIGN = {width: 1920, height: 1080};
-const ROWS = {worst: 5, newest: 5};
+const KNOWN_MS = 4000;
+const ROW_PX = 63;
+const HEAD_PX = 54;
+const HD_MAP = [830, 762]; // room that the whole city takes at this zoom:
+const CITY_ZOOM = 10.03;
 
-// ------------------------------------------------------------------ one size, scaled, never stretched
+await ready('wall-map');
+const plan = design();
+const {login} = document.querySelector('.wall').dataset;
+if (login.startsWith('screen-')) live.start({loginUrl: '/wall/pair'}); // an unpaired screen waits for the next code
+startShell();
+const ringing = new Ringing();
+let map = null;
+let profile = null;
+let now = null; // what is shown: director.mjs
+let seams = null;
+let drawn = ''; // of the map's view
+let mapOf = ''; // the wall that the map was made for
+let wallLayers = new Set();
 
-function fit(canvas) {
-  const scale = Math.min(innerWidth / DESIGN.width, innerHeight / DESIGN.height);
-  const x = Math.round((innerWidth - DESIGN.width * scale) / 2);
-  const y = Math.round((innerHeight - DESIGN.height * scale) / 2);
-  canvas.style.transform = `translate(${x}px, ${y}px) scale(${scale})`;
+/** This screen's own item; {} when an account opened the wall. */
+const mine = () => [...live.items('screen').values()].find((s) => s.login === login) ?? {};
+const open = () => [...live.items('incident').values()].filter((i) => !FINAL.has(i.stage));
+
+/** Until the live state is there, but not for long: a wall without its server shows its frame. */
+const known = () => new Promise((done) => {
+  setTimeout(done, KNOWN_MS);
+  if (live.ready) done();
+  else live.addEventListener('applied', done, {once: true});
+});
+
+/** Which incidents a scene is about. */
+function accepts(scene) {
+  if (scene in plan.themes) return (item) => themeOf(plan.themes, item.class) === scene;
+  if (scene === 'emergency') return (item) => item.level <= 2 || item.key === String(now.incident);
+  return () => true;
 }
 
 // ------------------------------------------------------------------ counts and lists
-
-const open = () => [...live.items('incident').values()].filter((i) => !FINAL.has(i.stage));
 
 /** The figures are the store's: the live items are only the newest incidents. */
 function figures() {
@@ -34,12 +65,13 @@ function figures() {
   for (const key of ['open', 'today', 'overdue', 'closed']) put(document.querySelector(`[data-total="${key}"]`), words(found?.[key]));
   for (const n of [1, 2, 3, 4]) {
     put(document.querySelector(`[data-level-n="${n}"]`), words(found?.levels[n - 1]));
-    document.querySelector(`[data-bar="${n}"]`).style.flexGrow = found?.levels[n - 1] ?? 0;
+    document.querySelector(`[data-level-bar="${n}"]`).style.flexGrow = found?.levels[n - 1] ?? 0;
   }
-  document.querySelector('.total--overdue').classList.toggle('is-bad', found?.overdue > 0);
+  document.querySelector('[data-panel="counts"] .total--overdue').classList.toggle('is-bad', found?.overdue > 0);
   const age = document.querySelector('[data-counts-age]');
   age.dataset.asOf = found?.as_of ?? '';
   touch(age);
+  stages(found);
 }
 
 function make() {
@@ -64,15 +96,18 @@ const update = (byDue) => (row, item) => {
   row.classList.toggle('is-ringing', rings(item));
 };
 
-function lists() {
-  const now = live.now();
-  const rows = open();
-  const worst = [...rows].sort((a, b) => Number(rings(b)) - Number(rings(a)) || a.level - b.level || Number(isLate(b, now)) - Number(isLate(a, now)) || (dueOf(a) ?? Infinity) - (dueOf(b) ?? Infinity)).slice(0, ROWS.worst);
-  const newest = [...rows].sort((a, b) => b.reported_at - a.reported_at).slice(0, ROWS.newest);
-  for (const [name, list, by] of [['worst', worst, update(true)], ['newest', newest, update(false)]]) {
-    const host = document.querySelector(`[data-${name}]`);
+function lists(rows) {
+  const at = live.now();
+  const worst = [...rows].sort((a, b) => Number(rings(b)) - Number(rings(a)) || a.level - b.level || Number(isLate(b, at)) - Number(isLate(a, at)) || (dueOf(a) ?? Infinity) - (dueOf(b) ?? Infinity));
+  const newest = [...rows].sort((a, b) => b.reported_at - a.reported_at);
+  const late = rows.filter((i) => dueOf(i) !== null).sort((a, b) => dueOf(a) - dueOf(b));
+  for (const [name, list, by] of [['worst', worst, update(true)], ['newest', newest, update(false)], ['late', late, update(true)]]) {
+    const panel = document.querySelector(`[data-panel="${name}"]`);
+    if (panel.hidden) continue;
+    const host = panel.querySelector('.rows');
+    const most = Math.max(1, Math.floor((panel.dataset.height - HEAD_PX) / ROW_PX));
     host.querySelector('.cy-empty')?.remove();
-    reconcile(host, list, (i) => i.key, make, by);
+    reconcile(host, list.slice(0, most), (i) => i.key, make, by);
     if (!list.length) host.replaceChildren(el('div.cy-empty', {}, t(live.ready ? 'wall.quiet' : 'ui.loading')));
   }
 }
@@ -91,6 +126,80 @@ function alert() {
     el('span.age', {dataset: {asOf: worst.reported_at}}));
 }
 
+// ------------------------------------------------------------------ which scene, where, and what the map shows of it
+
+function direct() {
+  const screen = mine();
+  profile = profileOf(screen, plan);
+  layOut(profile);
+  if (mapOf && mapOf !== wallOf(screen)) makeMap();
+  const rung = live.ready ? ringing.update(open().filter(rings), live.now()) : [];
+  now = showing(screen, rung, live.now());
+  document.querySelector('[data-canvas]').dataset.scene = now.scene;
+  putPanels(plan.panels[now.scene]);
+  note(screen);
+  const worst = rung.reduce((level, {item}) => Math.min(level ?? item.level, item.level), null);
+  sound(worst, Boolean(screen.muted));
+}
+
+function note(screen) {
+  put(document.querySelector('[data-scene-name]'), t(`scene.${now.scene}`));
+  const turns = screen.seconds ? t('wall.why.rotation', {n: screen.seconds}) : '';
+  const why = {
+    taken: () => t('wall.why.taken', {level: NUMERALS[now.taken.level], title: now.taken.title}),
+    sent: () => t('wall.why.sent', {name: screen.sent_by}),
+    pinned: () => t('wall.why.pinned'), rotation: () => turns, scene: () => '',
+  }[now.why]();
+  put(document.querySelector('[data-scene-why]'), why);
+  const state = soundState();
+  const host = document.querySelector('[data-sound]');
+  show(host, state !== 'on');
+  host.dataset.sound = state;
+  if (state !== 'on') put(host.querySelector('[data-sound-words]'), t(`wall.sound.${state}`));
+}
+
+function follow() {
+  if (!map) return;
+  const wanted = JSON.stringify([profile.name, now.scene, now.incident, now.camera, now.center, now.zoom, now.layers]);
+  if (wanted === drawn) return;
+  drawn = wanted;
+  const accept = accepts(now.scene);
+  map.setIncidentFilter((item) => !FINAL.has(item.stage) && accept(item));
+  seams?.filter((item) => !FINAL.has(item.stage) && accept(item));
+  const switches = new Set(map.layers().map((layer) => layer.id));
+  for (const id of switches) {
+    const on = now.layers.length ? now.layers.includes(id) : wallLayers.has(id);
+    map.setLayerVisible(id, seams && seams.owns.has(id) ? false : on);
+    seams?.setVisible(id, on);
+  }
+  view();
+}
+
+/** Bring a point into the middle of what lies over the map: that is inside one cell, while the map's middle may be a seam. */
+function beside(at, zoom) {
+  const [left, top, width, height] = profile.map;
+  const [x, y, w, h] = profile.over;
+  map.setView({center: at, zoom});
+  map.map.panBy([left + width / 2 - (x + w / 2), top + height / 2 - (y + h * 0.56)], {duration: 0});
+}
+
+function view() {
+  const [, , width, height] = profile.map;
+  const wide = CITY_ZOOM + Math.log2(Math.min(width / HD_MAP[0], height / HD_MAP[1]));
+  const item = now.incident === null ? null : live.get('incident', now.incident);
+  map.select(null);
+  if (now.center) map.setView({center: now.center, zoom: now.zoom + Math.max(0, Math.log2(width / (now.width_px || width)))});
+  else if (item && Number.isFinite(item.lon)) beside([item.lon, item.lat], 15 + Math.log2(profile.map_scale / 1.35));
+  else if (!now.camera) map.setView({center: centre(), zoom: wide});
+  if (item) map.select('incident', item.key);
+  if (now.camera) {
+    map.select('camera', now.camera).then((known) => {
+      const at = known && map.map.getSource('selected')?.serialize().data.features?.[0]?.geometry.coordinates;
+      if (at) beside(at, 16);
+    });
+  }
+}
+
 // ------------------------------------------------------------------ a wall that is not live says so
 
 function veil() {
@@ -105,9 +214,9 @@ function veil() {
 }
 
 function date() {
-  const now = live.now();
-  const weekday = new Intl.DateTimeFormat(lang === 'zh' ? 'zh-CN' : 'en-GB', {weekday: 'long', timeZone: document.documentElement.dataset.timezone}).format(now);
-  const day = cityTime(now).date;
+  const at = live.now();
+  const weekday = new Intl.DateTimeFormat(lang === 'zh' ? 'zh-CN' : 'en-GB', {weekday: 'long', timeZone: document.documentElement.dataset.timezone}).format(at);
+  const day = cityTime(at).date;
   put(document.querySelector('[data-date]'), lang === 'zh' ? `${day.replace('-', ' 年 ').replace('-', ' 月 ')} 日　${weekday}` : `${weekday}, ${day}`);
 }
 
@@ -117,25 +226,66 @@ function legend(host) {
 
 // ------------------------------------------------------------------ begin
 
-startShell();
-const mapHost = await ready('wall-map');
-const canvas = document.querySelector('[data-canvas]');
-fit(canvas);
-addEventListener('resize', () => fit(canvas));
-const draw = () => { figures(); lists(); alert(); veil(); };
+/** What the map is made for: another size or other cells need another one. */
+const cells = (screen) => (screen.columns ? screen : plan.cells[profile.name]);
+const wallOf = (screen) => { const {columns, rows, seam_px: px} = cells(screen); return [profile.name, columns, rows, px].join(); };
+
+async function makeMap() {
+  const mine_ = wallOf(mine());
+  mapOf = mine_;
+  map?.destroy();
+  map = seams = null;
+  const made = await createMap(document.getElementById('wall-map'), {
+    interactive: false, center: centre(), remember: '', counts: false, zoom: CITY_ZOOM, lang, scale: profile.map_scale,
+  });
+  if (!made) return;
+  if (mapOf !== mine_) return made.destroy(); // meanwhile the screen became another one
+  made.scale = profile.map_scale;
+  map = made;
+  (globalThis.chengyun ??= {}).map = map; // for whoever looks into the page from its console
+  wallLayers = new Set(map.layers().filter((layer) => layer.visible).map((layer) => layer.id));
+  whenLoaded(map, () => {
+    if (map !== made) return;
+    const lines = seamsOfMap(cells(mine()));
+    showMarks(map);
+    seams = lines.xs.length || lines.ys.length ? keepOffSeams(map, lines) : null; // last: what takes the room first
+    drawn = '';
+    follow();
+  });
+}
+
+startSound();
+const draw = () => {
+  direct();
+  const accept = accepts(now.scene);
+  const rows = open().filter(accept);
+  figures();
+  theme(rows, now.scene);
+  lists(rows);
+  bars(open(), plan.themes);
+  devices();
+  focus(now, rows);
+  alert();
+  veil();
+  follow();
+};
+addEventListener('resize', () => { fit(); draw(); });
 const soon = throttle(draw, 250);
 live.addEventListener('applied', ({detail}) => {
-  if (detail.replaced || detail.changed.some(([kind, key]) => kind === 'incident' || key.startsWith('totals@'))) soon();
+  if (detail.replaced || detail.changed.some(([kind]) => kind === 'screen')) draw(); // a desk waits for it
+  else if (detail.changed.some(([kind, key]) => kind === 'incident' || key.startsWith('totals@'))) soon();
 });
 live.addEventListener('status', veil);
-setInterval(() => { date(); veil(); }, 1000);
+setInterval(() => { date(); veil(); direct(); follow(); }, 1000); // rotation turns by the server's clock
 setInterval(draw, 10_000); // clocks run out without a message
+direct();
 startTiles(document.getElementById('desk-tiles'), openRecords, {brief: true});
 startRecords();
 startTrends();
 legend(document.querySelector('[data-legend]'));
 draw();
 date();
-const map = await createMap(mapHost, {interactive: false, center: centre(), remember: '', counts: false, zoom: 10.03, lang});
-if (map) whenLoaded(map, () => map.setIncidentFilter((item) => !FINAL.has(item.stage)));
+await known(); // the map is made once, for the size this screen has
+direct();
+await makeMap();
 document.documentElement.dataset.ready = 'wall';

@@ -1,0 +1,151 @@
+// The wall's panels that are counted from the live items: a theme, units, themes, devices, the one incident or camera in focus.
+
+import {touch} from '../age.mjs';
+import {FINAL, NUMERALS, dueOf, el, isLate, put, reconcile} from '../desk/dom.mjs';
+import {live} from '../live.mjs';
+import {cityTime, has, t} from '../text.mjs';
+import {themeOf} from './themes.mjs';
+
+const BAR_PX = 42;
+const HEAD_PX = 54;
+const FIGURES_PX = 240; // totals and shares of levels
+const panelOf = (name) => document.querySelector(`[data-panel="${name}"]`);
+const number = (n) => n.toLocaleString('en-US');
+
+/** Open incidents of the scene's theme by level. `rows`: those the scene is about. */
+export function theme(rows, scene) {
+  const panel = panelOf('theme');
+  if (panel.hidden) return;
+  put(panel.querySelector('.cy-panel__title'), t('wall.theme', {theme: t(`scene.${scene}`)}));
+  const now = live.now();
+  const today = cityTime(now).date;
+  const late = rows.filter((i) => isLate(i, now)).length;
+  const found = {open: rows.length, today: rows.filter((i) => cityTime(i.reported_at).date === today).length, overdue: late};
+  for (const [key, n] of Object.entries(found)) put(panel.querySelector(`[data-theme="${key}"]`), live.ready ? number(n) : '–');
+  for (const level of [1, 2, 3, 4]) {
+    const n = rows.filter((i) => i.level === level).length;
+    put(panel.querySelector(`[data-theme-level-n="${level}"]`), live.ready ? number(n) : '–');
+    panel.querySelector(`[data-theme-level-bar="${level}"]`).style.flexGrow = n;
+  }
+  panel.querySelector('.total--overdue').classList.toggle('is-bad', late > 0);
+}
+
+const makeBar = () => el('div.bar', {}, el('span.bar__name'), el('span.bar__track', {}, el('span.bar__fill'), el('span.bar__late')), el('span.bar__n.cy-num'), el('span.bar__over.cy-num'));
+
+function draw(name, counted) {
+  const panel = panelOf(name);
+  if (panel.hidden) return;
+  const most = Math.max(1, Math.floor((panel.dataset.height - HEAD_PX - 8) / BAR_PX));
+  const rows = [...counted.values()].sort((a, b) => b.open - a.open || a.name.localeCompare(b.name));
+  drawBars(panel.querySelector('[data-bars]'), rows.slice(0, most));
+}
+
+function drawBars(host, rows) {
+  const top = Math.max(1, ...rows.map((row) => row.open));
+  host.querySelector('.cy-empty')?.remove();
+  reconcile(host, rows, (row) => row.key, makeBar, (bar, row) => {
+    put(bar.querySelector('.bar__name'), row.name);
+    put(bar.querySelector('.bar__n'), number(row.open));
+    put(bar.querySelector('.bar__over'), row.late ? t('wall.bar.late', {n: row.late}) : '');
+    bar.querySelector('.bar__fill').style.width = `${((row.open - row.late) / top) * 100}%`;
+    bar.querySelector('.bar__late').style.width = `${(row.late / top) * 100}%`;
+  });
+  if (!rows.length) host.replaceChildren(el('div.cy-empty', {}, t(live.ready ? 'wall.quiet' : 'ui.loading')));
+}
+
+/** Where there is room below the totals: how far the open incidents have come. `found`: totals(), or null. */
+export function stages(found) {
+  const panel = panelOf('counts');
+  const host = panel.querySelector('[data-stages]');
+  const most = Math.floor((panel.dataset.height - FIGURES_PX) / BAR_PX);
+  if (panel.hidden || most < 1 || !found) return host.replaceChildren();
+  const rows = Object.entries(found.stages).filter(([stage, n]) => n > 0 && !FINAL.has(stage)).sort(([, a], [, b]) => b - a);
+  drawBars(host, rows.slice(0, most).map(([stage, n]) => ({key: stage, name: t(`stage.${stage}`), open: n, late: 0})));
+}
+
+function count(rows, keyOf, nameOf) {
+  const now = live.now();
+  const found = new Map();
+  for (const item of rows) {
+    const key = keyOf(item);
+    const row = found.get(key) ?? {key: key || '-', name: nameOf(item, key), open: 0, late: 0};
+    row.open += 1;
+    if (isLate(item, now)) row.late += 1;
+    found.set(key, row);
+  }
+  return found;
+}
+
+/** Open incidents per unit and per theme, the late ones apart. */
+export function bars(rows, themes) {
+  draw('units', count(rows, (i) => i.unit ?? '', (i) => i.unit_name || t('wall.unassigned')));
+  draw('themes', count(rows, (i) => themeOf(themes, i.class), (_, key) => t(key ? `scene.${key}` : 'wall.other_theme')));
+}
+
+/** How the devices and the feeds are. */
+export function devices() {
+  const panel = panelOf('devices');
+  if (panel.hidden) return;
+  const host = panel.querySelector('[data-devices]');
+  const by = {online: 0, warning: 0, silent: 0};
+  for (const item of live.items('device').values()) if (item.status in by) by[item.status] += 1;
+  const feeds = [...live.items('feed').values()];
+  const shown = [...Object.entries(by), ...(feeds.length ? [['feeds', feeds.filter((f) => f.status === 'silent').length]] : [])];
+  reconcile(host, shown, ([key]) => key, () => el('div.total', {}, el('div.big.cy-num'), el('div.big__name')), (box, [key, n]) => {
+    put(box.querySelector('.big'), live.ready ? number(n) : '–');
+    put(box.querySelector('.big__name'), t(`wall.device.${key}`));
+  });
+  const most = Math.max(0, Math.floor((panel.dataset.height - HEAD_PX - 100) / BAR_PX));
+  const rows = feeds.sort((a, b) => Number(b.status === 'silent') - Number(a.status === 'silent') || (b.last ?? 0) - (a.last ?? 0));
+  reconcile(panel.querySelector('[data-feeds]'), rows.slice(0, most), (feed) => feed.key,
+    () => el('div.feed', {}, el('span.feed__name'), el('span.feed__state'), el('span.age')), (row, feed) => {
+      row.classList.toggle('is-silent', ['silent', 'error'].includes(feed.status));
+      put(row.querySelector('.feed__name'), feed.name || feed.key);
+      put(row.querySelector('.feed__state'), has(`feed.status.${feed.status}`) ? t(`feed.status.${feed.status}`) : t('wall.feed.other'));
+      const age = row.querySelector('.age');
+      age.dataset.asOf = feed.last ?? '';
+      touch(age);
+    });
+}
+
+let asked = ''; // of the camera whose card is shown
+let camera = null;
+
+async function ask(code) {
+  asked = code;
+  camera = null;
+  const reply = await fetch(`/api/v1/queries/camera?camera=${encodeURIComponent(code)}`, {credentials: 'same-origin'}).catch(() => null);
+  if (asked === code && reply?.ok) { const found = await reply.json(); camera = found.camera ?? found; }
+}
+
+/** What the scene is about: the incident or camera that was sent or took the screen over, else the worst there is. */
+export function focus(now, rows) {
+  const panel = panelOf('focus');
+  if (panel.hidden) return;
+  const host = panel.querySelector('[data-focus]');
+  if (now.camera) {
+    if (asked !== now.camera) ask(now.camera).then(() => focus(now, rows));
+    put(panel.querySelector('.cy-panel__title'), t('wall.focus.camera'));
+    host.dataset.shows = '';
+    host.replaceChildren(el('div.focus__title', {}, camera?.name ?? now.camera), el('div.focus__sub', {}, camera?.address || now.camera));
+    return;
+  }
+  put(panel.querySelector('.cy-panel__title'), t('wall.focus'));
+  const item = now.incident !== null ? live.get('incident', now.incident) : [...rows].sort((a, b) => a.level - b.level || b.reported_at - a.reported_at)[0];
+  if (!item) {
+    host.dataset.shows = '';
+    host.replaceChildren(el('div.cy-empty', {}, t(live.ready ? 'wall.quiet' : 'ui.loading')));
+    return;
+  }
+  const shows = `${item.key}:${item.version}`;
+  if (host.dataset.shows === shows) return;
+  host.dataset.shows = shows;
+  const due = dueOf(item);
+  const when = el('span', {className: due === null ? 'age' : 'due', dataset: due === null ? {asOf: item.reported_at} : {due}});
+  host.replaceChildren(
+    el('div.focus__head', {}, el('span.cy-level', {className: `cy-level cy-level--${item.level}`}, NUMERALS[item.level]), el('div.focus__title', {}, item.title)),
+    el('div.focus__sub', {}, item.address || t('word.unresolved_place')),
+    el('div.focus__sub', {}, [t(`stage.${item.stage}`), item.unit_name || t('wall.unassigned'), item.worker_name].filter(Boolean).join(' · ')),
+    el('div.focus__sub', {}, item.number, ' · ', when));
+  touch(when);
+}
