@@ -324,6 +324,8 @@ def web(s: Settings, args: argparse.Namespace) -> int:
 
     producer = parts.bus.producer()
     dash_app = make_dash(DashDeps(service, facts.name, facts.name_en, facts.centre, s.timezone))
+    map_layers = StoreLayers(parts.database)
+    map_layers.warm()
     groups = {t: f"{s.ingest_group}-{lane}" for lane, ts in lanes().items() for t in ts}
     app = make_server(
         Deps(
@@ -350,7 +352,7 @@ def web(s: Settings, args: argparse.Namespace) -> int:
             dash_server=dash_app.server,
             script_sources=tuple(dash_app.csp_hashes()),
             routers=(
-                tiles_router(StoreLayers(parts.database), actor_of),
+                tiles_router(map_layers, actor_of),
                 text_router(),
                 phone_router(actor_of, unit_name=unit_name, timezone=s.timezone),
                 webhook_router(webhook_intake(parts, producer, limit).take, parts.store_away),

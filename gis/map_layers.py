@@ -31,6 +31,8 @@ _SHAPE_PROPERTIES: Final = frozenset({"class", "kind", "bridge"})
 _GRIDS_ZOOM: Final = 11
 _CELLS_ZOOM: Final = 12
 _COMPONENTS_ZOOM: Final = 12
+_DOTS_FROM: Final = {"cameras": 11}
+"""Farther out the map draws no single camera: sending them would be weight for nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,15 +105,14 @@ def shape_layer(version: str, name: str, rows: Iterable[ShapeRow]) -> TileLayer:
 def point_layer(version: str, name: str, rows: Iterable[PointRow]) -> TileLayer:
     """A layer of registered things: 'devices', 'cameras' or 'components'."""
     zoom = _COMPONENTS_ZOOM if name == "components" else 0
-    return TileLayer(
-        version,
-        [
-            TileFeature(
-                shapely.Point(row.lon, row.lat),
-                {**row.properties, "key": row.key, "type": row.type, "name": row.name},
-                row.area_path,
-                zoom,
-            )
-            for row in rows
-        ],
+    features = (
+        TileFeature(
+            shapely.Point(row.lon, row.lat),
+            {"key": row.key, "type": row.type},
+            row.area_path,
+            zoom,
+            {**row.properties, "name": row.name},
+        )
+        for row in rows
     )
+    return TileLayer(version, features, _DOTS_FROM.get(name, 0))

@@ -25,6 +25,7 @@ MAX_POINTS: Final = 4000
 """More points than this in one tile are shown as density instead of dots."""
 BINS: Final = 64
 """Density cells per tile side."""
+NEAR_ZOOM: Final = 13
 TOLERANCE: Final = 1.0
 """Simplification, in tile units (a quarter of a 256th of a tile: not visible)."""
 
@@ -45,15 +46,23 @@ class TileFeature:
     properties: Mapping[str, Value] = field(default_factory=dict)
     area: str = ""
     min_zoom: int = 0
+    near: Mapping[str, Value] = field(default_factory=dict)
+    """Properties that only tiles from NEAR_ZOOM on carry: nobody reads names of dots two pixels wide."""
+
+    def shown(self, z: int) -> dict[str, Value]:
+        """The properties a tile of zoom `z` carries."""
+        return {**self.properties, **self.near} if z >= NEAR_ZOOM else dict(self.properties)
 
 
 class TileLayer:
     """Features of one layer in one version, projected and indexed. Immutable after building, thread-safe."""
 
-    __slots__ = ("_geometries", "_is_points", "_min_zoom", "_tree", "features", "version")
+    __slots__ = ("_dots_from", "_geometries", "_is_points", "_min_zoom", "_tree", "features", "version")
 
-    def __init__(self, version: str, features: Iterable[TileFeature]) -> None:
+    def __init__(self, version: str, features: Iterable[TileFeature], dots_from: int = 0) -> None:
+        """`dots_from`: below this zoom points are always shown as density, however few they are."""
         self.version = version
+        self._dots_from = dots_from
         self.features: tuple[TileFeature, ...] = tuple(f for f in features if not f.geometry.is_empty)
         geometries: NDArray[Any] = np.array([f.geometry for f in self.features], dtype=object)
         self._geometries: NDArray[Any] = (
@@ -88,7 +97,8 @@ class TileLayer:
             return out
 
         if self._is_points:
-            return self._points(hits, to_tile(shapely.get_coordinates(self._geometries[hits])))
+            xy = to_tile(shapely.get_coordinates(self._geometries[hits]))
+            return self._dots(hits, xy, z) if z >= self._dots_from and len(hits) <= MAX_POINTS else _bins(xy)
         cut = shapely.clip_by_rect(self._geometries[hits], west, north, east, south)
         cut = shapely.simplify(shapely.transform(cut, to_tile), TOLERANCE, preserve_topology=True)
         # Snap to whole units here, validly and in C: rounding in the encoder would make bow ties.
@@ -97,28 +107,26 @@ class TileLayer:
         for index, geometry in zip(hits, cut, strict=True):
             kept = _same_dimension(geometry, self._geometries[index])
             if kept is not None:
-                out.append({"geometry": kept, "properties": dict(self.features[index].properties)})
+                out.append({"geometry": kept, "properties": self.features[index].shown(z)})
         return out
 
-    def _points(self, hits: NDArray[np.int64], xy: NDArray[np.float64]) -> list[dict[str, Any]]:
-        if len(hits) <= MAX_POINTS:
-            points: NDArray[Any] = np.asarray(shapely.points(np.rint(xy)))
-            return [
-                {"geometry": p, "properties": dict(self.features[i].properties)}
-                for i, p in zip(hits, points, strict=True)
-            ]
-        inside = ((xy >= 0) & (xy < EXTENT)).all(axis=1)
-        cells = (xy[inside] * BINS / EXTENT).astype(np.int64)
-        keys, group, counts = np.unique(
-            cells[:, 1] * BINS + cells[:, 0], return_inverse=True, return_counts=True
-        )
-        centre = np.stack(
-            [np.bincount(group, xy[inside][:, axis], len(keys)) / counts for axis in (0, 1)], axis=1
-        )
+    def _dots(self, hits: NDArray[np.int64], xy: NDArray[np.float64], z: int) -> list[dict[str, Any]]:
+        points: NDArray[Any] = np.asarray(shapely.points(np.rint(xy)))
         return [
-            {"geometry": p, "properties": {"n": int(n)}}
-            for p, n in zip(np.asarray(shapely.points(np.rint(centre))), counts, strict=True)
+            {"geometry": p, "properties": self.features[i].shown(z)} for i, p in zip(hits, points, strict=True)
         ]
+
+
+def _bins(xy: NDArray[np.float64]) -> list[dict[str, Any]]:
+    """Points as density: one point for each cell that holds any, with their number `n`."""
+    inside = ((xy >= 0) & (xy < EXTENT)).all(axis=1)
+    cells = (xy[inside] * BINS / EXTENT).astype(np.int64)
+    keys, group, counts = np.unique(cells[:, 1] * BINS + cells[:, 0], return_inverse=True, return_counts=True)
+    centre = np.stack([np.bincount(group, xy[inside][:, axis], len(keys)) / counts for axis in (0, 1)], axis=1)
+    return [
+        {"geometry": p, "properties": {"n": int(n)}}
+        for p, n in zip(np.asarray(shapely.points(np.rint(centre))), counts, strict=True)
+    ]
 
 
 class TileLayers(Protocol):

@@ -21,7 +21,7 @@
 import {live} from './live.mjs';
 import {card} from './map/card.mjs';
 import {marks} from './map/marks.mjs';
-import {GROUPS, PICKABLE, SHOWN, TILE_SOURCES, mapStyle} from './map/style.mjs';
+import {GROUPS, PICKABLE, SHOWN, TILE_SOURCES, deviceStatusPaint, mapStyle} from './map/style.mjs';
 import {lang as pageLang, t} from './text.mjs';
 
 const MAPLIBRE = './vendor/maplibre-gl/maplibre-gl.mjs';
@@ -31,7 +31,12 @@ const CITY_REACH = [0.25, 0.24]; // degrees around a centre given without a zoom
 const FINAL = new Set(['closed', 'refused', 'void']);
 const REDRAW_MS = 250; // moving things are redrawn at most this often
 const STALE_WORKER_MS = 5 * 60_000; // a position older than this fades
+const MANY_DEVICES = 2000; // from so many on, the status that most have is said once instead of for each
 const COUNTS_URL = '/api/v1/queries/layer_counts';
+
+// Asked for while the page is still being built: it is the heaviest part and nobody needs to wait for its turn.
+const library = import(MAPLIBRE);
+library.catch(() => {}); // createMap says it
 
 function loadCss() {
   const href = new URL(MAPLIBRE_CSS, import.meta.url).pathname;
@@ -57,9 +62,11 @@ class CityMap {
   #options;
   #map;
   #ml;
+  #colour; // name of a token → its value
   #visible = new Set(SHOWN);
   #counts = {};
   #deviceStatus = new Map();
+  #usual = ''; // the status of every device of which nothing else is said
   #townOpen = new Map();
   #filter = null;
   #selected = null; // {kind, key, lngLat}
@@ -80,6 +87,7 @@ class CityMap {
     this.#ml = ml;
     const theme = getComputedStyle(container);
     const colour = (name) => theme.getPropertyValue(name).trim();
+    this.#colour = colour;
     const saved = options.remember ? remembered(`map:${options.remember}`) : null;
     if (saved?.visible) this.#visible = new Set(saved.visible);
     const light = theme.colorScheme.includes('light');
@@ -149,7 +157,7 @@ class CityMap {
   }
 
   #begin() {
-    for (const id of Object.keys(GROUPS)) this.#show(id, this.#visible.has(id));
+    for (const id of Object.keys(GROUPS)) if (this.#visible.has(id) !== SHOWN.has(id)) this.#show(id, this.#visible.has(id));
     const {signal} = this.#stop;
     live.addEventListener('applied', ({detail}) => this.#applied(detail), {signal});
     let lost = false;
@@ -184,9 +192,26 @@ class CityMap {
   // ---------------------------------------------------------------- live items → map
 
   #all() {
-    for (const [key, item] of live.items('device')) this.#device(key, item);
+    const devices = live.items('device');
+    const counts = {};
+    for (const item of devices.values()) counts[item.status] = (counts[item.status] ?? 0) + 1;
+    const [most = '', n = 0] = Object.entries(counts).sort((a, b) => b[1] - a[1])[0] ?? [];
+    this.#usually(devices.size >= MANY_DEVICES && n > devices.size / 2 ? most : '');
+    for (const [key, item] of devices) this.#device(key, item);
     this.#redraw('incidents');
     this.#redraw('workers');
+  }
+
+  #usually(status) {
+    if (status === this.#usual) return;
+    this.#usual = status;
+    for (const [layer, paint] of Object.entries(deviceStatusPaint(this.#options.scale, this.#colour, status))) {
+      for (const [name, value] of Object.entries(paint)) this.#map.setPaintProperty(layer, name, value);
+    }
+    const before = this.#deviceStatus;
+    this.#deviceStatus = new Map();
+    this.#map.removeFeatureState({source: 'devices', sourceLayer: 'devices'});
+    for (const key of before.keys()) this.#device(key, live.get('device', key));
   }
 
   #applied({changed, replaced}) {
@@ -204,12 +229,14 @@ class CityMap {
     if (this.#dirty.size) this.#schedule();
   }
 
-  // A fixed thing never touches its source: its state is set on the feature, whatever tile it is in.
+  // A fixed thing never touches its source: its state is set on the feature, whatever tile it is in. What most of many
+  // devices are is said once, in the style: a hundred thousand states would be set at the start, and again in every tile.
   #device(key, item) {
-    const status = item?.status;
-    if (this.#deviceStatus.get(key) === status) return;
+    const status = item?.status ?? (this.#usual && 'unknown');
+    const known = this.#deviceStatus.get(key) ?? this.#usual;
+    if (known === status) return;
     const target = {source: 'devices', sourceLayer: 'devices', id: key};
-    if (status === undefined) {
+    if (status === this.#usual) {
       this.#deviceStatus.delete(key);
       this.#map.removeFeatureState(target, 'status');
     } else {
@@ -454,19 +481,25 @@ class CityMap {
     const on = this.#hovered;
     const draw = (metrics) => this.#popup.setLngLat(on.lngLat)
       .setDOMContent(card(on.kind, live.get(on.kind, on.key), on.properties, live.now(), metrics)).addTo(this.#map);
-    const known = on.kind === 'device' ? await this.#metricsOf(on.key, on.properties.class) : null;
+    // Far out a tile says of a thing only which it is; its name, and what the city calls its values, is asked for.
+    const named = on.properties.name || !['device', 'camera', 'component'].includes(on.kind);
+    const asked = (named && this.#metrics.get(on.properties.type)) || (named && on.kind !== 'device' ? null : this.#detail(on));
+    const known = await asked;
     if (this.#hovered === on) draw(known);
   }
 
-  /** What the city calls a device's values: asked once per type of device; without an answer their ids must do. */
-  #metricsOf(key, type) {
-    if (!this.#metrics.has(type)) {
-      const asked = fetch(`/api/v1/queries/device?device=${encodeURIComponent(key)}`, {credentials: 'same-origin'})
-        .then(async (reply) => new Map(((reply.ok && (await reply.json()).metrics) || []).map((m) => [m.id, m])))
-        .catch(() => { this.#metrics.delete(type); return new Map(); });
-      this.#metrics.set(type, asked);
-    }
-    return this.#metrics.get(type);
+  /** Ask for a thing under the pointer: its name goes into its properties; id → metric of a device. */
+  #detail({kind, key, properties}) {
+    const asked = fetch(`/api/v1/queries/${kind}?${kind}=${encodeURIComponent(key)}`, {credentials: 'same-origin'})
+      .then(async (reply) => {
+        const body = reply.ok ? await reply.json() : {};
+        const found = body[kind] ?? body;
+        for (const name of ['name', 'type_name', 'type_name_en', 'subclass']) if (found[name]) properties[name] = found[name];
+        return new Map((found.metrics ?? []).map((m) => [m.id, m]));
+      })
+      .catch(() => { this.#metrics.delete(properties.type); return new Map(); });
+    if (kind === 'device') this.#metrics.set(properties.type, asked);
+    return asked;
   }
 
   #unhover() {
@@ -511,7 +544,7 @@ export async function createMap(container, options = {}) {
     scale: container.closest('.theme-wall') ? 1.35 : 1, ...options,
   };
   try {
-    const [ml] = await Promise.all([import(MAPLIBRE), loadFonts()]);
+    const [ml] = await Promise.all([library, loadFonts()]);
     return new CityMap(container, settings, ml);
   } catch (error) {
     const note = document.createElement('div');

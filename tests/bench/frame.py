@@ -42,6 +42,7 @@ BENCHES: tuple[str, ...] = (
     "evaluation",
     "incidents",
     "addresses",
+    "map",
 )
 
 Figures = dict[str, Any]

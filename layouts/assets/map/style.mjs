@@ -43,6 +43,7 @@ export const PICKABLE = {
   'component-point': 'component',
 };
 
+const NEAR = 14; // from here on symbols may be many without costing much: few are in view
 const zoomed = (...stops) => ['interpolate', ['linear'], ['zoom'], ...stops];
 // Open incidents of a town → how light it is. Neutral: density is not an alarm. Weaker when the dots themselves show.
 const density = (strength) => ['interpolate', ['linear'], ['coalesce', ['feature-state', 'open'], 0],
@@ -52,6 +53,27 @@ const isClass = (name) => ['==', ['get', 'class'], name];
 
 export function nameField(lang) {
   return lang === 'en' ? ['coalesce', ['get', 'name_en'], ['get', 'name']] : ['get', 'name'];
+}
+
+/**
+ * How the status of a device is painted: filled = online, hollow = silent, a wide yellow ring = warning (and, near, the
+ * triangle), faint = not known. `usual` is the status of every device without a state of its own. Far out a warning is
+ * the same circle: a second symbol for each of ten thousand devices would cost a frame more than all the rest.
+ */
+export function deviceStatusPaint(s, c, usual) {
+  const status = ['coalesce', ['feature-state', 'status'], usual];
+  const warned = (yes, no) => ['match', status, 'warning', yes, no];
+  return {
+    'device-dot': {
+      'circle-radius': zoomed(9, warned(2.2 * s, 0.8 * s), 11, warned(2.8 * s, 1.5 * s), 13, warned(4 * s, 2.9 * s), NEAR, warned(0, 3.6 * s), 16, warned(0, 5.5 * s)),
+      'circle-color': warned(c('--map-land'), c('--map-device')),
+      'circle-opacity': ['match', status, 'online', 0.9, 'warning', 0.9, 'silent', 0, 0.5],
+      'circle-stroke-color': warned(c('--level-3'), c('--map-device')),
+      'circle-stroke-width': zoomed(9, ['match', status, 'silent', 0.7 * s, 'warning', 1.2 * s, 0], 13, ['match', status, 'silent', 1 * s, 'warning', 2.2 * s, 0], NEAR, ['match', status, 'silent', 1 * s, 0]),
+      'circle-stroke-opacity': warned(1, 0.8),
+    },
+    'device-warning': {'icon-opacity': warned(1, 0)},
+  };
 }
 
 export function mapStyle({colour, lang, scale: s, origin, fonts}) {
@@ -71,7 +93,7 @@ export function mapStyle({colour, lang, scale: s, origin, fonts}) {
     sources[name] = {type: 'vector', tiles: [`${origin}/tiles/${layers}/{z}/{x}/{y}.mvt`], ...rest};
   }
   const from = (source, layer) => ({source, 'source-layer': layer});
-  const status = ['feature-state', 'status'];
+  const byStatus = deviceStatusPaint(s, c, '');
   const layers = [
     {id: 'sea', type: 'background', paint: {'background-color': c('--map-sea')}},
     {id: 'land', type: 'fill', ...from('base', 'land'), paint: {'fill-color': c('--map-land'), 'fill-antialias': true}},
@@ -108,18 +130,14 @@ export function mapStyle({colour, lang, scale: s, origin, fonts}) {
     {
       id: 'device-dot', type: 'circle', ...from('devices', 'devices'), minzoom: 9, filter: ['!', ['has', 'n']],
       paint: {
-        'circle-radius': zoomed(9, 0.8 * s, 11, 1.5 * s, 13, 2.9 * s, 16, 5.5 * s),
         'circle-color': c('--map-device'),
-        'circle-opacity': ['match', ['coalesce', status, ''], 'online', 0.9, 'silent', 0, 'warning', 0, 0.5],
-        'circle-stroke-color': c('--map-device'),
-        'circle-stroke-width': ['match', ['coalesce', status, ''], 'silent', 1 * s, 0],
-        'circle-stroke-opacity': 0.8,
+        ...byStatus['device-dot'],
       },
     },
     {
-      id: 'device-warning', type: 'symbol', ...from('devices', 'devices'), minzoom: 9, filter: ['!', ['has', 'n']],
-      layout: {'icon-image': 'warning-mark', 'icon-size': zoomed(9, 0.5 * s, 12, 0.85 * s, 16, 1.3 * s), 'icon-allow-overlap': true, 'icon-ignore-placement': true},
-      paint: {'icon-opacity': ['match', ['coalesce', status, ''], 'warning', 1, 0]},
+      id: 'device-warning', type: 'symbol', ...from('devices', 'devices'), minzoom: NEAR, filter: ['!', ['has', 'n']],
+      layout: {'icon-image': 'warning-mark', 'icon-size': zoomed(NEAR, 0.95 * s, 16, 1.3 * s), 'icon-allow-overlap': true, 'icon-ignore-placement': true},
+      paint: byStatus['device-warning'],
     },
     {id: 'road-label', type: 'symbol', ...from('base', 'roads'), minzoom: 12.6, filter: ['!=', ['get', 'name'], ''], layout: text({'symbol-placement': 'line', 'text-size': 11 * s, 'text-letter-spacing': 0.08, 'symbol-spacing': 420}), paint: halo({'text-color': c('--text-3')})},
     {id: 'village-label', type: 'symbol', ...from('base', 'places'), minzoom: 12.4, filter: isLevel('village'), layout: text({'text-size': 11.5 * s, 'text-max-width': 8, 'text-padding': 6}), paint: halo({'text-color': c('--text-3')})},
@@ -127,16 +145,16 @@ export function mapStyle({colour, lang, scale: s, origin, fonts}) {
     {id: 'district-label', type: 'symbol', ...from('base', 'places'), maxzoom: 13, filter: isLevel('district'), layout: bold({'text-size': zoomed(7, 11 * s, 11, 17 * s), 'text-letter-spacing': lang === 'en' ? 0.06 : 0.35, 'text-max-width': 12, 'text-padding': 2}), paint: halo({'text-color': c('--text'), 'text-halo-width': 1.8 * s})},
     {id: 'selected-ring', type: 'circle', source: 'selected', paint: {'circle-radius': 21 * s, 'circle-color': c('--accent'), 'circle-opacity': 0.12, 'circle-stroke-color': c('--accent'), 'circle-stroke-width': 2 * s}},
     {
-      id: 'worker-far', type: 'circle', source: 'workers', minzoom: 9.5, maxzoom: 12.5,
+      id: 'worker-far', type: 'circle', source: 'workers', minzoom: 9.5, maxzoom: 13,
       paint: {
-        'circle-radius': zoomed(9.5, 1.1 * s, 12.5, 3 * s), 'circle-color': c('--map-land'), 'circle-stroke-color': c('--map-worker'), 'circle-stroke-width': zoomed(9.5, 0.8 * s, 12.5, 1.5 * s),
+        'circle-radius': zoomed(9.5, 1.1 * s, 13, 3.2 * s), 'circle-color': c('--map-land'), 'circle-stroke-color': c('--map-worker'), 'circle-stroke-width': zoomed(9.5, 0.8 * s, 13, 1.6 * s),
         'circle-stroke-opacity': ['case', ['get', 'stale'], 0.35, 0.9], 'circle-opacity': 0.9,
       },
     },
     {
-      id: 'worker-point', type: 'symbol', source: 'workers', minzoom: 12.5,
+      id: 'worker-point', type: 'symbol', source: 'workers', minzoom: 13,
       layout: {
-        'icon-image': 'worker-mark', 'icon-size': zoomed(12.5, 0.66 * s, 15, 1 * s), 'icon-anchor': 'bottom', 'icon-allow-overlap': true, 'icon-ignore-placement': true,
+        'icon-image': 'worker-mark', 'icon-size': zoomed(13, 0.66 * s, 15, 1 * s), 'icon-anchor': 'bottom', 'icon-allow-overlap': true, 'icon-ignore-placement': true,
         'text-font': fonts.regular, 'text-field': ['step', ['zoom'], '', 15, ['get', 'name']], 'text-size': 11.5 * s, 'text-offset': [0, 0.3], 'text-anchor': 'top', 'text-optional': true,
       },
       paint: {'icon-opacity': ['case', ['get', 'stale'], 0.4, 1], ...halo({'text-color': c('--text-2')})},
