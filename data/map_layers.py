@@ -28,7 +28,7 @@ _POINTS: Final = {
         " AND NOT EXISTS (SELECT 1 FROM composite_members m WHERE m.device = d.id AND m.function <> 'lighting')"
     ),
     "cameras": (
-        "SELECT code, 'camera', name, area_path, lon, lat, jsonb_build_object('scene', scene, 'direction_deg',"
+        "SELECT code, 'camera', name, area_path, lon, lat, jsonb_build_object('scene', scene, 'sector', sector, 'direction_deg',"
         " direction_deg, 'view_deg', view_deg, 'range_m', range_m) FROM cameras k WHERE lon IS NOT NULL"
         " AND NOT EXISTS (SELECT 1 FROM composite_members m WHERE m.camera = k.code)"
     ),
@@ -111,7 +111,7 @@ class StoreLayers:
         located = [(*row[:-1], g) for row, g in zip(rows, geometries, strict=True)]
         layers = area_layers(version, [AreaRow(*row) for row in located])
         shapes = self._database.query("SELECT layer, name, name_en, properties, geometry FROM map_features")
-        by_layer: dict[str, list[ShapeRow]] = {"land": [], "water": [], "roads": []}
+        by_layer: dict[str, list[ShapeRow]] = {"land": [], "water": [], "roads": [], "buildings": []}
         for layer, name, name_en, properties, geometry in shapes:
             by_layer.setdefault(layer, []).append(
                 ShapeRow(name, name_en, shapely.from_wkb(bytes(geometry)), properties)

@@ -19,6 +19,7 @@ from incidents import (
     evaluation_commands,
     evaluation_queries,
     handling_commands,
+    map_queries,
     reply_commands,
     routing_commands,
     routing_queries,
@@ -1085,6 +1086,7 @@ QUERIES: Final[dict[str, type]] = {
     **catalogue_commands.QUERIES,
     **routing_queries.QUERIES,
     **address_commands.QUERIES,
+    **map_queries.QUERIES,
     **reply_commands.QUERIES,
     **enforcement_commands.QUERIES,
 }
@@ -1189,6 +1191,7 @@ ACTION_OF: Final[dict[str, str]] = {
     **routing_commands.ACTION_OF,
     **routing_queries.ACTION_OF,
     **address_commands.ACTION_OF,
+    **map_queries.ACTION_OF,
     **reply_commands.ACTION_OF,
     **enforcement_commands.ACTION_OF,
 }

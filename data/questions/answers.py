@@ -20,6 +20,7 @@ from data.questions import (
     evaluation,
     incidents,
     leader,
+    map_questions,
     operations,
     registries,
     replies,
@@ -49,6 +50,7 @@ ANSWERS: Final[dict[type, Answer]] = {
     **catalogue.ANSWERS,
     **routing.ANSWERS,
     **addresses.ANSWERS,
+    **map_questions.ANSWERS,
     **replies.ANSWERS,
     **enforcement.ANSWERS,
 }

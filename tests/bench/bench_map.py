@@ -15,11 +15,11 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import plotly
 import psutil
@@ -95,7 +95,9 @@ class Bytes:
         """Bytes so far: of the map's tiles, of the live state, of the page itself."""
         out = {"map": 0, "live": 0, "page": 0}
         for request in self._requests:
-            kind = "map" if "/tiles/" in request.url else "live" if "/live/snapshot" in request.url else "page"
+            kind = (
+                "map" if "/tiles/" in request.url else "live" if "/live/snapshot" in request.url else "page"
+            )
             out[kind] += request.sizes()["responseBodySize"]
         return out
 
@@ -118,21 +120,23 @@ def chromium_pids() -> set[int]:
 
 
 @contextmanager
-def page_of(browser: Browser, city: City, operator: Person, points: list[Point]) -> Iterator[tuple[Page, Bytes]]:
+def page_of(
+    browser: Browser, city: City, operator: Person, points: list[Point]
+) -> Iterator[tuple[Page, Bytes]]:
     """A page of a browser that knows nothing but its session; the bench's own files come from below /bench/."""
     context: BrowserContext = browser.new_context(viewport={"width": SIZE["width"], "height": SIZE["height"]})
     context.set_default_timeout(120_000)
     jar = operator.client.cookies.jar
-    context.add_cookies(
-        [{"name": c.name, "value": c.value or "", "url": city.product.base_url} for c in jar]
-    )
+    context.add_cookies([{"name": c.name, "value": c.value or "", "url": city.product.base_url} for c in jar])
 
     def file(route: Route) -> None:
         name = route.request.url.rsplit("/", 1)[1]
         if name == "points.json":
             route.fulfill(body=json.dumps(points), content_type="application/json")
         elif name == "plotly.min.js":
-            route.fulfill(path=Path(plotly.__file__).parent / "package_data" / name, content_type="text/javascript")
+            route.fulfill(
+                path=Path(plotly.__file__).parent / "package_data" / name, content_type="text/javascript"
+            )
         else:
             kind = "text/html" if name.endswith("html") else "text/javascript"
             route.fulfill(path=PAGES / name, content_type=kind)
@@ -174,11 +178,11 @@ def work(page: Page, sample: Sample, times: int, centre: list[float], rng: rando
             sample.add(f"states_{n}_script_ms", seen["script_ms"])
             sample.add(f"states_{n}_drawn_ms", seen["drawn_ms"])
             sample.wrong += not seen["right"]
-    box = page.evaluate("() => { const b = bench.map.getBounds(); return [b.getWest(), b.getSouth(), b.getEast(), b.getNorth()]; }")
+    box = page.evaluate(
+        "() => { const b = bench.map.getBounds(); return [b.getWest(), b.getSouth(), b.getEast(), b.getNorth()]; }"
+    )
     for _ in range(times):
-        units = [
-            [f"m{i}", rng.uniform(box[0], box[2]), rng.uniform(box[1], box[3])] for i in range(2000)
-        ]
+        units = [[f"m{i}", rng.uniform(box[0], box[2]), rng.uniform(box[1], box[3])] for i in range(2000)]
         seen = page.evaluate("(u) => bench.move(u)", units)
         sample.add("moving_2000_ms", seen["drawn_ms"])
         sample.wrong += not seen["right"]
@@ -213,7 +217,10 @@ def maps(bench: Bench, browser: Browser, city: City, operator: Person, points: l
                     sample.once |= {f"network_{kind}_kb": round(n / 1024) for kind, n in kinds.items()}
                     work(page, sample, times, busiest(points), random.Random(5))
                     sample.once["memory_mb"] = memory_mb(chromium_pids())
-        bench.say(f"turn {turn}: " + ", ".join(f"{s.name} {s.values.get('first_picture_ms', [0])[-1]:.0f} ms" for s in (desk, bare)))
+        bench.say(
+            f"turn {turn}: "
+            + ", ".join(f"{s.name} {s.values.get('first_picture_ms', [0])[-1]:.0f} ms" for s in (desk, bare))
+        )
     return [desk, bare]
 
 
@@ -244,10 +251,15 @@ def leaflet_page(bench: Bench, browser: Browser, points: list[Point]) -> Sample:
     sample, times = Sample("leaflet"), 3 if bench.quick else 10
     home = bench.folder / "leaflet"
     try:
-        subprocess.run([sys.executable, "-m", "venv", str(home)], check=True, capture_output=True, timeout=120)
+        subprocess.run(
+            [sys.executable, "-m", "venv", str(home)], check=True, capture_output=True, timeout=120
+        )
         python = home / "bin" / "python"
         subprocess.run(
-            [str(python), "-m", "pip", "install", "-q", "--no-deps", LEAFLET], check=True, capture_output=True, timeout=180
+            [str(python), "-m", "pip", "install", "-q", "--no-deps", LEAFLET],
+            check=True,
+            capture_output=True,
+            timeout=180,
         )
     except (subprocess.SubprocessError, OSError) as error:
         bench.say(f"{LEAFLET} cannot be had here: {error}")
@@ -260,7 +272,9 @@ def leaflet_page(bench: Bench, browser: Browser, points: list[Point]) -> Sample:
     data, port = bench.folder / "points.json", free_ports(1)[0]
     data.write_text(json.dumps(points))
     script = Path(__file__).with_name("map_leaflet.py")
-    server = subprocess.Popen([str(python), str(script), str(port), str(data)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    server = subprocess.Popen(
+        [str(python), str(script), str(port), str(data)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     try:
         _answers(f"http://127.0.0.1:{port}/")
         context = browser.new_context(viewport={"width": SIZE["width"], "height": SIZE["height"]})
@@ -312,7 +326,7 @@ def run(bench: Bench) -> Figures:
             city.product.wait_ready()
             points = city.points()
             operator = Person(city.product.base_url, "operator", city.product.passwords()["operator"])
-            until(lambda: len(operator.snapshot()["items"].get("device", {})) == size)
+            filled(operator, size)
             suffix = suffix_of(size) if len(sizes) > 1 else ""
             with chromium() as browser:
                 samples = maps(bench, browser, city, operator, points)
@@ -332,7 +346,13 @@ def run(bench: Bench) -> Figures:
 def compared(desk: Sample, bare: Sample, suffix: str) -> Figures:
     """The issue's names, and the product beside the bare library."""
     middle = {name: p(values, 0.5) for name, values in desk.values.items()}
-    names = ("first_picture_ms", "states_200_script_ms", "states_200_drawn_ms", "states_5000_drawn_ms", "moving_2000_ms")
+    names = (
+        "first_picture_ms",
+        "states_200_script_ms",
+        "states_200_drawn_ms",
+        "states_5000_drawn_ms",
+        "moving_2000_ms",
+    )
     out: Figures = {name + suffix: middle[name] for name in names}
     out[f"network_kb{suffix}"] = desk.once["network_map_kb"]
     ratios = {
@@ -349,10 +369,10 @@ def compared(desk: Sample, bare: Sample, suffix: str) -> Figures:
     return out
 
 
-def until(holds: Callable[[], bool], seconds: float = 120.0) -> None:
-    """Wait for a condition of another process."""
+def filled(operator: Person, devices: int, seconds: float = 120.0) -> None:
+    """Wait until the live state has every device."""
     end = time.monotonic() + seconds
-    while not holds():
+    while len(operator.snapshot()["items"].get("device", {})) != devices:
         if time.monotonic() > end:
             raise TimeoutError("the live state did not fill")
         time.sleep(0.5)  # watching another process
