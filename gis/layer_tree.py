@@ -41,6 +41,8 @@ class Tree:
 
     sectors: Sequence[Sector]
     heights: Mapping[str, str]
+    names_en: Mapping[str, str]
+    """English names of groups whose registry has none."""
 
     def height(self, group: str) -> str:
         """Where things of a group lie: one of HEIGHTS."""
@@ -66,7 +68,7 @@ class Tree:
     def _branch(self, id: str, name: str, name_en: str, groups: Sequence[Group]) -> dict[str, Any]:
         layers = [
             {
-                "kind": g.kind, "group": g.group, "name": g.name, "name_en": g.name_en,
+                "kind": g.kind, "group": g.group, "name": g.name, "name_en": g.name_en or self.names_en.get(g.group, ""),
                 "height": self.height(g.group), "count": g.count,
             }
             for g in groups
@@ -97,4 +99,4 @@ def tree_of(written: Mapping[str, Any]) -> Tree:
             if group in heights:
                 raise ValueError(f"{group!r}: lies at two heights")
             heights[group] = height
-    return Tree(sectors, heights)
+    return Tree(sectors, heights, written.get("names_en", {}))
