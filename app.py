@@ -271,12 +271,14 @@ def web(s: Settings, args: argparse.Namespace) -> int:
     from callbacks.http.login import actor_of
     from callbacks.http.phone import phone_router
     from callbacks.http.text import text_router
+    from callbacks.http.base_maps import base_maps_router
     from callbacks.http.tiles import tiles_router
     from callbacks.http.video import video_router
     from callbacks.http.webhook import webhook_router
     from callbacks.server import WebServer, make_server
     from data.device_access import DeviceAccess
     from data.feed_tokens import FeedTokens
+    from data.base_maps import BaseMaps, MapAway, read_base_maps
     from data.map_layers import StoreLayers
     from data.migrate import pending
     from data.photos import Photos
@@ -326,6 +328,9 @@ def web(s: Settings, args: argparse.Namespace) -> int:
 
     producer = parts.bus.producer()
     dash_app = make_dash(DashDeps(service, facts.name, facts.name_en, facts.centre, s.timezone))
+    base_maps = BaseMaps(read_base_maps(s.base_maps), s.base_map_key)
+    map_layers = StoreLayers(parts.database)
+    map_layers.warm()
     groups = {t: f"{s.ingest_group}-{lane}" for lane, ts in lanes().items() for t in ts}
     app = make_server(
         Deps(
@@ -355,7 +360,8 @@ def web(s: Settings, args: argparse.Namespace) -> int:
             dash_server=dash_app.server,
             script_sources=tuple(dash_app.csp_hashes()),
             routers=(
-                tiles_router(StoreLayers(parts.database), actor_of),
+                tiles_router(map_layers, actor_of),
+                base_maps_router(base_maps, MapAway, actor_of),
                 text_router(),
                 phone_router(actor_of, unit_name=unit_name, timezone=s.timezone),
                 webhook_router(webhook_intake(parts, producer, limit).take, parts.store_away),

@@ -118,6 +118,12 @@ SETTINGS: tuple[Setting, ...] = (
         "public,private",
         "Addresses that feeds may be fetched from: of public, private, loopback, link-local.",
     ),
+    Setting(
+        "CHENGYUN_BASE_MAPS",
+        "",
+        "File of base maps from elsewhere, see deploy/base_maps.example.toml; '': only our own.",
+    ),
+    Setting("CHENGYUN_BASE_MAP_KEY", "", "What {key} stands for in the addresses of base maps.", secret=True),
     Setting("CHENGYUN_TIMEZONE", "Asia/Shanghai", "Time zone of the screens; storage is always UTC."),
 )
 
@@ -161,6 +167,8 @@ class Settings:
     drop_dir: Path
     models: Path
     feed_addresses: str
+    base_maps: str
+    base_map_key: str
     timezone: str
 
 
@@ -238,5 +246,7 @@ def read(environ: Mapping[str, str] | None = None) -> Settings:
         drop_dir=Path(v["CHENGYUN_DROP_DIR"] or Path(v["CHENGYUN_VAR"]) / "drop"),
         models=Path(v["CHENGYUN_MODELS"] or Path(v["CHENGYUN_VAR"]) / "models"),
         feed_addresses=v["CHENGYUN_FEED_ADDRESSES"],
+        base_maps=v["CHENGYUN_BASE_MAPS"],
+        base_map_key=v["CHENGYUN_BASE_MAP_KEY"],
         timezone=v["CHENGYUN_TIMEZONE"],
     )

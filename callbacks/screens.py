@@ -71,9 +71,7 @@ def register(app: Dash, deps: DashDeps) -> None:
         return [pieces.toast(view.t("screens.unpaired", name=done["name"]))], {"after": done["screen"]}
 
 
-def command_of(
-    code: Any, name: Any, size: Any, areas: Any, columns: Any, rows: Any, seam: Any
-) -> PairScreen:
+def command_of(code: Any, name: Any, size: Any, areas: Any, columns: Any, rows: Any, seam: Any) -> PairScreen:
     """What the form says."""
     return PairScreen(
         str(code or ""),

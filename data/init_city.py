@@ -28,9 +28,11 @@ from data.init_standards import load_standards
 from data.locks import Lock
 from data.registry import bump
 from data.sample_city import read_city
+from data.sample_city.buildings import make_buildings
 from data.sample_city.house_numbers import Streets, addresses
 from data.sessions import token_hash
 from gis.cells import CellIndex, haversine_m
+from incidents.address_book import Address
 from incidents.areas import LEVELS
 from incidents.numbering import DEFAULT_PATTERN, BadPattern, check_pattern
 from incidents.video import SAMPLE_URL
@@ -296,7 +298,7 @@ def _load_map(cursor: Cursor, files: Path) -> None:
         cursor, "places", ("name", "kind", "lon", "lat", "cell", "area_path", "road"),
         ((p.name, p.kind, p.lon, p.lat, p.cell, p.area_path, p.road) for p in read_city.read_places(files)),
     )  # fmt: skip
-    _load_addresses(cursor, files)
+    book = _load_addresses(cursor, files)
     features: list[tuple[str, str, str, dict[str, Any], Any]] = []
     for surface in read_city.read_land(files):
         features.append(("land", surface.name, surface.name_en, {"kind": surface.kind}, surface.geometry))
@@ -308,6 +310,14 @@ def _load_map(cursor: Cursor, files: Path) -> None:
             "length_m": road.length_m, "speed_kmh": road.speed_kmh, "bridge": road.bridge,
         }  # fmt: skip
         features.append(("roads", road.name, road.name_en, properties, road.geometry))
+    for building in make_buildings(
+        book, read_city.read_places(files), read_city.read_road_edges(files), read_city.read_water(files)
+    ):
+        properties = {
+            "code": building.code, "use": building.use, "floors": building.floors, "height_m": building.height_m,
+            "area": building.area, "address": building.address,
+        }  # fmt: skip
+        features.append(("buildings", building.name, building.name, properties, building.footprint))
     many(
         cursor,
         "INSERT INTO map_features (layer, name, name_en, properties, geometry) VALUES %s",
@@ -318,17 +328,18 @@ def _load_map(cursor: Cursor, files: Path) -> None:
     )
 
 
-def _load_addresses(cursor: Cursor, files: Path) -> None:
+def _load_addresses(cursor: Cursor, files: Path) -> list[Address]:
     areas = list(read_city.read_areas(files))
     cells = [area for area in areas if area.level == "cell"]
-    found = addresses(
+    found = list(addresses(
         Streets(read_city.read_road_edges(files)), read_city.read_places(files), areas,
         CellIndex([cell.code for cell in cells], [cell.geometry for cell in cells]), {cell.code: cell.path for cell in cells},
-    )  # fmt: skip
+    ))  # fmt: skip
     _copy(
         cursor, "addresses", ("kind", "name", "number", "other", "lon", "lat", "cell", "area_path"),
         ((a.kind, a.name, a.number, a.other, a.lon, a.lat, cell, a.area) for a, cell in found),
     )  # fmt: skip
+    return [address for address, _ in found]
 
 
 def _load_catalogue(cursor: Cursor, files: Path) -> None:

@@ -7,14 +7,17 @@ import time
 from typing import Any, Final
 
 import shapely
+import structlog
 
-from data.database import Database
+from data.database import Database, StoreUnavailable
 from data.registry import registry_version
 from gis.map_layers import AreaRow, PointRow, ShapeRow, area_layers, point_layer, shape_layer
 from gis.shifted import Roads
 from gis.tiles import TileLayer, UnknownLayer
 
 CHECK_S: Final = 5.0
+
+log = structlog.get_logger()
 
 _POINTS: Final = {
     "devices": (
@@ -25,7 +28,7 @@ _POINTS: Final = {
         " AND NOT EXISTS (SELECT 1 FROM composite_members m WHERE m.device = d.id AND m.function <> 'lighting')"
     ),
     "cameras": (
-        "SELECT code, 'camera', name, area_path, lon, lat, jsonb_build_object('scene', scene, 'direction_deg',"
+        "SELECT code, 'camera', name, area_path, lon, lat, jsonb_build_object('scene', scene, 'sector', sector, 'direction_deg',"
         " direction_deg, 'view_deg', view_deg, 'range_m', range_m) FROM cameras k WHERE lon IS NOT NULL"
         " AND NOT EXISTS (SELECT 1 FROM composite_members m WHERE m.camera = k.code)"
     ),
@@ -50,28 +53,54 @@ def roads_of(database: Database) -> Roads | None:
 
 
 class StoreLayers:
-    """`TileLayers` on the store. Thread-safe; a change of registries is seen within CHECK_S."""
+    """`TileLayers` on the store. Thread-safe; a change of registries is looked for every CHECK_S.
+
+    Layers of a large city take seconds to build: the first asker waits for them (or `warm` built them at start), later
+    ones get the old layers until the new ones are there.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._lock = threading.Lock()
+        self._building = threading.Lock()
         self._layers: dict[str, TileLayer] = {}
         self._version = -1
-        self._checked = 0.0
+        self._checked = -CHECK_S
+        self._thread: threading.Thread | None = None
 
     def layer(self, name: str) -> TileLayer:
         """See TileLayers."""
-        with self._lock:
-            if time.monotonic() - self._checked > CHECK_S:
+        if self._version < 0:
+            self._refresh()
+        elif time.monotonic() - self._checked > CHECK_S and (
+            self._thread is None or not self._thread.is_alive()
+        ):
+            self._thread = threading.Thread(target=self._refresh, name="map-layers", daemon=True)
+            self._thread.start()
+        found = self._layers.get(name)
+        if found is None:
+            raise UnknownLayer(name)
+        return found
+
+    def warm(self) -> None:
+        """Begin to build the layers now, beside whatever else is being started."""
+        self._thread = threading.Thread(target=self._refresh, name="map-layers", daemon=True)
+        self._thread.start()
+
+    def _refresh(self) -> None:
+        with self._building:
+            if time.monotonic() - self._checked <= CHECK_S:
+                return
+            try:
                 version = registry_version(self._database)
                 if version != self._version:
                     self._layers = self._read(str(version))
                     self._version = version
-                self._checked = time.monotonic()
-            found = self._layers.get(name)
-        if found is None:
-            raise UnknownLayer(name)
-        return found
+            except StoreUnavailable as error:
+                log.warning("map_layers_not_refreshed", error=str(error))
+                if self._version < 0 and threading.current_thread() is not self._thread:
+                    raise  # nothing to show yet: the asker is told
+                return
+            self._checked = time.monotonic()
 
     def _read(self, version: str) -> dict[str, TileLayer]:
         rows = self._database.query(
@@ -82,7 +111,7 @@ class StoreLayers:
         located = [(*row[:-1], g) for row, g in zip(rows, geometries, strict=True)]
         layers = area_layers(version, [AreaRow(*row) for row in located])
         shapes = self._database.query("SELECT layer, name, name_en, properties, geometry FROM map_features")
-        by_layer: dict[str, list[ShapeRow]] = {"land": [], "water": [], "roads": []}
+        by_layer: dict[str, list[ShapeRow]] = {"land": [], "water": [], "roads": [], "buildings": []}
         for layer, name, name_en, properties, geometry in shapes:
             by_layer.setdefault(layer, []).append(
                 ShapeRow(name, name_en, shapely.from_wkb(bytes(geometry)), properties)

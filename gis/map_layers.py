@@ -15,7 +15,7 @@ from shapely.geometry.base import BaseGeometry
 
 from gis.tiles import TileFeature, TileLayer, Value
 
-BASE_LAYERS: Final = ("land", "water", "roads", "areas", "grids", "cells", "places")
+BASE_LAYERS: Final = ("land", "water", "roads", "areas", "grids", "cells", "places", "buildings")
 """Layers that every signed-in account may see whole."""
 
 POINT_LAYERS: Final = ("devices", "cameras", "components")
@@ -26,11 +26,16 @@ LAYERS: Final = BASE_LAYERS + POINT_LAYERS
 _AREA_ZOOM: Final = {"district": 0, "town": 8, "village": 11}
 _PLACE_ZOOM: Final = {"district": 0, "town": 8, "village": 12}
 _ROAD_ZOOM: Final = {"arterial": 0, "secondary": 10, "local": 12}
-_SHAPE_PROPERTIES: Final = frozenset({"class", "kind", "bridge"})
+_SHAPE_PROPERTIES: Final = frozenset({"class", "kind", "bridge", "use", "height_m", "floors"})
 """What the map styles shapes by; the rest (road graph, lengths) would only make tiles heavier."""
 _GRIDS_ZOOM: Final = 11
 _CELLS_ZOOM: Final = 12
 _COMPONENTS_ZOOM: Final = 12
+_BUILDINGS_ZOOM: Final = 14
+_GROUP: Final = {"components": "subclass", "cameras": "sector"}
+"""The property things of a layer are switched by; devices are by their type."""
+_DOTS_FROM: Final = {"cameras": 11}
+"""Farther out the map draws no single camera: sending them would be weight for nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +95,15 @@ def area_layers(version: str, rows: Iterable[AreaRow]) -> dict[str, TileLayer]:
 
 
 def shape_layer(version: str, name: str, rows: Iterable[ShapeRow]) -> TileLayer:
-    """A base layer: 'land', 'water' or 'roads'. Roads appear by class, arterials first."""
+    """A base layer: 'land', 'water', 'roads' or 'buildings'. Roads appear by class, arterials first."""
     features = []
     for row in rows:
         kept = {k: v for k, v in row.properties.items() if k in _SHAPE_PROPERTIES}
         properties: dict[str, Value] = {**kept, "name": row.name, "name_en": row.name_en}
         zoom = _ROAD_ZOOM.get(str(row.properties.get("class", "")), 0) if name == "roads" else 0
+        if name == "buildings":
+            properties["key"] = str(row.properties["code"])
+            zoom = _BUILDINGS_ZOOM
         features.append(TileFeature(row.geometry, properties, "", zoom))
     return TileLayer(version, features)
 
@@ -103,15 +111,15 @@ def shape_layer(version: str, name: str, rows: Iterable[ShapeRow]) -> TileLayer:
 def point_layer(version: str, name: str, rows: Iterable[PointRow]) -> TileLayer:
     """A layer of registered things: 'devices', 'cameras' or 'components'."""
     zoom = _COMPONENTS_ZOOM if name == "components" else 0
-    return TileLayer(
-        version,
-        [
-            TileFeature(
-                shapely.Point(row.lon, row.lat),
-                {**row.properties, "key": row.key, "type": row.type, "name": row.name},
-                row.area_path,
-                zoom,
-            )
-            for row in rows
-        ],
+    features = (
+        TileFeature(
+            shapely.Point(row.lon, row.lat),
+            {"key": row.key, "type": row.type},
+            row.area_path,
+            zoom,
+            str(row.properties.get(_GROUP.get(name, ""), row.type)),
+            {**row.properties, "name": row.name},
+        )
+        for row in rows
     )
+    return TileLayer(version, features, _DOTS_FROM.get(name, 0))

@@ -25,6 +25,7 @@ MAX_POINTS: Final = 4000
 """More points than this in one tile are shown as density instead of dots."""
 BINS: Final = 64
 """Density cells per tile side."""
+NEAR_ZOOM: Final = 13
 TOLERANCE: Final = 1.0
 """Simplification, in tile units (a quarter of a 256th of a tile: not visible)."""
 
@@ -45,21 +46,46 @@ class TileFeature:
     properties: Mapping[str, Value] = field(default_factory=dict)
     area: str = ""
     min_zoom: int = 0
+    group: str = ""
+    """What it is switched by on the map: the type of a device, the subclass of a component, the sector of a camera."""
+    near: Mapping[str, Value] = field(default_factory=dict)
+    """Properties that only tiles from NEAR_ZOOM on carry: nobody reads names of dots two pixels wide."""
+
+    def shown(self, z: int) -> dict[str, Value]:
+        """The properties a tile of zoom `z` carries."""
+        return {**self.properties, **self.near} if z >= NEAR_ZOOM else dict(self.properties)
 
 
 class TileLayer:
     """Features of one layer in one version, projected and indexed. Immutable after building, thread-safe."""
 
-    __slots__ = ("_geometries", "_is_points", "_min_zoom", "_tree", "features", "version")
+    __slots__ = (
+        "_area",
+        "_areas",
+        "_dots_from",
+        "_geometries",
+        "_group",
+        "_groups",
+        "_is_points",
+        "_min_zoom",
+        "_tree",
+        "features",
+        "version",
+    )
 
-    def __init__(self, version: str, features: Iterable[TileFeature]) -> None:
+    def __init__(self, version: str, features: Iterable[TileFeature], dots_from: int = 0) -> None:
+        """`dots_from`: below this zoom points are always shown as density, however few they are."""
         self.version = version
+        self._dots_from = dots_from
         self.features: tuple[TileFeature, ...] = tuple(f for f in features if not f.geometry.is_empty)
         geometries: NDArray[Any] = np.array([f.geometry for f in self.features], dtype=object)
         self._geometries: NDArray[Any] = (
             shapely.transform(geometries, _to_world) if len(geometries) else geometries
         )
         self._min_zoom = np.array([f.min_zoom for f in self.features], dtype=np.int64)
+        # Rights and switches are asked once for each area and group of a tile, not once for each of its things.
+        self._areas, self._area = _numbered(f.area for f in self.features)
+        self._groups, self._group = _numbered(f.group for f in self.features)
         kinds = shapely.get_type_id(self._geometries) if len(geometries) else np.empty(0, dtype=np.int64)
         self._is_points = bool(len(kinds)) and bool((kinds == shapely.GeometryType.POINT).all())
         self._tree = shapely.STRtree(self._geometries)
@@ -67,8 +93,11 @@ class TileLayer:
     def __len__(self) -> int:
         return len(self.features)
 
-    def tile(self, z: int, x: int, y: int, sees: Sees | None) -> list[dict[str, Any]]:
-        """Features of one tile for the encoder: {"geometry" (tile units, y down), "properties"}."""
+    def tile(
+        self, z: int, x: int, y: int, sees: Sees | None, hidden: frozenset[str] = frozenset()
+    ) -> list[dict[str, Any]]:
+        """Features of one tile for the encoder: {"geometry" (tile units, y down), "properties"}; groups that are `hidden`
+        are left out."""
         if not self.features:
             return []
         side = 1.0 / (1 << z)
@@ -78,7 +107,9 @@ class TileLayer:
         hits = np.sort(self._tree.query(shapely.box(west, north, east, south)))
         hits = hits[self._min_zoom[hits] <= z]
         if sees is not None:
-            hits = np.array([i for i in hits if sees(self.features[i].area)], dtype=np.int64)
+            hits = hits[_accepted(self._area[hits], lambda n: sees(self._areas[n]))]
+        if hidden:
+            hits = hits[_accepted(self._group[hits], lambda n: self._groups[n] not in hidden)]
         if not len(hits):
             return []
         scale = (1 << z) * EXTENT
@@ -88,7 +119,8 @@ class TileLayer:
             return out
 
         if self._is_points:
-            return self._points(hits, to_tile(shapely.get_coordinates(self._geometries[hits])))
+            xy = to_tile(shapely.get_coordinates(self._geometries[hits]))
+            return self._dots(hits, xy, z) if z >= self._dots_from and len(hits) <= MAX_POINTS else _bins(xy)
         cut = shapely.clip_by_rect(self._geometries[hits], west, north, east, south)
         cut = shapely.simplify(shapely.transform(cut, to_tile), TOLERANCE, preserve_topology=True)
         # Snap to whole units here, validly and in C: rounding in the encoder would make bow ties.
@@ -97,28 +129,41 @@ class TileLayer:
         for index, geometry in zip(hits, cut, strict=True):
             kept = _same_dimension(geometry, self._geometries[index])
             if kept is not None:
-                out.append({"geometry": kept, "properties": dict(self.features[index].properties)})
+                out.append({"geometry": kept, "properties": self.features[index].shown(z)})
         return out
 
-    def _points(self, hits: NDArray[np.int64], xy: NDArray[np.float64]) -> list[dict[str, Any]]:
-        if len(hits) <= MAX_POINTS:
-            points: NDArray[Any] = np.asarray(shapely.points(np.rint(xy)))
-            return [
-                {"geometry": p, "properties": dict(self.features[i].properties)}
-                for i, p in zip(hits, points, strict=True)
-            ]
-        inside = ((xy >= 0) & (xy < EXTENT)).all(axis=1)
-        cells = (xy[inside] * BINS / EXTENT).astype(np.int64)
-        keys, group, counts = np.unique(
-            cells[:, 1] * BINS + cells[:, 0], return_inverse=True, return_counts=True
-        )
-        centre = np.stack(
-            [np.bincount(group, xy[inside][:, axis], len(keys)) / counts for axis in (0, 1)], axis=1
-        )
+    def _dots(self, hits: NDArray[np.int64], xy: NDArray[np.float64], z: int) -> list[dict[str, Any]]:
+        points: NDArray[Any] = np.asarray(shapely.points(np.rint(xy)))
         return [
-            {"geometry": p, "properties": {"n": int(n)}}
-            for p, n in zip(np.asarray(shapely.points(np.rint(centre))), counts, strict=True)
+            {"geometry": p, "properties": self.features[i].shown(z)}
+            for i, p in zip(hits, points, strict=True)
         ]
+
+
+def _numbered(values: Iterable[str]) -> tuple[tuple[str, ...], NDArray[np.int64]]:
+    """The different values, and for each place the number of its value."""
+    numbers: dict[str, int] = {}
+    found = [numbers.setdefault(value, len(numbers)) for value in values]
+    return tuple(numbers), np.array(found, dtype=np.int64)
+
+
+def _accepted(numbers: NDArray[np.int64], accept: Callable[[int], bool]) -> NDArray[np.bool_]:
+    different, place = np.unique(numbers, return_inverse=True)
+    return np.array([accept(int(n)) for n in different], dtype=bool)[place]
+
+
+def _bins(xy: NDArray[np.float64]) -> list[dict[str, Any]]:
+    """Points as density: one point for each cell that holds any, with their number `n`."""
+    inside = ((xy >= 0) & (xy < EXTENT)).all(axis=1)
+    cells = (xy[inside] * BINS / EXTENT).astype(np.int64)
+    keys, group, counts = np.unique(cells[:, 1] * BINS + cells[:, 0], return_inverse=True, return_counts=True)
+    centre = np.stack(
+        [np.bincount(group, xy[inside][:, axis], len(keys)) / counts for axis in (0, 1)], axis=1
+    )
+    return [
+        {"geometry": p, "properties": {"n": int(n)}}
+        for p, n in zip(np.asarray(shapely.points(np.rint(centre))), counts, strict=True)
+    ]
 
 
 class TileLayers(Protocol):
@@ -129,15 +174,22 @@ class TileLayers(Protocol):
         ...
 
 
-def encode_tile(layers: Mapping[str, TileLayer], z: int, x: int, y: int, sees: Sees | None = None) -> bytes:
+def encode_tile(
+    layers: Mapping[str, TileLayer],
+    z: int,
+    x: int,
+    y: int,
+    sees: Sees | None = None,
+    hidden: frozenset[str] = frozenset(),
+) -> bytes:
     """One tile of the named layers as MVT bytes; b'' when nothing is in it.
 
-    `sees`: only features whose area path it accepts; None = all. Raises ValueError for a tile that
+    `sees`: only features whose area path it accepts; None = all. `hidden`: groups left out. Raises ValueError for a tile that
     cannot exist.
     """
     if not (0 <= z <= MAX_ZOOM and 0 <= x < (1 << z) and 0 <= y < (1 << z)):
         raise ValueError(f"tile {z}/{x}/{y}: no such tile (zoom 0 to {MAX_ZOOM}, x and y below 2^zoom)")
-    parts = [{"name": name, "features": layer.tile(z, x, y, sees)} for name, layer in layers.items()]
+    parts = [{"name": name, "features": layer.tile(z, x, y, sees, hidden)} for name, layer in layers.items()]
     parts = [part for part in parts if part["features"]]
     if not parts:
         return b""

@@ -12,7 +12,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Final
 
-from fastapi import APIRouter, HTTPException, Path, Request, Response
+from fastapi import APIRouter, HTTPException, Path, Query, Request, Response
 
 from gis.map_layers import BASE_LAYERS, POINT_LAYERS
 from gis.tiles import TileLayer, TileLayers, UnknownLayer, encode_tile
@@ -77,6 +77,9 @@ def tiles_router(layers: TileLayers, authorise: Authorise, cache: TileCache | No
         z: int = Path(ge=0, le=22),
         x: int = Path(ge=0),
         y: int = Path(ge=0),
+        hide: str = Query(
+            "", max_length=1000, description="Groups left out, joined by commas (see map_layers)."
+        ),
     ) -> Response:
         """One vector tile (MVT). 204 when nothing is in it; 304 when the browser's copy is the newest."""
         actor = authorise(request)
@@ -90,7 +93,8 @@ def tiles_router(layers: TileLayers, authorise: Authorise, cache: TileCache | No
             raise HTTPException(404, f"tile={z}/{x}/{y}: x and y must be below 2^{z}")
         # What lies in an account's areas is the same for every account with the same areas: they share tiles.
         scope = tuple(sorted(actor.areas)) if any(n in POINT_LAYERS for n in names) else None
-        key = (tuple((n, found[n].version) for n in names), scope, z, x, y)
+        hidden = frozenset(filter(None, hide.split(",")))
+        key = (tuple((n, found[n].version) for n in names), scope, tuple(sorted(hidden)), z, x, y)
         etag = '"' + hashlib.sha256(repr(key).encode()).hexdigest()[:24] + '"'
         headers = {
             "ETag": etag,
@@ -100,7 +104,7 @@ def tiles_router(layers: TileLayers, authorise: Authorise, cache: TileCache | No
         }
         if _matches(request.headers.get("if-none-match", ""), etag):
             return Response(status_code=304, headers=headers)
-        packed = kept.get(key, lambda: _encode(found, z, x, y, actor.areas))
+        packed = kept.get(key, lambda: _encode(found, z, x, y, actor.areas, hidden))
         if not packed:
             return Response(status_code=204, headers=headers)
         if "gzip" in request.headers.get("accept-encoding", ""):
@@ -125,12 +129,14 @@ def _matches(if_none_match: str, etag: str) -> bool:
     return etag in given or "*" in given
 
 
-def _encode(found: dict[str, TileLayer], z: int, x: int, y: int, areas: tuple[str, ...]) -> bytes:
+def _encode(
+    found: dict[str, TileLayer], z: int, x: int, y: int, areas: tuple[str, ...], hidden: frozenset[str]
+) -> bytes:
     """The tile, gzipped; b'' for an empty one. Base layers whole, registered things as far as the areas reach."""
     base = {n: layer for n, layer in found.items() if n not in POINT_LAYERS}
     things = {n: layer for n, layer in found.items() if n in POINT_LAYERS}
     # Vector tiles are protobuf messages of repeated layers: joining two is joining their bytes.
     raw = (encode_tile(base, z, x, y) if base else b"") + (
-        encode_tile(things, z, x, y, lambda path: covers(areas, path)) if things else b""
+        encode_tile(things, z, x, y, lambda path: covers(areas, path), hidden) if things else b""
     )
     return gzip.compress(raw, 6, mtime=0) if raw else b""

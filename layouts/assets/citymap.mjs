@@ -16,12 +16,14 @@
 //          fault   {message}                         the map cannot be shown
 // methods  layers() → [{id, label, visible, count}] · setLayerVisible(id, bool) · focus(kind, key, {lon, lat}?)
 //          select(kind, key, {lon, lat}?) / select(null) · setIncidentFilter(item → bool | null) · pickPoint() → {lon, lat}|null
+//          hide(kind, groups) · fade(id, 0…1) · tilt(bool) · base({id, tiles, maxzoom} | null) · capture({click, move, done}) → stop()
+//          drawn(features) · changes(features) · settings(name, value?)   what tools of the map remember with it
 //          home() · view() · setView({center, zoom}) · destroy() · ready (promise: first drawing complete) · map (MapLibre)
 
 import {live} from './live.mjs';
 import {card} from './map/card.mjs';
 import {marks} from './map/marks.mjs';
-import {GROUPS, PICKABLE, SHOWN, TILE_SOURCES, mapStyle} from './map/style.mjs';
+import {GROUPS, PICKABLE, SEEN_FROM, SHOWN, TILE_SOURCES, deviceStatusPaint, fadedPaint, mapStyle} from './map/style.mjs';
 import {lang as pageLang, t} from './text.mjs';
 
 const MAPLIBRE = './vendor/maplibre-gl/maplibre-gl.mjs';
@@ -31,7 +33,12 @@ const CITY_REACH = [0.25, 0.24]; // degrees around a centre given without a zoom
 const FINAL = new Set(['closed', 'refused', 'void']);
 const REDRAW_MS = 250; // moving things are redrawn at most this often
 const STALE_WORKER_MS = 5 * 60_000; // a position older than this fades
+const MANY_DEVICES = 2000; // from so many on, the status that most have is said once instead of for each
 const COUNTS_URL = '/api/v1/queries/layer_counts';
+
+// Asked for while the page is still being built: it is the heaviest part and nobody needs to wait for its turn.
+const library = import(MAPLIBRE);
+library.catch(() => {}); // createMap says it
 
 function loadCss() {
   const href = new URL(MAPLIBRE_CSS, import.meta.url).pathname;
@@ -57,11 +64,21 @@ class CityMap {
   #options;
   #map;
   #ml;
+  #colour; // name of a token → its value
   #visible = new Set(SHOWN);
   #counts = {};
   #deviceStatus = new Map();
+  #usual = ''; // the status of every device of which nothing else is said
   #townOpen = new Map();
+  #cellOpen = new Map();
   #filter = null;
+  #hidden = {}; // devices | cameras | components → groups whose things are left out
+  #faded = {}; // group of layers → 0…1, where it is not 1
+  #kept = {}; // what the map's tools remember with it
+  #tilted = false;
+  #capturing = null;
+  #style;
+  #original; // id of a style layer → its paint as made
   #selected = null; // {kind, key, lngLat}
   #dirty = new Set();
   #timer = null;
@@ -72,7 +89,7 @@ class CityMap {
   #metrics = new Map(); // device type → promise of metric id → {name, name_en, unit}
   #hint = null;
   #stop = new AbortController();
-  #faded = null;
+  #ageing = null;
 
   constructor(container, options, ml) {
     this.#container = container;
@@ -80,8 +97,12 @@ class CityMap {
     this.#ml = ml;
     const theme = getComputedStyle(container);
     const colour = (name) => theme.getPropertyValue(name).trim();
+    this.#colour = colour;
     const saved = options.remember ? remembered(`map:${options.remember}`) : null;
     if (saved?.visible) this.#visible = new Set(saved.visible);
+    this.#hidden = saved?.hidden ?? {};
+    this.#faded = saved?.faded ?? {};
+    this.#kept = saved?.kept ?? {};
     const light = theme.colorScheme.includes('light');
     container.classList.add('cy-map');
     container.classList.toggle('is-light', light);
@@ -89,16 +110,20 @@ class CityMap {
     const host = document.createElement('div');
     host.style.cssText = 'position:absolute;inset:0';
     container.append(host);
+    this.#style = mapStyle({
+      colour, lang: options.lang, scale: options.scale, origin: location.origin,
+      fonts: {regular: [...system, 'Chengyun Map'], bold: [...system, 'Chengyun Map Bold']},
+    });
+    this.#original = new Map(this.#style.layers.map((layer) => [layer.id, layer.paint]));
+    for (const [kind, groups] of Object.entries(this.#hidden)) this.#style.sources[kind].tiles = [this.#tilesOf(kind, groups)];
+    for (const [id, k] of Object.entries(this.#faded)) for (const layer of this.#layersOf(id)) layer.paint = {...layer.paint, ...fadedPaint(layer, k)};
     this.#map = new ml.Map({
       container: host,
-      style: mapStyle({
-        colour, lang: options.lang, scale: options.scale, origin: location.origin,
-        fonts: {regular: [...system, 'Chengyun Map'], bold: [...system, 'Chengyun Map Bold']},
-      }),
+      style: this.#style,
       ...(saved?.center ? {center: saved.center, zoom: saved.zoom} : this.#opening()),
       minZoom: 7,
       maxZoom: 18,
-      maxPitch: 0,
+      maxPitch: 60,
       renderWorldCopies: false,
       attributionControl: false,
       localIdeographFontFamily: false,
@@ -111,6 +136,7 @@ class CityMap {
       },
     });
     this.#map.touchZoomRotate?.disableRotation();
+    this.#map.touchPitch?.disable();
     this.#map.keyboard?.disableRotation();
     const {images, pixelRatio} = marks(colour);
     this.#map.on('style.load', () => {
@@ -149,7 +175,7 @@ class CityMap {
   }
 
   #begin() {
-    for (const id of Object.keys(GROUPS)) this.#show(id, this.#visible.has(id));
+    for (const id of Object.keys(GROUPS)) if (this.#visible.has(id) !== SHOWN.has(id)) this.#show(id, this.#visible.has(id));
     const {signal} = this.#stop;
     live.addEventListener('applied', ({detail}) => this.#applied(detail), {signal});
     let lost = false;
@@ -158,7 +184,7 @@ class CityMap {
       lost = detail.status !== 'live' && (lost || detail.status === 'lost');
     }, {signal});
     if (live.ready) this.#all();
-    this.#faded = setInterval(() => this.#redraw('workers'), 30_000);
+    this.#ageing = setInterval(() => this.#redraw('workers'), 30_000);
     this.#map.on('moveend', () => {
       const b = this.#map.getBounds();
       this.#save();
@@ -177,6 +203,7 @@ class CityMap {
     try {
       sessionStorage.setItem(`map:${this.#options.remember}`, JSON.stringify({
         center: [c.lng, c.lat], zoom: this.#map.getZoom(), visible: [...this.#visible],
+        hidden: this.#hidden, faded: this.#faded, kept: this.#kept,
       }));
     } catch { /* storage full or forbidden: the view is then not remembered */ }
   }
@@ -184,9 +211,27 @@ class CityMap {
   // ---------------------------------------------------------------- live items → map
 
   #all() {
-    for (const [key, item] of live.items('device')) this.#device(key, item);
+    const devices = live.items('device');
+    const counts = {};
+    for (const item of devices.values()) counts[item.status] = (counts[item.status] ?? 0) + 1;
+    const [most = '', n = 0] = Object.entries(counts).sort((a, b) => b[1] - a[1])[0] ?? [];
+    this.#usually(devices.size >= MANY_DEVICES && n > devices.size / 2 ? most : '');
+    for (const [key, item] of devices) this.#device(key, item);
     this.#redraw('incidents');
     this.#redraw('workers');
+  }
+
+  #usually(status) {
+    if (status === this.#usual) return;
+    this.#usual = status;
+    for (const [layer, paint] of Object.entries(deviceStatusPaint(this.#options.scale, this.#colour, status))) {
+      for (const [name, value] of Object.entries(paint)) this.#map.setPaintProperty(layer, name, value);
+    }
+    if ('devices' in this.#faded) this.fade('devices', this.#faded.devices);
+    const before = this.#deviceStatus;
+    this.#deviceStatus = new Map();
+    this.#map.removeFeatureState({source: 'devices', sourceLayer: 'devices'});
+    for (const key of before.keys()) this.#device(key, live.get('device', key));
   }
 
   #applied({changed, replaced}) {
@@ -204,12 +249,14 @@ class CityMap {
     if (this.#dirty.size) this.#schedule();
   }
 
-  // A fixed thing never touches its source: its state is set on the feature, whatever tile it is in.
+  // A fixed thing never touches its source: its state is set on the feature, whatever tile it is in. What most of many
+  // devices are is said once, in the style: a hundred thousand states would be set at the start, and again in every tile.
   #device(key, item) {
-    const status = item?.status;
-    if (this.#deviceStatus.get(key) === status) return;
+    const status = item?.status ?? (this.#usual && 'unknown');
+    const known = this.#deviceStatus.get(key) ?? this.#usual;
+    if (known === status) return;
     const target = {source: 'devices', sourceLayer: 'devices', id: key};
-    if (status === undefined) {
+    if (status === this.#usual) {
       this.#deviceStatus.delete(key);
       this.#map.removeFeatureState(target, 'status');
     } else {
@@ -241,10 +288,13 @@ class CityMap {
   #incidents() {
     const features = [];
     const open = new Map();
+    const cells = new Map();
     for (const [key, item] of live.items('incident')) {
       const final = FINAL.has(item.stage);
       const town = item.area?.split('/')[2];
       if (town && !final) open.set(town, (open.get(town) ?? 0) + 1);
+      const cell = item.area?.split('/')[5];
+      if (cell && !final) cells.set(cell, (cells.get(cell) ?? 0) + 1);
       if (!Number.isFinite(item.lon) || !Number.isFinite(item.lat)) continue;
       if (this.#filter ? !this.#filter(item) : final) continue;
       features.push({
@@ -254,12 +304,23 @@ class CityMap {
       });
     }
     this.#map.getSource('incidents')?.setData({type: 'FeatureCollection', features});
+    if (this.#visible.has('heat')) this.#map.getSource('heat')?.setData({type: 'FeatureCollection', features});
+    this.#cells(cells);
     for (const town of new Set([...open.keys(), ...this.#townOpen.keys()])) {
       const n = open.get(town) ?? 0;
       if (n !== (this.#townOpen.get(town) ?? 0)) this.#map.setFeatureState({source: 'base', sourceLayer: 'areas', id: town}, {open: n});
     }
     this.#townOpen = open;
     this.#count('incidents', features.length);
+  }
+
+  #cells(open) {
+    if (!this.#visible.has('celldensity')) return;
+    for (const cell of new Set([...open.keys(), ...this.#cellOpen.keys()])) {
+      const n = open.get(cell) ?? 0;
+      if (n !== (this.#cellOpen.get(cell) ?? 0)) this.#map.setFeatureState({source: 'grids', sourceLayer: 'cells', id: cell}, {open: n * 4});
+    }
+    this.#cellOpen = open;
   }
 
   #workers() {
@@ -301,6 +362,7 @@ class CityMap {
   layers() {
     return Object.keys(GROUPS).map((id) => ({
       id, label: t(`map.layer.${id}`), visible: this.#visible.has(id), count: this.#counts[id] ?? null,
+      strength: this.#faded[id] ?? 1, from: SEEN_FROM[id] ?? 0, inView: this.#map.getZoom() >= (SEEN_FROM[id] ?? 0),
     }));
   }
 
@@ -314,7 +376,103 @@ class CityMap {
   }
 
   #show(id, visible) {
-    for (const layer of GROUPS[id]) this.#map.setLayoutProperty(layer, 'visibility', visible ? 'visible' : 'none');
+    for (const layer of GROUPS[id]) {
+      const shown = visible && (layer !== 'building-block' || this.#tilted) && (layer !== 'building-flat' || !this.#tilted);
+      this.#map.setLayoutProperty(layer, 'visibility', shown ? 'visible' : 'none');
+    }
+    if (visible && (id === 'heat' || id === 'celldensity')) this.#redraw('incidents');
+  }
+
+  #layersOf(id) {
+    return this.#style.layers.filter((layer) => GROUPS[id].includes(layer.id));
+  }
+
+  #tilesOf(kind, groups) {
+    const hide = groups.length ? `?hide=${groups.map(encodeURIComponent).join(',')}` : '';
+    return `${location.origin}/tiles/${kind}/{z}/{x}/{y}.mvt${hide}`;
+  }
+
+  /** Leave these groups (types of device, subclasses of component, sectors of camera) out of a layer. */
+  hide(kind, groups) {
+    if (String(this.#hidden[kind] ?? []) === String(groups)) return;
+    this.#hidden[kind] = [...groups];
+    if (!groups.length) delete this.#hidden[kind];
+    this.#map.getSource(kind).setTiles([this.#tilesOf(kind, groups)]);
+    this.#save();
+  }
+
+  hidden(kind) { return this.#hidden[kind] ?? []; }
+
+  /** How strong a layer is drawn, 0 to 1. */
+  fade(id, k) {
+    this.#faded[id] = k;
+    if (k === 1) delete this.#faded[id];
+    const byStatus = deviceStatusPaint(this.#options.scale, this.#colour, this.#usual);
+    for (const layer of this.#layersOf(id)) {
+      const base = {...layer, paint: {...this.#original.get(layer.id), ...byStatus[layer.id]}};
+      for (const [name, value] of Object.entries(fadedPaint(base, k))) this.#map.setPaintProperty(layer.id, name, value);
+    }
+    this.#save();
+  }
+
+  /** What a tool of the map remembers with it: read without `value`, else kept. */
+  settings(name, value) {
+    if (value === undefined) return this.#kept[name];
+    this.#kept[name] = value;
+    this.#save();
+    return value;
+  }
+
+  get tilted() { return this.#tilted; }
+
+  /** Look at the same place from the side, buildings standing, or from above again. */
+  tilt(on) {
+    this.#tilted = on;
+    this.#show('buildings', this.#visible.has('buildings') || on);
+    const still = matchMedia('(prefers-reduced-motion: reduce)').matches;
+    const view = on ? {pitch: 55, bearing: -18, zoom: Math.max(this.#map.getZoom(), 15.4)} : {pitch: 0, bearing: 0};
+    this.#map.easeTo({...view, duration: still ? 0 : 600});
+    this.#emit('layers', {layers: this.layers()});
+  }
+
+  /** A base map of pictures under everything, {id, maxzoom}; null is our own. Our own lies below it, for when it fails. */
+  base(entry) {
+    for (const id of ['base-pictures']) if (this.#map.getLayer(id)) this.#map.removeLayer(id);
+    if (this.#map.getSource('base-pictures')) this.#map.removeSource('base-pictures');
+    if (!entry) return;
+    const tiles = [`${location.origin}/tiles/base/${entry.id}/{z}/{x}/{y}`];
+    this.#map.addSource('base-pictures', {type: 'raster', tiles, tileSize: 256, maxzoom: entry.maxzoom ?? 18});
+    this.#map.addLayer({id: 'base-pictures', type: 'raster', source: 'base-pictures', paint: {'raster-fade-duration': 0}}, 'coast');
+  }
+
+  drawn(features) { this.#map.getSource('drawn')?.setData({type: 'FeatureCollection', features}); }
+  changes(features) { this.#map.getSource('changes')?.setData({type: 'FeatureCollection', features}); }
+
+  /** Clicks and moves go to `handler` {click, move, done} until it is stopped; Esc gives up (done(false)), Enter or a double click ends (done(true)). */
+  capture(handler) {
+    this.#capturing?.stop();
+    this.#unhover();
+    const keys = new AbortController();
+    this.#map.doubleClickZoom.disable();
+    this.#container.classList.add('is-picking');
+    const stop = () => {
+      if (this.#capturing !== on) return;
+      this.#capturing = null;
+      keys.abort();
+      this.#container.classList.remove('is-picking');
+      setTimeout(() => this.#map.doubleClickZoom.enable(), 300); // the click that ended it may be the first of two
+    };
+    const on = {handler, stop};
+    this.#capturing = on;
+    const end = (whole) => { stop(); handler.done?.(whole); };
+    this.#map.once('dblclick', () => this.#capturing === on && end(true));
+    document.addEventListener('keydown', (event) => {
+      if (event.key !== 'Escape' && event.key !== 'Enter') return;
+      event.stopPropagation();
+      event.preventDefault();
+      end(event.key === 'Enter');
+    }, {signal: keys.signal, capture: true});
+    return stop;
   }
 
   /** Show only incidents that `accept(item)` says yes to; null shows the open ones: the map follows the list's filter. */
@@ -435,11 +593,15 @@ class CityMap {
     const hit = layers.flatMap((id) => found.filter((f) => f.layer.id === id))
       .find((f) => f.layer.id !== 'device-warning' || f.state.status === 'warning');
     if (!hit) return null;
-    return {kind: PICKABLE[hit.layer.id], key: String(hit.properties.key ?? hit.id ?? ''), feature: hit, lngLat: hit.geometry.coordinates};
+    return {kind: PICKABLE[hit.layer.id], key: String(hit.properties.key ?? hit.id ?? ''), feature: hit, lngLat: hit.geometry.type === 'Point' ? hit.geometry.coordinates : null};
   }
 
-  #hover({point}) {
+  #hover({point, lngLat}) {
     if (this.#picking) return;
+    if (this.#capturing) {
+      this.#capturing.handler.move?.([lngLat.lng, lngLat.lat]);
+      return;
+    }
     const hit = this.#at(point);
     const id = hit ? `${hit.kind}\n${hit.key}` : '';
     this.#map.getCanvas().style.cursor = hit ? 'pointer' : '';
@@ -452,21 +614,28 @@ class CityMap {
 
   async #showCard() {
     const on = this.#hovered;
+    if (!on.lngLat) return; // a building: a click opens it
     const draw = (metrics) => this.#popup.setLngLat(on.lngLat)
       .setDOMContent(card(on.kind, live.get(on.kind, on.key), on.properties, live.now(), metrics)).addTo(this.#map);
-    const known = on.kind === 'device' ? await this.#metricsOf(on.key, on.properties.class) : null;
+    // Far out a tile says of a thing only which it is; its name, and what the city calls its values, is asked for.
+    const named = on.properties.name || !['device', 'camera', 'component'].includes(on.kind);
+    const asked = (named && this.#metrics.get(on.properties.type)) || (named && on.kind !== 'device' ? null : this.#detail(on));
+    const known = await asked;
     if (this.#hovered === on) draw(known);
   }
 
-  /** What the city calls a device's values: asked once per type of device; without an answer their ids must do. */
-  #metricsOf(key, type) {
-    if (!this.#metrics.has(type)) {
-      const asked = fetch(`/api/v1/queries/device?device=${encodeURIComponent(key)}`, {credentials: 'same-origin'})
-        .then(async (reply) => new Map(((reply.ok && (await reply.json()).metrics) || []).map((m) => [m.id, m])))
-        .catch(() => { this.#metrics.delete(type); return new Map(); });
-      this.#metrics.set(type, asked);
-    }
-    return this.#metrics.get(type);
+  /** Ask for a thing under the pointer: its name goes into its properties; id → metric of a device. */
+  #detail({kind, key, properties}) {
+    const asked = fetch(`/api/v1/queries/${kind}?${kind}=${encodeURIComponent(key)}`, {credentials: 'same-origin'})
+      .then(async (reply) => {
+        const body = reply.ok ? await reply.json() : {};
+        const found = body[kind] ?? body;
+        for (const name of ['name', 'type_name', 'type_name_en', 'subclass']) if (found[name]) properties[name] = found[name];
+        return new Map((found.metrics ?? []).map((m) => [m.id, m]));
+      })
+      .catch(() => { this.#metrics.delete(properties.type); return new Map(); });
+    if (kind === 'device') this.#metrics.set(properties.type, asked);
+    return asked;
   }
 
   #unhover() {
@@ -479,6 +648,10 @@ class CityMap {
       this.#picked({lon: +lngLat.lng.toFixed(6), lat: +lngLat.lat.toFixed(6)});
       return;
     }
+    if (this.#capturing) {
+      this.#capturing.handler.click([+lngLat.lng.toFixed(6), +lngLat.lat.toFixed(6)], point);
+      return;
+    }
     const hit = this.#at(point);
     if (hit?.kind === 'cluster') {
       const zoom = await this.#map.getSource('incidents').getClusterExpansionZoom(hit.feature.properties.cluster_id);
@@ -486,15 +659,16 @@ class CityMap {
       return;
     }
     this.#emit('pick', hit
-      ? {kind: hit.kind, key: hit.key, lngLat: hit.lngLat, properties: hit.feature.properties}
+      ? {kind: hit.kind, key: hit.key, lngLat: hit.lngLat ?? [lngLat.lng, lngLat.lat], properties: hit.feature.properties}
       : {kind: 'place', key: '', lngLat: [lngLat.lng, lngLat.lat], properties: {}});
   }
 
   destroy() {
     this.#stop.abort();
+    this.#capturing?.stop();
     this.#picked(null);
     clearTimeout(this.#timer);
-    clearInterval(this.#faded);
+    clearInterval(this.#ageing);
     this.#map.remove();
     this.#container.replaceChildren();
   }
@@ -511,7 +685,7 @@ export async function createMap(container, options = {}) {
     scale: container.closest('.theme-wall') ? 1.35 : 1, ...options,
   };
   try {
-    const [ml] = await Promise.all([import(MAPLIBRE), loadFonts()]);
+    const [ml] = await Promise.all([library, loadFonts()]);
     return new CityMap(container, settings, ml);
   } catch (error) {
     const note = document.createElement('div');

@@ -45,6 +45,7 @@ BENCHES: tuple[str, ...] = (
     "fanout",
     "soak",
     "phone",
+    "map",
 )
 
 Figures = dict[str, Any]

@@ -21,7 +21,7 @@ NAMES = {**COMMANDS, **QUERIES}
 # What everybody who looks at the city's picture may ask.
 LOOK = (
     "incident incidents my_tasks my_reports leader_board read_address unplaced_incidents classes filing_standards suggest_class units locate cell own_cells find_place areas"
-    " layer_counts devices device device_series device_registry device_types camera indicators"
+    " layer_counts map_layers find_on_map within_shape building incidents_compared devices device device_series device_registry device_types camera indicators"
     " status device_statistics device_gaps latest_readings metric_history cameras"
     " cameras_seeing shelves alarm_precision view_requests catalogues standards"
     " routing_advice"
@@ -56,8 +56,8 @@ MATRIX: dict[str, str] = {
     + f" report_incident take_incident arrive_incident finish_incident return_incident note_incident note_receipt {DRAW}",
     "evaluator": f"{LOOK} search_incident ledger enforcement_cases answer_appeal approve_rule {EVALUATE} save_formula save_score {ROUTING}",
     "theme_owner": f"{LOOK} search_incident feeds ledger {EVALUATE}",
-    "administrator": "classes catalogues standards filing_standards suggest_class units locate cell own_cells find_place areas layer_counts devices device device_series"
-    " device_registry device_types indicators status feeds ledger dead_letters held quarantine"
+    "administrator": "classes catalogues standards filing_standards suggest_class units locate cell own_cells find_place areas layer_counts map_layers find_on_map within_shape building"
+    " devices device device_series device_registry device_types indicators status feeds ledger dead_letters held quarantine"
     " accounts create_account change_account reset_password save_unit save_area"
     " replay_dead_letter drop_dead_letter issue_device_credential rotate_device_credential"
     " revoke_device_credential limit_device settle_gateway_loss device_credentials save_device"
@@ -68,7 +68,7 @@ MATRIX: dict[str, str] = {
     " save_alarm_kind import_cameras import_addresses read_address import_boundaries save_pole remove_pole save_working_year set_case_limit"
     f" import_catalogue decide_limit save_standard revise_catalogue publish_catalogue {ROUTING} {PUBLISH}"
     f" formulas save_formula save_score screens {PAIR}",
-    "auditor": "routing_advice incident incidents unplaced_incidents my_tasks my_reports leader_board status ledger dead_letters held"
+    "auditor": "routing_advice incidents_compared incident incidents unplaced_incidents my_tasks my_reports leader_board status ledger dead_letters held"
     " quarantine accounts audit_log",
     "wall": f"{LOOK} workers screens",
 }

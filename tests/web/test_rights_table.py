@@ -196,6 +196,13 @@ CASES: dict[str, Body] = {
     "cell": lambda place: {"code": "cell-own" if place in ("own", "parent") else "cell-sibling"},
     "find_place": always(text="x"),
     "layer_counts": always(),
+    "map_layers": always(),
+    "find_on_map": always(text="x"),
+    "within_shape": always(shape="circle", points="113.85,21.9"),
+    "building": always(building="none"),
+    "incidents_compared": always(
+        a_begin="2026-11-01", a_end="2026-11-02", b_begin="2026-11-03", b_end="2026-11-04"
+    ),
     "devices": always(),
     "device": lambda place: {"device": f"dev-{place}"},
     "device_series": lambda place: {"device": f"dev-{place}", "metric": "level"},

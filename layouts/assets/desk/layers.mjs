@@ -1,26 +1,41 @@
-// The layer panel on the map: switches with counts, folded away when not needed.
+// What stands on the desk's map: the layer tree, the search box, the tools, and the panel that shows their answers.
 
 import {t} from '../text.mjs';
-import {el, icon, memory, put, reconcile} from './dom.mjs';
+import {comparing} from '../map/compare.mjs';
+import {finding} from '../map/find.mjs';
+import {missing} from '../map/missing.mjs';
+import {printing} from '../map/print.mjs';
+import {inside, measuring} from '../map/shapes.mjs';
+import {layerTree} from '../map/tree.mjs';
+import {building} from '../map/building.mjs';
+import {SidePanel} from '../map/panel.mjs';
+import {el, icon} from './dom.mjs';
 
-/** Add the panel to the map's `host`. */
+/** Add everything to the map's `host`. */
 export function layerPanel(host, map) {
-  const list = el('div.layers__list');
-  const panel = el('details.layers.cy-panel.cy-panel--float', {open: memory.read('layers') !== false},
-    el('summary', {}, icon('layers'), t('map.layers')), list);
-  panel.addEventListener('toggle', () => memory.write('layers', panel.open));
-  const make = () => el('label.cy-check.layer', {}, el('input', {type: 'checkbox'}), el('span.layer__name'), el('span.layer__n.cy-num'));
-  const update = (row, layer) => {
-    const box = row.querySelector('input');
-    if (box.checked !== layer.visible) box.checked = layer.visible;
-    box.dataset.layer = layer.id;
-    put(row.querySelector('.layer__name'), layer.label);
-    put(row.querySelector('.layer__n'), Number.isFinite(layer.count) ? layer.count.toLocaleString('en-US') : '');
-  };
-  const draw = () => reconcile(list, map.layers(), (l) => l.id, make, update);
-  list.addEventListener('change', ({target}) => map.setLayerVisible(target.dataset.layer, target.checked));
-  host.addEventListener('layers', draw);
+  const css = new URL('../map/map.css', import.meta.url).pathname;
+  document.head.append(el('link', {rel: 'stylesheet', href: css}));
+  const side = new SidePanel(host, map);
+  const tools = [
+    ['within.circle', () => inside(map, side, 'circle')],
+    ['within.polygon', () => inside(map, side, 'polygon')],
+    ['within.road', () => inside(map, side, 'road')],
+    ['measure.length', () => measuring(map, side, 'length')],
+    ['measure.area', () => measuring(map, side, 'area')],
+    ['compare', () => comparing(map, side)],
+    ['missing', () => missing(map, side)],
+    ['print', () => printing(map, side)],
+  ];
+  const menu = el('details.tools.cy-panel.cy-panel--float', {},
+    el('summary', {}, icon('wrench'), t('map.tools')),
+    el('div.tools__list', {}, tools.map(([name, start]) => el('button.cy-button.cy-button--ghost.cy-button--small', {
+      type: 'button', dataset: {tool: name}, onclick: () => { menu.open = false; start(); },
+    }, t(`map.tool.${name}`)))));
+  const tilt = el('button.cy-button.cy-button--small.map-tilt', {
+    type: 'button', title: t('map.tilt.help'), 'aria-pressed': 'false', dataset: {tool: 'tilt'},
+    onclick: () => { map.tilt(!map.tilted); tilt.classList.toggle('is-on', map.tilted); tilt.setAttribute('aria-pressed', String(map.tilted)); },
+  }, t('map.tilt'));
   const home = el('button.cy-button.cy-button--icon.map-home', {type: 'button', title: t('map.home'), onclick: () => map.home()}, icon('home'));
-  host.append(panel, home);
-  draw();
+  host.append(layerTree(host, map), el('div.map-top', {}, finding(map, side), menu, tilt), home);
+  host.addEventListener('pick', ({detail}) => { if (detail.kind === 'building') building(map, side, detail.key); });
 }
