@@ -80,6 +80,7 @@ def test_what_the_page_offers_follows_the_table_of_rights(role: str) -> None:
         "handle": "incident.handle" in RIGHTS[role],
         "position": "position.report" in RIGHTS[role],
         "command": "incident.supervise" in RIGHTS[role],
+        "mark": "mark.draw" in RIGHTS[role],
     }
 
 

@@ -15,7 +15,7 @@ const AT_ONCE = 4;
 const PAD = 0.004; // degrees: the street across the boundary
 /** What the map needs besides its tiles; the shell does not hold it, because most days nobody opens a map. */
 export const MAP_FILES = ['/assets/vendor/maplibre-gl/maplibre-gl.mjs', '/assets/vendor/maplibre-gl/maplibre-gl-worker.mjs',
-  '/assets/vendor/maplibre-gl/maplibre-gl.css', '/assets/map/style.mjs', '/assets/phone/place.mjs'];
+  '/assets/vendor/maplibre-gl/maplibre-gl.css', '/assets/map/style.mjs', '/assets/map/shared_marks.mjs', '/assets/phone/place.mjs'];
 
 let asked = null;
 
