@@ -1,5 +1,5 @@
 """A keystroke-level model that counts what is really driven: every press and picture of a page goes through a Thumb,
-which adds the model's seconds and measures how long the page let it wait.
+which takes the model's seconds for it, as a person would, and measures how long the page let it wait after that.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ class Thumb:
 
     def press(self, target: Locator) -> None:
         """Find out what to press (a decision), and press it."""
+        self._act(target, DECISION_S + TAP_S)
         self.until(target)
         began = time.monotonic()
         target.tap(trial=True)  # until it is enabled, still, and not covered
@@ -49,14 +50,19 @@ class Thumb:
         self.decisions += 1
         self.taps += 1
 
+    def _act(self, target: Locator, seconds: float) -> None:
+        """A person needs this long; what the page does meanwhile is no waiting."""
+        target.page.wait_for_timeout(seconds * 1000)
+
     def write(self, target: Locator, text: str) -> None:
         """Type."""
         self.until(target)
-        target.press_sequentially(text)
+        target.press_sequentially(text, delay=CHARACTER_S * 1000)
         self.characters += len(text)
 
     def shoot(self, target: Locator, picture: FilePayload, seen: Locator) -> None:
         """Take a picture with the phone's camera and wait until the page shows it."""
+        self._act(target, PHOTO_S)
         target.set_input_files(picture)
         self.photos += 1
         self.until(seen)

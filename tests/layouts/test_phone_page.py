@@ -20,6 +20,7 @@ from incidents.access import RIGHTS
 from incidents.model import Actor
 from layouts.phone import manifest, page, service_worker, shell, shell_files, shell_version
 from layouts.text import LANGUAGES, catalogue
+from tests.layouts.test_tokens import GROUNDS, contrast, rgb, tokens
 
 ASSETS = Path(__file__).resolve().parents[2] / "layouts" / "assets"
 PHONE = ASSETS / "phone"
@@ -130,6 +131,18 @@ def test_the_kept_map_has_every_file_that_opening_it_loads() -> None:
     assert {name for name in kept if "maplibre" in name} == {
         f"vendor/maplibre-gl/maplibre-gl{end}" for end in (".mjs", "-worker.mjs", ".css")
     }
+
+
+def test_words_are_read_in_sunlight() -> None:
+    """7:1 for all that is said in the phone's light theme, remarks excepted (4.5:1, as test_tokens.py holds)."""
+    have = tokens("theme-phone")
+    weak = {
+        (text, ground): round(contrast(rgb(have[text]), rgb(have[ground])), 2)
+        for text in ("--text", "--text-2")
+        for ground in GROUNDS
+        if contrast(rgb(have[text]), rgb(have[ground])) < 7
+    }
+    assert weak == {}
 
 
 def test_the_first_load_stays_light() -> None:

@@ -119,7 +119,8 @@ class MyTasks extends EventTarget {
     for (const [id, own] of (await kept.get(PREFIX + LEARNED)) ?? []) learned.set(id, own);
     queue.addEventListener('change', () => this.#tell());
     queue.addEventListener('tried', ({detail: {outcome, entry, answer}}) => {
-      if (outcome === 'done' && entry.incident !== null && Number.isInteger(answer?.version)) this.#learn(entry.incident, answer);
+      if (outcome !== 'done' || !Number.isInteger(entry.body.version)) return; // a remark tells nothing of what others did
+      if (entry.incident !== null && Number.isInteger(answer?.version)) this.#learn(entry.incident, answer);
     });
     live.addEventListener('applied', ({detail}) => {
       const mine = new Set(this.list.map((task) => String(task.id)));

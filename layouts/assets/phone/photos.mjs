@@ -8,8 +8,8 @@ import {facts} from './facts.mjs';
 import {lastPosition, locateOnce} from './duty.mjs';
 
 const LONGEST_PX = 1600;
-const QUALITIES = [0.82, 0.72, 0.6];
-const SHRINKS = [1, 0.8, 0.64, 0.5];
+const QUALITY = 0.76;
+const TRIES = 4;
 const STAMP_WAIT_MS = 3000; // a photo without place is better than a worker who waits
 const MOST_BYTES = 300_000; // 6 s over 400 kbit/s
 
@@ -64,16 +64,15 @@ export async function shrink(file, number = '') {
   const lines = stampLines(now, number);
   const canvas = document.createElement('canvas');
   let blob = null;
-  for (const scale of SHRINKS.map((part) => whole * part)) {
+  for (let scale = whole, n = 0; n < TRIES; n += 1) {
     canvas.width = Math.max(1, Math.round(width * scale));
     canvas.height = Math.max(1, Math.round(height * scale));
     canvas.getContext('2d').drawImage(image, 0, 0, canvas.width, canvas.height);
     stamp(canvas, lines);
-    for (const quality of QUALITIES) {
-      blob = await new Promise((done) => canvas.toBlob(done, 'image/jpeg', quality));
-      if (!blob) throw new Error('canvas gave no JPEG');
-      if (blob.size <= MOST_BYTES) return withExif(blob, now);
-    }
+    blob = await new Promise((done) => canvas.toBlob(done, 'image/jpeg', QUALITY));
+    if (!blob) throw new Error('canvas gave no JPEG');
+    if (blob.size <= MOST_BYTES) break;
+    scale *= 0.96 * Math.sqrt(MOST_BYTES / blob.size); // bytes go with the area: the next one fits, or nearly
   }
   return withExif(blob, now);
 }

@@ -25,6 +25,7 @@ export class Queue extends EventTarget {
   #again = false;
   #tries = 0;
   #timer = null;
+  #reached = new Map(); // incident → the version that this phone's own last step has made
 
   constructor(login) {
     super();
@@ -133,6 +134,7 @@ export class Queue extends EventTarget {
           if (await this.#rebase(entry, error)) return this.#deliver(entry);
           throw error;
         });
+        this.#reach(entry, answer);
         await rows.remove(entry.seq);
         await this.#pass(entry, answer);
         this.#tries = 0;
@@ -184,9 +186,23 @@ export class Queue extends EventTarget {
       const sha256 = await upload(entry.photos[n], progress);
       await this.#change(entry, {sha256: [...entry.sha256, sha256]}); // a photo that has arrived is never sent again
     }
-    const body = {...entry.body, key: entry.key};
+    const body = {...entry.body, version: this.#version(entry), key: entry.key};
+    if (body.version === undefined) delete body.version;
     if (entry.photos.length) body.photos = entry.sha256;
     return command(entry.name, body);
+  }
+
+  /** A step was made on the version it named, so what it made is what its maker has in mind: nobody came between. */
+  #reach(entry, answer) {
+    if (entry.incident !== null && Number.isInteger(entry.body.version) && Number.isInteger(answer?.version)) {
+      this.#reached.set(entry.incident, answer.version);
+    }
+  }
+
+  /** The version an entry is sent on: its own, or that of an own step that was answered after it was made. */
+  #version({incident, body: {version}}) {
+    const reached = this.#reached.get(incident) ?? -1;
+    return Number.isInteger(version) && reached > version ? reached : version;
   }
 
   /** The next step of the same incident was made on top of this one: it now knows its version. */
