@@ -144,7 +144,9 @@ export class IncidentList extends EventTarget {
     const anchor = there.find(([key]) => key === pointed) ?? there.find(([key]) => !changed.has(key)) ?? there[0];
     if (!anchor) return;
     const wanted = this.#api.getRowNode(anchor[0]).rowTop - anchor[1];
-    if (Math.abs(wanted - this.#view.scrollTop) >= 1) this.#view.scrollTop = wanted;
+    if (Math.abs(wanted - this.#view.scrollTop) < 1) return;
+    // The grid's own scroll bar is a second element, which it keeps in step late: what it still holds would come back.
+    for (const part of [this.#view, this.#host.querySelector('.ag-body-vertical-scroll-viewport')]) if (part) part.scrollTop = wanted;
   }
 
   #keepSelected() {
