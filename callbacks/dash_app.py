@@ -23,6 +23,7 @@ from callbacks import (
     places,
     replies,
     routing,
+    vitals,
     wall,
 )
 from callbacks.dash_errors import telling
@@ -43,11 +44,13 @@ from layouts.routing import routing as routing_page
 from layouts.shell import frame, pieces
 from layouts.shell.view import View
 from layouts.text import t
+from layouts.vitals import vitals as vitals_page
 from layouts.wall import wall as wall_page
 
 PAGES: Final = {
     "desk": desk_page,
     "leader": leader_page,
+    "vitals": vitals_page,
     "places": places_page,
     "replies": replies_page,
     "evaluation": evaluation_page,
@@ -150,6 +153,7 @@ def make_dash(deps: DashDeps) -> Dash:
     for page in (
         desk,
         leader,
+        vitals,
         places,
         replies,
         evaluation,

@@ -41,7 +41,7 @@ TABLES: Final = (
     "storage_samples", "device_credentials", "device_limits", "device_access_version", "device_links",
     "gateway_refusals", "gateway_drops", "unit_roles", "special_periods", "responsibility_tables", "responsibility_rows",
     "router_models", "routing_advice", "withdrawn_rules", "formula_versions", "score_versions", "addresses",
-    "address_book", "replies", "enforcement_messages", "enforcement_cases",
+    "address_book", "replies", "enforcement_messages", "enforcement_cases", "vital_states", "saved_views",
 )  # fmt: skip
 """In an order that keeps foreign keys; a test holds that no table of the schema is forgotten."""
 

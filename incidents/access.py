@@ -48,6 +48,8 @@ _DESK: Final = frozenset(
         "worker.see",
         "feed.see",
         "ledger.see",
+        "vital.see",
+        "view.keep",
     }
 )
 _FIELD: Final = frozenset(
@@ -126,7 +128,7 @@ RIGHTS: Final[dict[str, frozenset[str]]] = {
     "unit_handler": _SEE
     | _FIELD
     | _UNIT
-    | {_ASSIST, "incident.rank_workers", "incident.search", "worker.see", "camera.ask"},
+    | {_ASSIST, "incident.rank_workers", "incident.search", "worker.see", "camera.ask", "view.keep"},
     "grid_worker": (_SEE | _FIELD | {"incident.report", "position.report"}) - {"indicator.see"},
     "evaluator": _SEE
     | {
@@ -140,8 +142,19 @@ RIGHTS: Final[dict[str, frozenset[str]]] = {
         "routing.approve",
         "formula.see",
         "formula.save",
+        "vital.see",
+        "view.keep",
     },
-    "theme_owner": _SEE | {"incident.search", "feed.see", "ledger.see", "evaluation.see", "formula.see"},
+    "theme_owner": _SEE
+    | {
+        "incident.search",
+        "feed.see",
+        "ledger.see",
+        "evaluation.see",
+        "formula.see",
+        "vital.see",
+        "view.keep",
+    },
     "administrator": frozenset(
         {
             "status.see",

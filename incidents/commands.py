@@ -15,6 +15,7 @@ from typing import Any, Final
 from incidents import (
     address_commands,
     catalogue_commands,
+    desk_commands,
     enforcement_commands,
     evaluation_commands,
     evaluation_queries,
@@ -653,6 +654,7 @@ COMMANDS: Final[dict[str, type]] = {
     **address_commands.COMMANDS,
     **reply_commands.COMMANDS,
     **enforcement_commands.COMMANDS,
+    **desk_commands.COMMANDS,
 }
 
 
@@ -1087,6 +1089,7 @@ QUERIES: Final[dict[str, type]] = {
     **address_commands.QUERIES,
     **reply_commands.QUERIES,
     **enforcement_commands.QUERIES,
+    **desk_commands.QUERIES,
 }
 
 ACTION_OF: Final[dict[str, str]] = {
@@ -1191,5 +1194,6 @@ ACTION_OF: Final[dict[str, str]] = {
     **address_commands.ACTION_OF,
     **reply_commands.ACTION_OF,
     **enforcement_commands.ACTION_OF,
+    **desk_commands.ACTION_OF,
 }
 """Command or query → the right it asks for (incidents/access.py). A name missing here is refused for all."""

@@ -13,6 +13,7 @@ from data.database import Database
 from data.questions import (
     addresses,
     catalogue,
+    desk,
     device_registry,
     devices,
     doubts,
@@ -30,6 +31,7 @@ from data.questions import (
 from data.questions.context import Answer, Ask, TryFeed
 from incidents import commands as c
 from incidents.access import Thing
+from incidents.desk_commands import VitalRecords, Vitals
 from incidents.enforcement_commands import EnforcementCases
 from incidents.evaluation_queries import Evaluation, EvaluationCases, EvaluationDoubts, FieldBurden
 from incidents.model import Actor, Place, Rejected
@@ -51,6 +53,7 @@ ANSWERS: Final[dict[type, Answer]] = {
     **addresses.ANSWERS,
     **replies.ANSWERS,
     **enforcement.ANSWERS,
+    **desk.ANSWERS,
 }
 
 _NAMED: Final[dict[type, tuple[str, str, str]]] = {
@@ -90,6 +93,8 @@ _CITY_WIDE: Final = frozenset(
         RoutingState,
         Backtest,
         BacktestCases,
+        Vitals,
+        VitalRecords,
     }
 )
 """Queries about the whole city's streams and log: only who is entitled to the city may ask."""

@@ -52,9 +52,13 @@ _OPEN: Final = (
 _HEARD: Final = (
     "SELECT d.no, d.expected_period_s, (SELECT max(r.time) FROM metrics m, LATERAL (SELECT time FROM readings"
     " WHERE device_no = d.no AND metric_no = m.no AND time > %(now)s - make_interval(secs => d.expected_period_s * %(periods)s)"
-    " AND time <= %(now)s ORDER BY time DESC LIMIT 1) r WHERE m.device_type = d.type) AS heard"
-    " FROM devices d WHERE NOT d.disabled AND (%(types)s::text[] = '{}' OR d.type = ANY(%(types)s))"
+    " AND time <= %(now)s ORDER BY time DESC LIMIT 1) r WHERE m.device_type = d.type) AS heard, d.registered_at AS since"
+    " FROM devices d WHERE NOT d.disabled"
+    " AND (%(types)s::text[] = '{}' OR d.type = ANY(%(types)s))"
 )
+
+_DUE: Final = "WHERE h.heard IS NOT NULL OR h.since < %(now)s - make_interval(secs => h.expected_period_s)"
+"""Registered a moment ago and not due yet: neither heard nor silent."""
 
 
 def _parameters(v: Vital, now: datetime) -> dict[str, Any]:
@@ -94,7 +98,7 @@ def _incidents(database: Database, v: Vital, now: datetime) -> Measured:
 
 def _devices(database: Database, v: Vital, now: datetime) -> Measured:
     rows = database.query(
-        f"SELECT count(*), count(heard), max(heard) FROM ({_HEARD}) h", _parameters(v, now)
+        f"SELECT count(*), count(heard), max(heard) FROM ({_HEARD}) h {_DUE}", _parameters(v, now)
     )
     n, heard, at = rows[0]
     return share(heard, n), at or (now if n else None)
@@ -166,14 +170,15 @@ def tick(database: Database, city_path: str, now: datetime) -> list[tuple[Vital,
 
 def filed(database: Database, id: str, raised_at: datetime) -> None:
     """The warning of this crossing is among the sources."""
-    database.query(
-        "UPDATE vital_states SET filed = true WHERE id = %s AND raised_at = %s", (id, raised_at)
-    )
+    database.query("UPDATE vital_states SET filed = true WHERE id = %s AND raised_at = %s", (id, raised_at))
 
 
 def raised(database: Database) -> dict[str, datetime]:
     """Vital signs beyond their limit now, and since when."""
-    return dict(database.query("SELECT id, raised_at FROM vital_states"))
+    rows = database.query(
+        "SELECT id, raised_at FROM vital_states WHERE id = ANY(%s)", ([v.id for v in vitals()],)
+    )
+    return dict(rows)
 
 
 def records(database: Database, v: Vital, now: datetime, limit: int) -> Sequence[dict[str, Any]]:
@@ -184,7 +189,7 @@ def records(database: Database, v: Vital, now: datetime, limit: int) -> Sequence
         "incidents": "SELECT i.id::text, i.title AS name, i.area_path AS area, i.level AS value, i.reported_at AS at,"
         f" i.number, i.stage, true AS counted FROM incidents i WHERE {_OPEN} ORDER BY i.level, i.reported_at LIMIT %(limit)s",
         "devices": "SELECT d.id, d.name, d.area_path AS area, NULL AS value, h.heard AS at, h.heard IS NOT NULL AS counted"
-        f" FROM ({_HEARD}) h JOIN devices d USING (no) ORDER BY h.heard NULLS FIRST, d.id LIMIT %(limit)s",
+        f" FROM ({_HEARD}) h JOIN devices d USING (no) {_DUE} ORDER BY h.heard NULLS FIRST, d.id LIMIT %(limit)s",
         "refused": {
             "rights": "SELECT id::text, action AS name, '' AS area, NULL AS value, at, true AS counted FROM audit"
             f" WHERE {RIGHTS_REFUSED} ORDER BY at DESC LIMIT %(limit)s",

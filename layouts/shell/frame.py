@@ -38,6 +38,7 @@ TERMINALS: Final = (
         ("desk/cells.js",),
     ),
     Terminal("leader", "/leader", "incident.escalate", "theme-desk", "desk/leader.mjs", ("desk/leader.css",)),
+    Terminal("vitals", "/vitals", "vital.see", "theme-desk", "desk/vitals.mjs", ("desk/vitals.css",)),
     Terminal("places", "/places", "incident.correct", "theme-desk", "desk/places.mjs", ("desk/places.css",)),
     Terminal(
         "replies", "/replies", "incident.call_back", "theme-desk", "desk/replies.mjs", ("desk/places.css",)

@@ -59,7 +59,7 @@ class Storm:
 
     def __init__(self, running: Running, like: dict[str, Any]) -> None:
         self.live = LiveState(running.product.env["CHENGYUN_LIVE_URL"])
-        self.dice = random.Random(20261130)  # noqa: S311 - no secret
+        self.dice = random.Random(20261130)
         self.like = like
         self.items: dict[str, dict[str, Any]] = {}
         self.serial = like["now"]  # each storm its own numbers: a removed item does not come back
@@ -127,7 +127,9 @@ def place(page: Page) -> dict[str, Any]:
 
 def filled(page: Page) -> None:
     """All rows are in the list, and it can be scrolled over them."""
-    page.wait_for_function("n => document.querySelector('.grid .ag-body-viewport').scrollHeight > n * 50", arg=ROWS)
+    page.wait_for_function(
+        "n => document.querySelector('.grid .ag-body-viewport').scrollHeight > n * 50", arg=ROWS
+    )
 
 
 def arrived(page: Page, storm: Storm) -> None:

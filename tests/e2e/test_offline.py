@@ -41,7 +41,7 @@ class Witness(BaseHTTPRequestHandler):
 def foreign() -> Iterator[tuple[int, list[str]]]:
     """(port, hosts that were asked for) of a server on every address of this machine."""
     came: list[str] = []
-    server = ThreadingHTTPServer(("0.0.0.0", 0), type("Here", (Witness,), {"came": came}))  # noqa: S104
+    server = ThreadingHTTPServer(("0.0.0.0", 0), type("Here", (Witness,), {"came": came}))
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     yield server.server_port, came

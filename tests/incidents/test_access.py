@@ -34,7 +34,8 @@ EVALUATE = "evaluation evaluation_cases formulas evaluation_doubts field_burden"
 ASSIST = "take_assist arrive_assist answer_assist"
 GRANT = "answer_request end_parking"
 OFFICE = "ask_extension ask_parking sign_supervision answer_supervision appeal_incident"
-CALLS = "unmask_incident merge_incidents separate_sources keep_separate similar_incidents search_incident workers feeds ledger"
+KEEP = "save_view delete_view saved_views"
+CALLS = f"unmask_incident merge_incidents separate_sources keep_separate similar_incidents search_incident workers feeds ledger vitals vital_records {KEEP}"
 
 MATRIX: dict[str, str] = {
     "operator": f"{LOOK} {CALLS} place_incident report_incident accept_incident refuse_incident answer_consultation acknowledge_incident"
@@ -46,11 +47,11 @@ MATRIX: dict[str, str] = {
     f" route_incident ask_assist release_assist dead_letters held quarantine {GRANT} {VIEW} {SHELVE} answer_view supervise_incident"
     f" end_supervision reopen_incident enforcement_cases approve_rule {EVALUATE} {ROUTING} {PUBLISH}",
     "unit_handler": f"{LOOK} take_incident arrive_incident finish_incident return_incident note_incident"
-    f" route_incident search_incident workers {VIEW} {OFFICE} {ASSIST}",
+    f" route_incident search_incident workers {VIEW} {OFFICE} {ASSIST} {KEEP}",
     "grid_worker": LOOK.replace(" indicators", "")
     + " report_incident take_incident arrive_incident finish_incident return_incident note_incident",
-    "evaluator": f"{LOOK} search_incident ledger enforcement_cases answer_appeal approve_rule {EVALUATE} save_formula save_score {ROUTING}",
-    "theme_owner": f"{LOOK} search_incident feeds ledger {EVALUATE}",
+    "evaluator": f"{LOOK} {KEEP} vitals vital_records search_incident ledger enforcement_cases answer_appeal approve_rule {EVALUATE} save_formula save_score {ROUTING}",
+    "theme_owner": f"{LOOK} {KEEP} vitals vital_records search_incident feeds ledger {EVALUATE}",
     "administrator": "classes catalogues standards filing_standards suggest_class units locate find_place areas layer_counts devices device device_series"
     " device_registry device_types indicators status feeds ledger dead_letters held quarantine"
     " accounts create_account change_account reset_password save_unit save_area"

@@ -37,7 +37,7 @@ ROOT = Path(__file__).resolve().parents[2]
 CALLBACK_FILES = sorted(
     p
     for p in (ROOT / "callbacks").glob("*.py")
-    if re.match(r"dash|desk|leader|wall|ops|devices|admin|places|replies", p.name)
+    if re.match(r"dash|desk|leader|wall|ops|devices|admin|places|replies|vitals", p.name)
 )
 LAYOUT_FILES = sorted(
     p for folder in ("layouts/shell", "layouts/desk") for p in (ROOT / folder).glob("*.py")
@@ -45,6 +45,8 @@ LAYOUT_FILES = sorted(
     ROOT / "layouts" / f"{name}.py"
     for name in (
         "leader",
+        "leader_now",
+        "vitals",
         "enforcement",
         "places",
         "replies",
