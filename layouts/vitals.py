@@ -19,11 +19,11 @@ from layouts.shell.view import View
 Row = Mapping[str, Any]
 
 DOMAIN_ICONS: Final = {
-    "traffic": "gauge",
-    "safety": "triangle-alert",
-    "ecology": "map",
-    "economy": "database",
-    "cyber": "lock",
+    "traffic": "traffic",
+    "safety": "siren",
+    "ecology": "tree",
+    "economy": "chart-column",
+    "cyber": "shield",
 }
 LAMPS: Final = {"over": "lamp--wrong", "off": "lamp--warn", "stale": "lamp--warn", "nodata": "lamp--warn"}
 

@@ -253,6 +253,7 @@ def links(page: Any) -> list[str]:
 def test_navigation_shows_only_what_the_role_may_open() -> None:
     assert links(PAGES["desk"](view(role="operator"))) == [
         "/desk",
+        "/vitals",
         "/places",
         "/replies",
         "/catalogue",

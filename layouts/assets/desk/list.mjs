@@ -253,6 +253,22 @@ export class IncidentList extends EventTarget {
     this.#say('filter', {});
   }
 
+  /** How the list is set, to be kept: {filter, sort, columns}. */
+  settings() {
+    const state = this.#api.getColumnState();
+    const sort = state.filter((c) => c.sort).map(({colId, sort: s, sortIndex}) => ({colId, sort: s, sortIndex}));
+    return {filter: {...this.#filter}, sort, columns: state.map(({colId, hide, width}) => ({colId, hide, width}))};
+  }
+
+  /** Set the list as `settings()` said; what a newer version does not know any more is left out. */
+  setUp({filter = {}, sort = [], columns = []}) {
+    const known = Object.fromEntries(Object.entries(fresh()).filter(([name]) => name in filter).map(([name]) => [name, filter[name]]));
+    this.#host.querySelector('#desk-search').value = known.text ?? '';
+    this.#api.applyColumnState({state: columns});
+    this.#api.applyColumnState({state: sort, defaultState: {sort: null}});
+    this.#change({...fresh(), ...known});
+  }
+
   #controls() {
     const search = this.#host.querySelector('#desk-search');
     search.value = this.#filter.text;

@@ -4,6 +4,8 @@ import '../age.mjs';
 import {live} from '../live.mjs';
 import {ago, cityTime, has, lang, setLanguage, t} from '../text.mjs';
 import {icon, put, show} from './dom.mjs';
+import {startHelp} from './help.mjs';
+import {startPalette} from './palette.mjs';
 
 const TOAST_MS = 7000;
 const LINK_LATE_MS = 20_000; // a process that has not said anything for so long is late
@@ -102,6 +104,8 @@ export function startShell() {
   if (started) return;
   started = true;
   live.start();
+  startPalette();
+  startHelp();
   live.addEventListener('applied', ({detail}) => {
     if (detail.replaced || detail.changed.some(([kind]) => kind === 'link')) demo();
   });
