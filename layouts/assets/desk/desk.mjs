@@ -209,7 +209,7 @@ document.addEventListener('keydown', (event) => {
     if (!document.getElementById('desk-act').hidden) act(null);
     else if (selected) select(null);
   } else if (event.key === 'Enter' && event.ctrlKey && event.target.closest('#desk-act')) confirmAct();
-  else if ((event.key === 'j' || event.key === 'k') && !typing) list.step(event.key === 'j' ? 1 : -1);
+  else if ((event.key === 'j' || event.key === 'k') && !typing && !event.ctrlKey && !event.metaKey) list.step(event.key === 'j' ? 1 : -1);
   else if (event.key === 'Enter' && event.target.matches('[data-incident]:not(button)')) event.target.click();
   else if (!typing && !intake.open && document.getElementById('desk-act').hidden && pressKey?.(event)) event.preventDefault();
 });

@@ -107,7 +107,7 @@ function onKey(event) {
 }
 
 function build() {
-  input = el('input.cy-input', {type: 'search', placeholder: t('palette.placeholder'), autocomplete: 'off', role: 'combobox', oninput: () => { at = 0; draw(); look(input.value.trim()); }, onkeydown: onKey});
+  input = el('input.cy-input', {type: 'text', placeholder: t('palette.placeholder'), autocomplete: 'off', role: 'combobox', oninput: () => { at = 0; draw(); look(input.value.trim()); }, onkeydown: onKey});
   for (const [name, value] of Object.entries({'aria-controls': 'palette-list', 'aria-expanded': 'true', 'aria-autocomplete': 'list', 'aria-label': t('palette.placeholder')})) input.setAttribute(name, value);
   list = el('div.palette__list', {id: 'palette-list', role: 'listbox'});
   list.setAttribute('aria-label', t('palette.title'));

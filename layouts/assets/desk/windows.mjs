@@ -11,7 +11,7 @@ export const part = (() => {
 
 /** `follow(key)` is called when another window of the same account has chosen; the answer tells the others what this one chose. */
 export function startWindows(login, follow) {
-  document.documentElement.dataset.window = part;
+  document.documentElement.dataset.part = part;
   const channel = new BroadcastChannel(CHANNEL);
   channel.addEventListener('message', ({data}) => { if (data?.login === login) follow(data.key); });
   document.addEventListener('click', ({target}) => {
