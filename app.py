@@ -657,6 +657,7 @@ def relay(s: Settings, args: argparse.Namespace) -> int:
     from incidents.selfcheck import file_mismatches
     from incidents.shifted_sources import file_shifted
     from incidents.triage import escalate_due, raise_supervisions
+    from incidents.vitals import Crossing, Vital, file_crossing
     from streams.relay import Relay, Timer
 
     stop = stop_on_signals()
@@ -682,6 +683,10 @@ def relay(s: Settings, args: argparse.Namespace) -> int:
         with units() as uow:
             return file_shifted(uow, facts.path, now, partial(roads_of, parts.database))
 
+    def file_vital(vital: Vital, crossed: Crossing, now: datetime) -> int:
+        with units() as uow:
+            return file_crossing(uow, vital, crossed, facts.path, now)
+
     rounds = DeadlineRounds(units, time.monotonic)
 
     def tend_deadlines(now: datetime) -> int:
@@ -702,6 +707,7 @@ def relay(s: Settings, args: argparse.Namespace) -> int:
         file_stopped,
         file_moved,
         tend_deadlines,
+        file_vital,
         {
             "store": lambda: store_usage(parts.database, s.store_disk, s.store_capacity_gb),
             "bus": lambda: bus_usage(inspector.usage, s.bus_capacity_gb),

@@ -24,6 +24,7 @@ from callbacks import (
     replies,
     routing,
     screens,
+    vitals,
     wall,
 )
 from callbacks.dash_errors import telling
@@ -46,11 +47,13 @@ from layouts.screens import screens as screens_page
 from layouts.shell import frame, pieces
 from layouts.shell.view import View
 from layouts.text import t
+from layouts.vitals import vitals as vitals_page
 from layouts.wall import wall as wall_page
 
 PAGES: Final = {
     "desk": desk_page,
     "leader": leader_page,
+    "vitals": vitals_page,
     "places": places_page,
     "replies": replies_page,
     "evaluation": evaluation_page,
@@ -155,6 +158,7 @@ def make_dash(deps: DashDeps) -> Dash:
     for page in (
         desk,
         leader,
+        vitals,
         places,
         replies,
         evaluation,

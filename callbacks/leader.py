@@ -25,6 +25,8 @@ def register(app: Dash, deps: DashDeps) -> None:
     @app.callback(
         Output(ids.LEADER_UNKNOWN, "children"),
         Output(ids.LEADER_WAITING, "children"),
+        Output(ids.LEADER_NOW, "children"),
+        Output(ids.LEADER_NOW_ROWS, "children"),
         Input(ids.LEADER_BOARD_ASK, "data"),
         prevent_initial_call=True,
     )

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from data import device_credentials, poles, routing_admin
+from data import device_credentials, poles, routing_admin, saved_views
 from data.accounts import Accounts, require_area
 from data.boundary_import import import_boundaries
 from data.catalogue_editing import HANDLERS as CATALOGUE_HANDLERS
@@ -62,6 +62,7 @@ class Administration:
             SetCaseLimit: set_case_limit,
             **CATALOGUE_HANDLERS,
             **routing_admin.HANDLERS,
+            **saved_views.HANDLERS,
             c.ReplayDeadLetter: _replay_dead_letter,
             c.DropDeadLetter: _drop_dead_letter,
             **device_credentials.HANDLERS,

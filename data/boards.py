@@ -150,7 +150,7 @@ def warnings_where(
 def feed_items(database: Database, city: str, now: datetime) -> list[Item]:
     """The feeds with their status; they belong to the whole city."""
     rows = database.dicts(
-        "SELECT f.id, f.name, f.demo, f.disabled, f.last_message_at, f.expected_period_s,"
+        "SELECT f.id, f.name, f.topics, f.demo, f.disabled, f.last_message_at, f.expected_period_s,"
         " coalesce(s.failure, '') AS failure FROM feeds f LEFT JOIN feed_states s ON s.feed = f.id"
         " WHERE NOT f.disabled ORDER BY f.id"
     )
@@ -160,6 +160,7 @@ def feed_items(database: Database, city: str, now: datetime) -> list[Item]:
             "key": row["id"],
             "area": city,
             "name": row["name"],
+            "topics": row["topics"],
             "demo": row["demo"],
             "last": ms(row["last_message_at"]),
             "period_s": row["expected_period_s"],

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import orjson
 
-from data import boards
+from data import boards, vitals
 from data.audit import Audit
 from data.cameras import SHELF_ENDED_BY_TIMER, end_due
 from data.database import Database
@@ -40,6 +40,7 @@ from data.reconcile import Reconciler
 from data.screens import screen_items
 from data.storage import measure
 from incidents.ports import Usage
+from incidents.vitals import Crossing, Vital
 
 TIMERS: Final = (
     ("rebuild", 1.0),
@@ -51,6 +52,7 @@ TIMERS: Final = (
     ("feeds", 5.0),
     ("totals", 5.0),
     ("trends", 20.0),
+    ("vitals", 15.0),
     ("reconcile", 30.0),
     ("mismatches", 5.0),
     ("outages", 5.0),
@@ -69,7 +71,7 @@ TIMERS: Final = (
 
 class Clockwork:
     """The clock's work of one city. `escalate_due`, `file_mismatches`, `file_outages` (now, watching
-    since) `file_shifted` and `tend_deadlines` run in units of work of their own.
+    since) `file_shifted`, `tend_deadlines` and `file_vital` run in units of work of their own.
 
     `zone`: the city's, by which a day begins. `replay`: how far back the time machine reaches (None: to its beginning).
     """
@@ -86,6 +88,7 @@ class Clockwork:
         file_outages: Callable[[datetime, datetime], int],
         file_shifted: Callable[[datetime], int],
         tend_deadlines: Callable[[datetime], int],
+        file_vital: Callable[[Vital, Crossing, datetime], int],
         rooms: Mapping[str, Callable[[], Usage | None]],
         zone: tzinfo,
         audit: Audit,
@@ -101,6 +104,7 @@ class Clockwork:
         self._file_outages = file_outages
         self._file_shifted = file_shifted
         self._tend_deadlines = tend_deadlines
+        self._file_vital = file_vital
         self._watching_since: datetime | None = None
         self._rooms = rooms
         self._zone = zone
@@ -203,6 +207,12 @@ class Clockwork:
     def trends(self, now: datetime) -> None:
         """The wall's curves."""
         self._live.apply(boards.trend_items(self._database, self._city, now))
+
+    def vitals(self, now: datetime) -> None:
+        """Vital signs of the city; a limit that was crossed becomes an incident, once."""
+        for vital, crossed in vitals.tick(self._database, self._city, now):
+            self._file_vital(vital, crossed, now)
+            vitals.filed(self._database, vital.id, crossed.at)
 
     def reconcile(self, now: datetime) -> None:
         """The ledger against broker and store."""

@@ -215,6 +215,7 @@ def item(name: str, area_path: str, value: Value, now: datetime) -> dict[str, An
         "brief_en": indicator.brief_en,
         "formula_version": indicator.version,
         "records": indicator.records,
+        "topics": list(indicator.topics),
         "as_of": int(now.timestamp() * 1000),
         "limit_s": indicator.limit_s,
     }

@@ -49,6 +49,8 @@ _DESK: Final = frozenset(
         "worker.see",
         "feed.see",
         "ledger.see",
+        "vital.see",
+        "view.keep",
     }
 )
 _FIELD: Final = frozenset(
@@ -141,7 +143,15 @@ RIGHTS: Final[dict[str, frozenset[str]]] = {
     "unit_handler": _SEE
     | _FIELD
     | _UNIT
-    | {_ASSIST, "incident.rank_workers", "incident.search", "worker.see", "camera.ask", "mark.draw"},
+    | {
+        _ASSIST,
+        "incident.rank_workers",
+        "incident.search",
+        "worker.see",
+        "camera.ask",
+        "mark.draw",
+        "view.keep",
+    },
     "grid_worker": (_SEE | _FIELD | {"incident.report", "position.report", "mark.draw"}) - {"indicator.see"},
     "evaluator": _SEE
     | {
@@ -156,8 +166,19 @@ RIGHTS: Final[dict[str, frozenset[str]]] = {
         "routing.approve",
         "formula.see",
         "formula.save",
+        "vital.see",
+        "view.keep",
     },
-    "theme_owner": _SEE | {"incident.search", "feed.see", "ledger.see", "evaluation.see", "formula.see"},
+    "theme_owner": _SEE
+    | {
+        "incident.search",
+        "feed.see",
+        "ledger.see",
+        "evaluation.see",
+        "formula.see",
+        "vital.see",
+        "view.keep",
+    },
     "administrator": frozenset(
         {
             "status.see",

@@ -16,6 +16,7 @@ from incidents import (
     address_commands,
     catalogue_commands,
     cell_commands,
+    desk_commands,
     enforcement_commands,
     evaluation_commands,
     evaluation_queries,
@@ -669,6 +670,7 @@ COMMANDS: Final[dict[str, type]] = {
     **phone_commands.COMMANDS,
     **enforcement_commands.COMMANDS,
     **screen_commands.COMMANDS,
+    **desk_commands.COMMANDS,
 }
 
 
@@ -1107,6 +1109,7 @@ QUERIES: Final[dict[str, type]] = {
     **enforcement_commands.QUERIES,
     **cell_commands.QUERIES,
     **screen_commands.QUERIES,
+    **desk_commands.QUERIES,
 }
 
 ACTION_OF: Final[dict[str, str]] = {
@@ -1215,5 +1218,6 @@ ACTION_OF: Final[dict[str, str]] = {
     **enforcement_commands.ACTION_OF,
     **cell_commands.ACTION_OF,
     **screen_commands.ACTION_OF,
+    **desk_commands.ACTION_OF,
 }
 """Command or query → the right it asks for (incidents/access.py). A name missing here is refused for all."""

@@ -12,6 +12,9 @@ from typing import Final, Literal
 
 WINDOW_DAYS: Final = 30
 
+_READINGS: Final = ("city.reading.v1", "city.reading-critical.v1")
+_TOLD: Final = ("city.grid-report.v1", "city.video-alarm.v1", *_READINGS)
+"""What incidents are made of: reports, alarms of cameras, readings that become warnings."""
 
 SILENT_AFTER_PERIODS: Final = 3
 """A device not heard for this many of its expected periods is silent."""
@@ -21,6 +24,7 @@ SILENT_AFTER_PERIODS: Final = 3
 class Indicator:
     """指标: `direction` says whether more or less is better; `limit_s`: older than this it is shown as stale.
 
+    `topics`: what it is made of comes in by these; when a feed of one is cut, it is out of date, whatever its age.
     `records`: what a click opens (incidents | devices). `brief`: the formula in as few words as a panel of the wall
     has room for (two lines).
     """
@@ -39,6 +43,7 @@ class Indicator:
     records: str
     brief: str
     brief_en: str
+    topics: tuple[str, ...]
 
 
 INDICATORS: Final = (
@@ -46,6 +51,7 @@ INDICATORS: Final = (
         "open", 1, "在办事件", "Open incidents", "件", "", None, "down",
         "未结案、未作废、未拒绝的事件数", "incidents that are not closed, void or refused", 30, "incidents",
         "未结案、未作废、未拒绝的件数", "not closed, void or refused",
+        _TOLD,
     ),
     Indicator(
         "overdue", 2, "超期未办", "Overdue", "件", "", 0, "down",
@@ -53,6 +59,7 @@ INDICATORS: Final = (
         "open incidents past the limit of their present stage; while a unit has one, that is the handling limit",
         30, "incidents",
         "在办中已过环节时限的件数", "open, past the limit of the stage",
+        _TOLD,
     ),
     Indicator(
         "on_time_closing", 1, "按期结案率", "Closed on time", "%", "%", 95, "up",
@@ -60,18 +67,21 @@ INDICATORS: Final = (
         f"closed within {WINDOW_DAYS} days and handled within the limit ÷ closed within {WINDOW_DAYS} days",
         60, "incidents",
         f"近{WINDOW_DAYS}天按期结案 ÷ 结案", f"on time ÷ closed, {WINDOW_DAYS} days",
+        (),
     ),
     Indicator(
         "first_dispatch", 1, "首次派遣准确率", "Right at first dispatch", "%", "%", 98, "up",
         f"近{WINDOW_DAYS}天派遣、未被退回且未改派的件数 ÷ 近{WINDOW_DAYS}天派遣件数 × 100%",
         f"dispatched within {WINDOW_DAYS} days, neither returned nor re-sent ÷ dispatched", 60, "incidents",
         f"近{WINDOW_DAYS}天一次派准 ÷ 派遣", f"right at once ÷ dispatched, {WINDOW_DAYS} days",
+        (),
     ),
     Indicator(
         "median_handling", 1, "处置时长中位数", "Median handling time", "分钟", "min", 240, "down",
         f"近{WINDOW_DAYS}天已反馈事件，从派遣到反馈的分钟数的中位数",
         f"median minutes from dispatch to the unit's result, last {WINDOW_DAYS} days", 60, "incidents",
         f"近{WINDOW_DAYS}天从派遣到反馈的中位数", f"median from dispatch to result, {WINDOW_DAYS} days",
+        (),
     ),
     Indicator(
         "devices_online", 2, "设备在线率", "Devices online", "%", "%", 98, "up",
@@ -79,6 +89,7 @@ INDICATORS: Final = (
         "devices heard of within three expected periods ÷ registered devices, without those registered less than"
         " one period ago and not heard yet", 30, "devices",
         "三个周期内有读数 ÷ 在册", "heard in 3 periods ÷ registered",
+        _READINGS,
     ),
     Indicator(
         "completeness", 2, "数据完整率", "Data completeness", "%", "%", 95, "up",
@@ -87,11 +98,13 @@ INDICATORS: Final = (
         " registered", 180,
         "devices",
         "近15分钟实收 ÷ 应收读数", "received ÷ expected, 15 minutes",
+        _READINGS,
     ),
     Indicator(
         "newest_age", 1, "最新数据时延", "Age of newest data", "秒", "s", 60, "down",
         "现在时刻 − 最新一条读数的时刻", "now − time of the newest reading", 30, "devices",
         "现在 − 最新读数的时刻", "now − time of the newest reading",
+        _READINGS,
     ),
 )  # fmt: skip
 

@@ -249,6 +249,14 @@ CATALOGUE_ASK: Final = "catalogue-ask"
 CATALOGUE_EDIT: Final = "catalogue-edit"
 CATALOGUE_PRESS: Final = "catalogue-press"
 
+LEADER_NOW: Final = "leader-now"
+LEADER_NOW_ROWS: Final = "leader-now-rows"
+LEADER_NOW_DIALOG: Final = "leader-now-dialog"
+VITALS_BODY: Final = "vitals-body"
+VITALS_SIDE: Final = "vitals-side"
+VITALS_ASK: Final = "vitals-ask"
+VITALS_LOOK: Final = "vitals-look"
+
 DESK_FORM: Final = {
     "reason": (DESK_ACT_REASON, "value"),
     "class": (DESK_ACT_CLASS, "value"),

@@ -8,7 +8,7 @@ from typing import Any, Final
 from dash import dcc, html
 from dash.development.base_component import Component
 
-from layouts import enforcement, ids
+from layouts import enforcement, ids, leader_now
 from layouts.shell import frame, pieces
 from layouts.shell.pieces import attrs
 from layouts.shell.view import View
@@ -56,6 +56,7 @@ def leader(view: View) -> Component:
     body = html.Main(
         [
             html.Section(id=ids.DESK_TILES, className="tiles"),
+            *leader_now.strip(view),
             html.Div(className="ringing", hidden=True, **attrs({"data-ringing": "", "role": "alert"})),
             html.Div(columns, className="columns"),
             enforcement.panel(view),
@@ -69,10 +70,13 @@ def leader(view: View) -> Component:
 _LISTS: Final = {"unknown": ids.LEADER_UNKNOWN, "waiting": ids.LEADER_WAITING}
 
 
-def board(view: View, answer: Row) -> tuple[list[Component], list[Component]]:
-    """The columns 'unknown' and 'waiting' from the answer of LeaderBoard."""
-    return unknown(view, unknown_rows(answer.get("unknown", {}))), waiting(
-        view, answer.get("waiting", {}).get("rows", [])
+def board(view: View, answer: Row) -> tuple[list[Component], ...]:
+    """The columns 'unknown' and 'waiting', the row 'now' and what it counts, from the answer of LeaderBoard."""
+    return (
+        unknown(view, unknown_rows(answer.get("unknown", {}))),
+        waiting(view, answer.get("waiting", {}).get("rows", [])),
+        leader_now.figures(view, answer["now"]) if "now" in answer else [],
+        leader_now.rows(view, answer["now"]) if "now" in answer else [],
     )
 
 

@@ -14,6 +14,7 @@ from data.questions import (
     addresses,
     catalogue,
     cells,
+    desk,
     device_registry,
     devices,
     doubts,
@@ -34,6 +35,7 @@ from data.questions import (
 from data.questions.context import Answer, Ask, TryFeed
 from incidents import commands as c
 from incidents.access import Thing
+from incidents.desk_commands import VitalRecords, Vitals
 from incidents.enforcement_commands import EnforcementCases
 from incidents.evaluation_queries import Evaluation, EvaluationCases, EvaluationDoubts, FieldBurden
 from incidents.model import Actor, Place, Rejected
@@ -59,6 +61,7 @@ ANSWERS: Final[dict[type, Answer]] = {
     **enforcement.ANSWERS,
     **phone.ANSWERS,
     **screens.ANSWERS,
+    **desk.ANSWERS,
 }
 
 _NAMED: Final[dict[type, tuple[str, str, str]]] = {
@@ -98,6 +101,8 @@ _CITY_WIDE: Final = frozenset(
         RoutingState,
         Backtest,
         BacktestCases,
+        Vitals,
+        VitalRecords,
     }
 )
 """Queries about the whole city's streams and log: only who is entitled to the city may ask."""

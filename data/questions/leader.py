@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from data import vitals
 from data.feed_states import feed_facts
+from data.incident_rows import ms
 from data.indicators import stale
 from data.questions.addresses import UNPLACED
 from data.questions.context import Answer, Ask
 from data.questions.devices import silent_devices
 from data.questions.incidents import OPEN, OVERDUE, incident_rows
-from data.scope import incident_scope, named
+from data.scope import area_scope, incident_scope, named
 from incidents import commands as c
 from incidents.access import ANYWHERE, Thing, may, topmost
 from incidents.feeds import live_status
@@ -22,18 +24,52 @@ WAITING: Final = (
 )
 """`incidents.escalation.waits_for_leader` of an open incident, in SQL."""
 
+SUPERVISED: Final = "i.supervision IS NOT NULL AND i.supervision ->> 'ended_at' IS NULL"
+"""Under supervision that nobody has ended."""
+
 _CITY: Final = Thing()
 """Streams and their ledger belong to the whole city, as the pages that show them do."""
 
 
 def leader_board(ask: Ask, query: c.LeaderBoard) -> dict[str, Any]:
-    """See LeaderBoard: {wrong, late, waiting: {rows, total}, unknown: the parts of `unknown`}."""
+    """See LeaderBoard: {wrong, late, waiting: {rows, total}, unknown: the parts of `unknown`, now: see there}."""
     return {
         "wrong": _part(ask, "i.level <= 2", "i.level, i.reported_at DESC"),
         "late": _part(ask, OVERDUE, "i.stage_due_at"),
         "waiting": _part(ask, WAITING, "i.level, i.stage_due_at NULLS LAST"),
         "unknown": unknown(ask),
+        "now": now(ask),
     }
+
+
+def now(ask: Ask) -> dict[str, Any]:
+    """How the city stands beside the indicators: warnings that stand, incidents under supervision, devices, vital signs
+    beyond their limit. {at: ms, warnings {rows, total, worst}, supervised {rows, total, late}, devices?, vitals?}."""
+    scope, params = named(area_scope(ask.actor, "w.area_path"))
+    standing = (
+        f"FROM warnings w LEFT JOIN devices d ON d.id = w.device WHERE w.cleared_at IS NULL AND {scope}"
+    )
+    totals = ask.database.query(f"SELECT count(*), count(*) FILTER (WHERE w.level <= 2) {standing}", params)
+    rows = ask.database.dicts(
+        "SELECT w.id, w.device, coalesce(d.name, '') AS name, w.value, w.threshold, w.level, w.message, w.time AS at"
+        f" {standing} ORDER BY w.level, w.created_at DESC LIMIT {MOST}",
+        params,
+    )
+    supervised = _part(ask, SUPERVISED, "i.supervision_due_at NULLS LAST")
+    found: dict[str, Any] = {
+        "at": ms(ask.now),
+        "warnings": {"rows": rows, "total": totals[0][0], "worst": totals[0][1]},
+        "supervised": supervised
+        | {"late": _part(ask, f"{SUPERVISED} AND i.supervision_due_at < %(now)s", "i.id")["total"]},
+    }
+    if may(ask.actor, "device.see", ANYWHERE):
+        areas, given = area_scope(ask.actor)
+        known = ask.database.query(f"SELECT count(*) FROM devices WHERE NOT disabled AND {areas}", given)
+        found["devices"] = {"total": known[0][0], "silent": silent_devices(ask)}
+    if may(ask.actor, "vital.see", _CITY):
+        unfed = sum(v.source == "none" for v in vitals.vitals())
+        found["vitals"] = {"over": len(vitals.raised(ask.database)), "unfed": unfed}
+    return found
 
 
 def _part(ask: Ask, condition: str, order: str) -> dict[str, Any]:

@@ -47,6 +47,7 @@ HELP: Final[tuple[tuple[str, str], ...]] = (
     ("x", "mark"),
     ("X", "unmark"),
     ("/", "search"),
+    ("Ctrl k", "palette"),
     ("F2 n", "intake"),
     ("Ctrl ↵", "confirm"),
     ("Esc", "back"),

@@ -111,6 +111,19 @@ def _list(view: View) -> Component:
                 hidden=not view.may("incident.export"),
                 **attrs({"data-export": "", "aria-label": view.t("desk.export")}),
             ),
+            html.Div(
+                pieces.button(
+                    pieces.icon("list"),
+                    kind="icon",
+                    title=view.t("views.title"),
+                    **attrs(
+                        {"data-views-open": "", "aria-label": view.t("views.title"), "aria-expanded": "false"}
+                    ),
+                ),
+                className="views",
+                hidden=not view.may("view.keep"),
+                **attrs({"data-views": "", "data-unit": view.actor.unit}),
+            ),
             pieces.button(
                 [pieces.icon("phone-call"), view.t("desk.intake"), html.Kbd("F2")],
                 kind="primary",
@@ -148,7 +161,16 @@ def _list(view: View) -> Component:
             batch.bar(view),
             html.Div(
                 [
-                    html.Span(className="cy-grow", **attrs({"data-foot": ""})),
+                    html.Span(className="cy-grow cy-clip", **attrs({"data-foot": ""})),
+                    *(
+                        pieces.button(
+                            view.t(f"desk.window.{part}"),
+                            kind="ghost small",
+                            title=view.t("desk.window"),
+                            **attrs({"data-window": part}),
+                        )
+                        for part in ("list", "map")
+                    ),
                     pieces.button(
                         [html.Kbd("?"), view.t("desk.keys")], kind="ghost small", **attrs({"data-keys": ""})
                     ),

@@ -38,6 +38,7 @@ TERMINALS: Final = (
         ("desk/cells.js",),
     ),
     Terminal("leader", "/leader", "incident.escalate", "theme-desk", "desk/leader.mjs", ("desk/leader.css",)),
+    Terminal("vitals", "/vitals", "vital.see", "theme-desk", "desk/vitals.mjs", ("desk/vitals.css",)),
     Terminal("places", "/places", "incident.correct", "theme-desk", "desk/places.mjs", ("desk/places.css",)),
     Terminal(
         "replies", "/replies", "incident.call_back", "theme-desk", "desk/replies.mjs", ("desk/places.css",)
@@ -156,12 +157,25 @@ def header(view: View, name: str) -> Component:
                 view.t("product.demo"), className="cy-demo-tag", hidden=True, **attrs({"data-demo": ""})
             ),
             html.Div(className="cy-bar__spacer"),
+            _tour_offer(view),
             html.Span(className="cy-link", **attrs({"data-link-badge": ""})),
             pieces.button(
                 pieces.icon("bell"),
                 kind="ghost icon",
                 title=view.t("shell.bell"),
                 **attrs({"data-bell": "", "aria-pressed": "false"}),
+            ),
+            pieces.button(
+                pieces.icon("search"),
+                kind="ghost icon",
+                title=f"{view.t('palette.title')} Ctrl K",
+                **attrs({"data-palette": "", "aria-label": view.t("palette.title")}),
+            ),
+            pieces.button(
+                pieces.icon("circle-help"),
+                kind="ghost icon",
+                title=view.t("help.open"),
+                **attrs({"data-help": "", "aria-label": view.t("help.open")}),
             ),
             html.Time(className="clock cy-num", **attrs({"data-clock": ""})),
             html.Div(
@@ -170,7 +184,7 @@ def header(view: View, name: str) -> Component:
                     html.Span(view.word("role", view.actor.role), className="user__role"),
                 ],
                 className="user",
-                **attrs({"data-role": view.actor.role}),
+                **attrs({"data-role": view.actor.role, "data-login": view.actor.login}),
             ),
             pieces.button(
                 view.t("ui.switch_language"),
@@ -185,6 +199,24 @@ def header(view: View, name: str) -> Component:
             ),
         ],
         className="cy-bar",
+    )
+
+
+def _tour_offer(view: View) -> Component:
+    """For who is here the first time; the browser shows it, and remembers."""
+    return html.Span(
+        [
+            pieces.button(view.t("tour.offer"), kind="small", **attrs({"data-tour-start": ""})),
+            pieces.button(
+                pieces.icon("x"),
+                kind="ghost icon small",
+                title=view.t("tour.never"),
+                **attrs({"data-tour-never": "", "aria-label": view.t("tour.never")}),
+            ),
+        ],
+        className="tour-offer",
+        hidden=True,
+        **attrs({"data-tour-offer": ""}),
     )
 
 

@@ -333,7 +333,7 @@ def test_the_relays_clock_takes_cameras_back(city: Database) -> None:
     nothing: Any = None
     clockwork = Clockwork(
         city, nothing, CITY, nothing, nothing, lambda now: 0, lambda now: 0, lambda now, since: 0,
-        lambda now: 0, lambda now: 0, {},
+        lambda now: 0, lambda now: 0, lambda vital, crossed, now: 0, {},
         ZoneInfo(ZONE), Audit(city),
     )  # fmt: skip
     door(city).handle(c.ShelveCamera(CAMERA, 10, "检修"), OPERATOR, "desk")

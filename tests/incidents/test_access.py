@@ -34,7 +34,8 @@ EVALUATE = "evaluation evaluation_cases formulas evaluation_doubts field_burden"
 ASSIST = "take_assist arrive_assist answer_assist"
 GRANT = "answer_request end_parking"
 OFFICE = "ask_extension ask_parking sign_supervision answer_supervision appeal_incident"
-CALLS = "unmask_incident merge_incidents separate_sources keep_separate similar_incidents search_incident workers feeds ledger"
+KEEP = "save_view delete_view saved_views"
+CALLS = f"unmask_incident merge_incidents separate_sources keep_separate similar_incidents search_incident workers feeds ledger vitals vital_records {KEEP}"
 
 DRAW = "draw_mark clear_mark"
 DRIVE = f"screens send_to_screen set_rotation pin_scene mute_screen {DRAW}"
@@ -51,11 +52,11 @@ MATRIX: dict[str, str] = {
     f" end_supervision reopen_incident enforcement_cases approve_rule {EVALUATE} {ROUTING} {PUBLISH}"
     f" {DRIVE} {PAIR}",
     "unit_handler": f"{LOOK} take_incident arrive_incident finish_incident return_incident note_incident note_receipt"
-    f" route_incident search_incident workers {VIEW} {OFFICE} {ASSIST} {DRAW}",
+    f" route_incident search_incident workers {VIEW} {OFFICE} {ASSIST} {DRAW} {KEEP}",
     "grid_worker": LOOK.replace(" indicators", "")
     + f" report_incident take_incident arrive_incident finish_incident return_incident note_incident note_receipt {DRAW}",
-    "evaluator": f"{LOOK} search_incident ledger enforcement_cases answer_appeal approve_rule {EVALUATE} save_formula save_score {ROUTING}",
-    "theme_owner": f"{LOOK} search_incident feeds ledger {EVALUATE}",
+    "evaluator": f"{LOOK} {KEEP} vitals vital_records search_incident ledger enforcement_cases answer_appeal approve_rule {EVALUATE} save_formula save_score {ROUTING}",
+    "theme_owner": f"{LOOK} {KEEP} vitals vital_records search_incident feeds ledger {EVALUATE}",
     "administrator": "classes catalogues standards filing_standards suggest_class units locate cell own_cells find_place areas layer_counts map_layers find_on_map within_shape building"
     " devices device device_series device_registry device_types indicators status feeds ledger dead_letters held quarantine"
     " accounts create_account change_account reset_password save_unit save_area"

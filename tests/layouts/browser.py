@@ -19,6 +19,8 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[2]
 FLAGS = ["--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--no-sandbox"]
+OFFLINE = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost"
+"""The closed network, made in the browser: nothing but this machine has an address. tests/e2e/test_offline.py shows it."""
 
 
 @contextlib.contextmanager
@@ -31,7 +33,7 @@ def chromium() -> Iterator[Browser]:
             if os.environ.get("REQUIRE_SERVICES"):
                 pytest.fail("no Chromium on this machine")
             pytest.skip("no Chromium on this machine")
-        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=path, args=[*FLAGS, OFFLINE])
         try:
             yield browser
         finally:

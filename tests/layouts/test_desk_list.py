@@ -21,7 +21,7 @@ BODY: Final = """
   <span data-count="all"></span><span data-count="waiting"></span><span data-count="working"></span>
   <span data-count="overdue"></span><span data-count="mine"></span><span data-count="inview"></span>
   <a data-export href="#">x</a>
-  <div class="list__grid"></div><div data-foot></div>
+  <div class="list__grid"><div class="ag-body-viewport"></div></div><div data-foot></div>
 </section>
 """
 START: Final = """

@@ -37,7 +37,7 @@ ROOT = Path(__file__).resolve().parents[2]
 CALLBACK_FILES = sorted(
     p
     for p in (ROOT / "callbacks").glob("*.py")
-    if re.match(r"dash|desk|leader|wall|ops|devices|admin|places|replies|screens", p.name)
+    if re.match(r"dash|desk|leader|wall|ops|devices|admin|places|replies|screens|vitals", p.name)
 )
 LAYOUT_FILES = sorted(
     p for folder in ("layouts/shell", "layouts/desk") for p in (ROOT / folder).glob("*.py")
@@ -45,6 +45,8 @@ LAYOUT_FILES = sorted(
     ROOT / "layouts" / f"{name}.py"
     for name in (
         "leader",
+        "leader_now",
+        "vitals",
         "enforcement",
         "places",
         "replies",
@@ -253,6 +255,7 @@ def links(page: Any) -> list[str]:
 def test_navigation_shows_only_what_the_role_may_open() -> None:
     assert links(PAGES["desk"](view(role="operator"))) == [
         "/desk",
+        "/vitals",
         "/places",
         "/replies",
         "/catalogue",

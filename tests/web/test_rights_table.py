@@ -244,6 +244,11 @@ CASES: dict[str, Body] = {
     "audit_log": always(),
     "status": always(),
     "device_credentials": always(),
+    "save_view": always(page="!", name="n"),
+    "delete_view": always(id=123_456_789),
+    "saved_views": always(),
+    "vitals": always(),
+    "vital_records": always(id="pm25"),
 }
 CITY_WIDE = {
     "feeds", "ledger", "dead_letters", "held", "quarantine", "audit_log", "replay_dead_letter",
@@ -252,7 +257,7 @@ CITY_WIDE = {
     "save_alarm_kind", "approve_rule", "publish_router", "switch_off_router", "import_responsibilities",
     "publish_responsibilities", "import_roles", "save_period", "end_period", "set_capacity", "routing_state", "backtest", "backtest_cases",
     "save_formula", "save_score", "import_catalogue", "decide_limit", "save_standard", "revise_catalogue",
-    "publish_catalogue", "set_case_limit",
+    "publish_catalogue", "set_case_limit", "vitals", "vital_records",
 }  # fmt: skip
 PLACED = {name for name, body in CASES.items() if body("own") != body("sibling")}
 

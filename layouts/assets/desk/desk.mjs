@@ -13,6 +13,8 @@ import {layerPanel} from './layers.mjs';
 import {startMarkPanel} from './mark_panel.mjs';
 import {IncidentList} from './list.mjs';
 import {startShell, toast} from './shell.mjs';
+import {startViews} from './views.mjs';
+import {startWindows} from './windows.mjs';
 import {formulaOf, indicators, nameOf, startTiles} from './tiles.mjs';
 import {startWallPanel} from './wall_panel.mjs';
 
@@ -23,6 +25,7 @@ let list;
 let map;
 let intake;
 let pressKey; // of the buttons of the incident on show
+let told = () => {}; // tells this account's other windows what is chosen here
 let selected = null; // key of the incident on show
 let shown = null; // what Python last showed of it: {id, version, actions, …}
 
@@ -57,7 +60,7 @@ function select(key, from) {
   const same = key === selected;
   selected = key;
   memory.write('desk.selected', key);
-  history.replaceState(null, '', key ? `#incident=${key}` : location.pathname);
+  history.replaceState(null, '', `${location.pathname}${location.search}${key ? `#incident=${key}` : ''}`);
   if (from !== 'list') list.select(key);
   if (key === null) map?.select(null);
   else if (from === 'map') map?.select('incident', key);
@@ -75,6 +78,7 @@ function select(key, from) {
     for (const id of ['desk-dispatch', 'desk-chart', 'desk-persons']) setProps(id, {children: []});
   }
   tell('desk-selected', key ? {id: key} : null);
+  if (from !== 'window' && !same) told(key);
 }
 
 const reload = throttle(() => selected && tell('desk-selected', {id: selected}), 400);
@@ -208,7 +212,7 @@ document.addEventListener('keydown', (event) => {
     if (!document.getElementById('desk-act').hidden) act(null);
     else if (selected) select(null);
   } else if (event.key === 'Enter' && event.ctrlKey && event.target.closest('#desk-act')) confirmAct();
-  else if ((event.key === 'j' || event.key === 'k') && !typing) list.step(event.key === 'j' ? 1 : -1);
+  else if ((event.key === 'j' || event.key === 'k') && !typing && !event.ctrlKey && !event.metaKey) list.step(event.key === 'j' ? 1 : -1);
   else if (event.key === 'Enter' && event.target.matches('[data-incident]:not(button)')) event.target.click();
   else if (!typing && !intake.open && document.getElementById('desk-act').hidden && pressKey?.(event)) event.preventDefault();
 });
@@ -268,6 +272,16 @@ map = await createMap(host, {lang, center: centre(), remember: '/desk'});
 intake = await intakeForm(map);
 startSearch(document.getElementById('desk-search'));
 startSplitter(document.querySelector('[data-splitter]'));
+told = startWindows(document.querySelector('.user')?.dataset.login ?? '', (key) => { if (key !== selected) select(key, 'window'); });
+startViews(document.querySelector('[data-views]'), {
+  now: () => ({list: list.settings(), map: map && {...map.view(), layers: map.layers().filter((l) => l.visible).map((l) => l.id)}}),
+  set({list: how, map: where}) {
+    if (how) list.setUp(how);
+    if (!map || !where) return;
+    map.setView(where);
+    for (const {id, visible} of map.layers()) if (visible !== where.layers.includes(id)) map.setLayerVisible(id, !visible);
+  },
+});
 list.addEventListener('select', ({detail}) => select(detail.key, 'list'));
 list.addEventListener('enter', () => document.querySelector('#desk-actions .cy-button, #desk-dispatch .cy-button')?.focus());
 list.addEventListener('filter', () => map?.setIncidentFilter((item) => list.passes(item, {but: 'inview'})));
@@ -294,6 +308,15 @@ if (wanted) {
   select(wanted);
   if (map) whenLoaded(map, () => { map.map.resize(); map.focus('incident', wanted); }); // its ring needs the drawn style
 }
+/** #at=lon,lat (the palette's places) and #incident=id, typed or set by another part of the page. */
+function fromAddress() {
+  const asked = new URLSearchParams(location.hash.slice(1));
+  const [lon, lat] = (asked.get('at') ?? '').split(',').map(Number);
+  if (asked.has('at') && Number.isFinite(lon) && Number.isFinite(lat)) whenLoaded(map, () => map.focus('place', 'palette', {lon, lat}));
+  else if (asked.get('incident') && asked.get('incident') !== selected) select(asked.get('incident'));
+}
+window.addEventListener('hashchange', fromAddress);
+if (map && hash.has('at')) fromAddress();
 const figure = hash.get('of'); // the leader's page sends here for the records behind a figure
 if (figure) {
   const open = () => {

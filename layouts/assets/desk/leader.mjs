@@ -118,7 +118,19 @@ live.addEventListener('applied', ({detail}) => {
 });
 setInterval(draw, 5000); // clocks run out without a message
 setInterval(ask, 30_000); // and so do figures and devices: when everything falls silent, nothing else asks
+const counted = document.getElementById('leader-now-dialog');
+let opened = ''; // which figure of the row 'now' is open: the board is painted anew behind it
+const showCounted = () => { for (const part of counted.querySelectorAll('[data-now-rows]')) show(part, part.dataset.nowRows === opened); };
+new MutationObserver(showCounted).observe(document.getElementById('leader-now-rows'), {childList: true});
 document.addEventListener('click', ({target}) => {
+  const figure = target.closest('button[data-now]');
+  if (figure) {
+    opened = figure.dataset.now;
+    put(counted.querySelector('[data-now-title]'), t(`leader.now.${opened}`));
+    showCounted();
+    counted.showModal();
+  } else if (target.closest('[data-now-close]')) counted.close();
+  else if (target.closest('#leader-now-dialog [data-incident]')) location.assign(`/desk#incident=${target.closest('[data-incident]').dataset.incident}`);
   const hit = target.closest('[data-act]');
   if (!hit) return;
   hit.disabled = true;

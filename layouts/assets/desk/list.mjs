@@ -36,6 +36,9 @@ export class IncidentList extends EventTarget {
   #selected = null;
   #marked = new Set(); // keys of the rows that an action for several is meant for
   #keyed = false; // the last thing the user did in the list was a key that moves
+  #view = null; // the part of the grid that scrolls
+  #held = []; // rows in sight: [key, px below the upper edge], so that what comes in above them moves nothing
+  #heldAt = 0; // where the list was scrolled to then
 
   constructor(host, role) {
     super();
@@ -74,6 +77,7 @@ export class IncidentList extends EventTarget {
       this.#api.addEventListener(event, () => setTimeout(() => this.#keepSelected()));
     }
     this.#api.addEventListener('modelUpdated', () => this.#foot());
+    this.#stay();
     this.#api.addEventListener('gridSizeChanged', ({clientWidth}) => this.#columns(clientWidth));
     this.#columns(this.#host.querySelector('.list__grid').clientWidth);
     this.#controls();
@@ -107,6 +111,42 @@ export class IncidentList extends EventTarget {
     if (work.add.length || work.update.length || work.remove.length) this.#api.applyTransactionAsync(work, () => touchAll(this.#host));
     this.#counts();
     this.#say('marks', {});
+  }
+
+  /** Rows that come, go or change their place above those in sight do not move what the user is looking at. */
+  #stay() {
+    this.#view = this.#host.querySelector('.ag-body-viewport');
+    const hold = () => { [this.#held, this.#heldAt] = [this.#inSight(), this.#view.scrollTop]; };
+    this.#view.addEventListener('scroll', hold, {passive: true});
+    for (const event of ['filterChanged', 'sortChanged', 'gridSizeChanged']) this.#api.addEventListener(event, () => requestAnimationFrame(hold));
+    this.#api.addEventListener('asyncTransactionsFlushed', ({results}) => {
+      const changed = new Set(results.flatMap(({update}) => update.map((node) => node.data.key)));
+      const still = Math.abs(this.#view.scrollTop - this.#heldAt) < 1; // else the user is scrolling just now
+      if (still && this.#heldAt > 0) this.#putBack(changed);
+      hold();
+    });
+  }
+
+  #inSight() {
+    const top = this.#view.scrollTop;
+    const seen = [];
+    this.#api.forEachNodeAfterFilterAndSort((node) => {
+      const below = node.rowTop - top;
+      if (below >= 0 && below < this.#view.clientHeight) seen.push([node.data.key, below]);
+    });
+    return seen;
+  }
+
+  /** Scroll so that a row that was in sight lies where it lay: the one under the pointer, else the first that has not changed. */
+  #putBack(changed) {
+    const there = this.#held.filter(([key]) => this.#api.getRowNode(key)?.displayed);
+    const pointed = this.#host.querySelector('.ag-row:hover')?.getAttribute('row-id');
+    const anchor = there.find(([key]) => key === pointed) ?? there.find(([key]) => !changed.has(key)) ?? there[0];
+    if (!anchor) return;
+    const wanted = this.#api.getRowNode(anchor[0]).rowTop - anchor[1];
+    if (Math.abs(wanted - this.#view.scrollTop) < 1) return;
+    // The grid's own scroll bar is a second element, which it keeps in step late: what it still holds would come back.
+    for (const part of [this.#view, this.#host.querySelector('.ag-body-vertical-scroll-viewport')]) if (part) part.scrollTop = wanted;
   }
 
   #keepSelected() {
@@ -211,6 +251,22 @@ export class IncidentList extends EventTarget {
     this.unmarkAll(); // what is not in sight is not acted on
     this.#draw();
     this.#say('filter', {});
+  }
+
+  /** How the list is set, to be kept: {filter, sort, columns}. */
+  settings() {
+    const state = this.#api.getColumnState();
+    const sort = state.filter((c) => c.sort).map(({colId, sort: s, sortIndex}) => ({colId, sort: s, sortIndex}));
+    return {filter: {...this.#filter}, sort, columns: state.map(({colId, hide, width}) => ({colId, hide, width}))};
+  }
+
+  /** Set the list as `settings()` said; what a newer version does not know any more is left out. */
+  setUp({filter = {}, sort = [], columns = []}) {
+    const known = Object.fromEntries(Object.entries(fresh()).filter(([name]) => name in filter).map(([name]) => [name, filter[name]]));
+    this.#host.querySelector('#desk-search').value = known.text ?? '';
+    this.#api.applyColumnState({state: columns});
+    this.#api.applyColumnState({state: sort, defaultState: {sort: null}});
+    this.#change({...fresh(), ...known});
   }
 
   #controls() {

@@ -4,6 +4,8 @@ import '../age.mjs';
 import {live} from '../live.mjs';
 import {ago, cityTime, has, lang, setLanguage, t} from '../text.mjs';
 import {icon, put, show} from './dom.mjs';
+import {startHelp} from './help.mjs';
+import {startPalette} from './palette.mjs';
 
 const TOAST_MS = 7000;
 const LINK_LATE_MS = 20_000; // a process that has not said anything for so long is late
@@ -103,6 +105,8 @@ export function startShell({stream = true} = {}) {
   if (started) return;
   started = true;
   if (stream) live.start();
+  startPalette();
+  startHelp();
   live.addEventListener('applied', ({detail}) => {
     if (detail.replaced || detail.changed.some(([kind]) => kind === 'link')) demo();
   });

@@ -54,7 +54,12 @@ function make(brief) {
     el('span.cy-tile__foot', {}, el('span.cy-tile__target'), el('span.cy-tile__age', {}, el('span.age'))));
 }
 
+/** Feeds that are cut and that the figure is made of: it may be young and yet tell nothing of now. */
+const cutFeeds = (item) => [...live.items('feed').values()]
+  .filter((feed) => feed.status === 'silent' && (feed.topics ?? []).some((topic) => (item.topics ?? []).includes(topic)));
+
 function update(tile, item) {
+  const [cut] = cutFeeds(item);
   const state = verdict(item);
   tile.classList.toggle('is-bad', state === 'bad');
   tile.classList.toggle('is-high', state === 'bad' && item.value > item.target);
@@ -69,7 +74,8 @@ function update(tile, item) {
   put(tile.querySelector('.v'), figure(item.value));
   put(tile.querySelector('.cy-tile__unit'), unitOf(item));
   put(tile.querySelector('.cy-tile__formula'), briefOf(item));
-  put(tile.querySelector('.cy-tile__target'), targetOf(item));
+  tile.classList.toggle('is-cut', Boolean(cut));
+  put(tile.querySelector('.cy-tile__target'), cut ? t('ui.feed_cut', {name: cut.name || cut.key}) : targetOf(item));
   touch(tile);
 }
 
@@ -85,7 +91,7 @@ export function startTiles(host, open, {brief = false} = {}) {
     }
   };
   live.addEventListener('applied', ({detail}) => {
-    if (detail.replaced || detail.changed.some(([kind]) => kind === 'indicator')) draw();
+    if (detail.replaced || detail.changed.some(([kind]) => kind === 'indicator' || kind === 'feed')) draw();
   });
   host.addEventListener('click', (event) => {
     const tile = event.target.closest('[data-of]');
