@@ -268,7 +268,13 @@ def test_with_a_session_the_page_is_served(client: TestClient) -> None:
     assert '<html lang="en"' in answer.text
     facts = facts_of(answer.text)
     assert facts["unit_name"] == "单位 U-1"
-    assert facts["rights"] == {"report": False, "handle": True, "position": False, "command": False}
+    assert facts["rights"] == {
+        "report": False,
+        "handle": True,
+        "position": False,
+        "command": False,
+        "mark": True,
+    }
 
 
 def test_the_page_allows_its_own_script_and_no_other(client: TestClient) -> None:

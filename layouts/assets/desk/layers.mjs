@@ -8,8 +8,13 @@ import {printing} from '../map/print.mjs';
 import {inside, measuring} from '../map/shapes.mjs';
 import {layerTree} from '../map/tree.mjs';
 import {building} from '../map/building.mjs';
+import {cellAt} from '../map/cell.mjs';
 import {SidePanel} from '../map/panel.mjs';
+import {SEEN_FROM} from '../map/style.mjs';
 import {el, icon} from './dom.mjs';
+
+/** Whether cells are drawn: then a click beside everything else means the cell. */
+const showsCells = (map) => map.view().zoom >= SEEN_FROM.cells && map.layers().some(({id, visible}) => id === 'cells' && visible);
 
 /** Add everything to the map's `host`. */
 export function layerPanel(host, map) {
@@ -37,5 +42,8 @@ export function layerPanel(host, map) {
   }, t('map.tilt'));
   const home = el('button.cy-button.cy-button--icon.map-home', {type: 'button', title: t('map.home'), onclick: () => map.home()}, icon('home'));
   host.append(layerTree(host, map), el('div.map-top', {}, finding(map, side), menu, tilt), home);
-  host.addEventListener('pick', ({detail}) => { if (detail.kind === 'building') building(map, side, detail.key); });
+  host.addEventListener('pick', ({detail}) => {
+    if (detail.kind === 'building') building(map, side, detail.key);
+    else if (detail.kind === 'place' && showsCells(map)) cellAt(map, side, detail.lngLat);
+  });
 }
