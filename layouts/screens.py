@@ -61,9 +61,7 @@ def _form(view: View) -> list[Component]:
         ),
         pieces.field(
             view.t("screens.areas"),
-            dcc.Dropdown(
-                id=ids.SCREENS_AREAS, options=[], multi=True, labels=pieces.dropdown_words(view)
-            ),
+            dcc.Dropdown(id=ids.SCREENS_AREAS, options=[], multi=True, labels=pieces.dropdown_words(view)),
             required=True,
         ),
         html.Div(

@@ -27,7 +27,9 @@ def desk(view: View) -> Component:
     body = html.Main(
         [
             html.Section(id=ids.DESK_TILES, className="tiles", **attrs({"aria-label": view.t("desk.tiles")})),
-            html.Div([_list(view), _splitter(view), _map(view), _drawer(view), intake(view)], className="work"),
+            html.Div(
+                [_list(view), _splitter(view), _map(view), _drawer(view), intake(view)], className="work"
+            ),
             _records(view),
             keys.dialog(view),
             *stores,

@@ -42,6 +42,7 @@ BENCHES: tuple[str, ...] = (
     "evaluation",
     "incidents",
     "addresses",
+    "marks",
 )
 
 Figures = dict[str, Any]

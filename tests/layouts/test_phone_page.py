@@ -77,6 +77,7 @@ def test_what_the_page_offers_follows_the_table_of_rights(role: str) -> None:
         "report": "incident.report" in RIGHTS[role],
         "handle": "incident.handle" in RIGHTS[role],
         "position": "position.report" in RIGHTS[role],
+        "mark": "mark.draw" in RIGHTS[role],
     }
 
 
@@ -231,7 +232,7 @@ def test_with_a_session_the_page_is_served(client: TestClient) -> None:
     assert '<html lang="en"' in answer.text
     facts = facts_of(answer.text)
     assert facts["unit_name"] == "单位 U-1"
-    assert facts["rights"] == {"report": False, "handle": True, "position": False}
+    assert facts["rights"] == {"report": False, "handle": True, "position": False, "mark": True}
 
 
 def test_the_cookie_chooses_the_language(client: TestClient) -> None:
