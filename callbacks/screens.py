@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from dash import Dash, Input, Output, State
+from dash import Dash, Input, Output, State, set_props
 from dash.exceptions import PreventUpdate
 
+from callbacks.dash_errors import words
 from callbacks.dash_view import DashDeps, view_of
 from incidents.commands import Areas
+from incidents.model import Rejected
 from incidents.screen_commands import PairScreen, Screens, UnpairScreen
 from layouts import ids
 from layouts import screens as layout
@@ -41,6 +43,12 @@ def register(app: Dash, deps: DashDeps) -> None:
         view = view_of(deps)
         return layout.listed(view, deps.service.ask(Screens(), view.actor)), area_options(deps, view)
 
+    def say(error: Exception) -> None:
+        field = error.field if isinstance(error, Rejected) else ""
+        known = field in ("code", "guesses")
+        told = view_of(deps).t(f"screens.wrong.{field}") if known else words(deps, error)
+        set_props(ids.TOASTS, {"children": [pieces.toast(told, "warn")]})
+
     @app.callback(
         Output(ids.TOASTS, "children", allow_duplicate=True),
         Output(ids.SCREENS_AGAIN, "data", allow_duplicate=True),
@@ -48,14 +56,15 @@ def register(app: Dash, deps: DashDeps) -> None:
         Input(ids.SCREENS_PAIR, "n_clicks"),
         *(State(id, "value") for id in _FIELDS),
         prevent_initial_call=True,
+        on_error=say,
     )
     def pair(pressed: int, *values: Any) -> Any:
         if not pressed:
             raise PreventUpdate
         view = view_of(deps)
         done = deps.handle(command_of(*values), view.actor, "desk")
-        words = view.t("screens.paired", name=done["name"], address=done["address"])
-        return [pieces.toast(words)], {"after": done["screen"]}, ""
+        told = view.t("screens.paired", name=done["name"], address=done["address"])
+        return [pieces.toast(told)], {"after": done["screen"]}, ""
 
     @app.callback(
         Output(ids.TOASTS, "children", allow_duplicate=True),

@@ -120,7 +120,7 @@ def _panels(view: View) -> list[Component]:
             view.t("wall.devices"),
             [
                 html.Div(className="totals", **attrs({"data-devices": ""})),
-                html.Div(className="feeds", **attrs({"data-feeds": ""})),
+                html.Div(className="kinds", **attrs({"data-types": ""})),
             ],
             name="devices",
         ),

@@ -212,7 +212,7 @@ class Relay:
                 newest["incident", message.key] = message.payload
             elif message.topic == SHOW:
                 newest |= {(item["kind"], item["key"]): item for item in message.payload["set"]}
-                newest |= {(kind, key): None for kind, key in message.payload["del"]}
+                newest |= dict.fromkeys((kind, key) for kind, key in message.payload["del"])
         try:
             if newest:
                 self.live.apply(

@@ -46,6 +46,7 @@ BENCHES: tuple[str, ...] = (
     "soak",
     "phone",
     "map",
+    "marks",
 )
 
 Figures = dict[str, Any]

@@ -3,7 +3,7 @@
 import {touch} from '../age.mjs';
 import {FINAL, NUMERALS, dueOf, el, isLate, put, reconcile} from '../desk/dom.mjs';
 import {live} from '../live.mjs';
-import {cityTime, has, t} from '../text.mjs';
+import {cityTime, lang, t} from '../text.mjs';
 import {themeOf} from './themes.mjs';
 
 const BAR_PX = 42;
@@ -76,36 +76,51 @@ function count(rows, keyOf, nameOf) {
   return found;
 }
 
-/** Open incidents per unit and per theme, the late ones apart. */
-export function bars(rows, themes) {
+/** Open incidents per unit (those of the scene) and per theme (all), the late ones apart. */
+export function bars(rows, all, themes) {
   draw('units', count(rows, (i) => i.unit ?? '', (i) => i.unit_name || t('wall.unassigned')));
-  draw('themes', count(rows, (i) => themeOf(themes, i.class), (_, key) => t(key ? `scene.${key}` : 'wall.other_theme')));
+  draw('themes', count(all, (i) => themeOf(themes, i.class), (_, key) => t(key ? `scene.${key}` : 'wall.other_theme')));
 }
 
-/** How the devices and the feeds are. */
+/** How the devices are, and which kinds are silent most. */
 export function devices() {
   const panel = panelOf('devices');
   if (panel.hidden) return;
   const host = panel.querySelector('[data-devices]');
   const by = {online: 0, warning: 0, silent: 0};
   for (const item of live.items('device').values()) if (item.status in by) by[item.status] += 1;
-  const feeds = [...live.items('feed').values()];
-  const shown = [...Object.entries(by), ...(feeds.length ? [['feeds', feeds.filter((f) => f.status === 'silent').length]] : [])];
+  const shown = Object.entries(by);
   reconcile(host, shown, ([key]) => key, () => el('div.total', {}, el('div.big.cy-num'), el('div.big__name')), (box, [key, n]) => {
     put(box.querySelector('.big'), live.ready ? number(n) : '–');
     put(box.querySelector('.big__name'), t(`wall.device.${key}`));
   });
   const most = Math.max(0, Math.floor((panel.dataset.height - HEAD_PX - 100) / BAR_PX));
-  const rows = feeds.sort((a, b) => Number(b.status === 'silent') - Number(a.status === 'silent') || (b.last ?? 0) - (a.last ?? 0));
-  reconcile(panel.querySelector('[data-feeds]'), rows.slice(0, most), (feed) => feed.key,
-    () => el('div.feed', {}, el('span.feed__name'), el('span.feed__state'), el('span.age')), (row, feed) => {
-      row.classList.toggle('is-silent', ['silent', 'error'].includes(feed.status));
-      put(row.querySelector('.feed__name'), feed.name || feed.key);
-      put(row.querySelector('.feed__state'), has(`feed.status.${feed.status}`) ? t(`feed.status.${feed.status}`) : t('wall.feed.other'));
-      const age = row.querySelector('.age');
-      age.dataset.asOf = feed.last ?? '';
-      touch(age);
+  const types = new Map();
+  for (const item of live.items('device').values()) {
+    const row = types.get(item.type) ?? {type: item.type, all: 0, online: 0, silent: 0};
+    row.all += 1;
+    if (item.status === 'silent') row.silent += 1;
+    else row.online += 1;
+    types.set(item.type, row);
+  }
+  if (most && !names) learnNames();
+  const rows = [...types.values()].sort((a, b) => b.silent / b.all - a.silent / a.all || b.all - a.all).slice(0, most);
+  reconcile(panel.querySelector('[data-types]'), rows, (row) => row.type,
+    () => el('div.kind', {}, el('span.kind__name'), el('span.kind__silent.cy-num'), el('span.kind__n.cy-num')), (line, row) => {
+      put(line.querySelector('.kind__name'), names?.get(row.type) ?? row.type);
+      put(line.querySelector('.kind__silent'), row.silent ? t('wall.kind.silent', {n: number(row.silent)}) : '');
+      put(line.querySelector('.kind__n'), `${number(row.online)} / ${number(row.all)}`);
     });
+}
+
+let names = null; // type of device → what the city calls it
+
+async function learnNames() {
+  names = new Map();
+  const reply = await fetch('/api/v1/queries/device_types', {credentials: 'same-origin'}).catch(() => null);
+  const rows = reply?.ok ? (await reply.json()).rows ?? [] : [];
+  for (const row of rows) names.set(row.id, (lang === 'en' && row.name_en) || row.name);
+  devices();
 }
 
 let asked = ''; // of the camera whose card is shown

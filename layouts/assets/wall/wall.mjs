@@ -262,7 +262,7 @@ const draw = () => {
   figures();
   theme(rows, now.scene);
   lists(rows);
-  bars(open(), plan.themes);
+  bars(rows, open(), plan.themes);
   devices();
   focus(now, rows);
   alert();
