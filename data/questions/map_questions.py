@@ -78,7 +78,18 @@ def find_on_map(ask: Ask, query: FindOnMap) -> dict[str, Any]:
         return {"rows": [], "total": 0}
     rows = _point(text, query.crs)
     if not rows:
-        rows = [*_things(ask, text), *_address(ask, text), *_names(ask, text)]
+        things = _things(ask, text)
+        coded = [
+            row
+            for row in things
+            if text.lower() in (row["key"] + row["name"] * (row["kind"] == "incident")).lower()
+        ]
+        rows = [
+            *coded,
+            *_address(ask, text),
+            *_names(ask, text),
+            *(row for row in things if row not in coded),
+        ]
     unique = {(row["kind"], row["key"], row["name"], row["lon"], row["lat"]): row for row in rows}
     found = list(unique.values())
     return {"rows": found[: bounded(query.limit, 1, 50)], "total": len(found)}

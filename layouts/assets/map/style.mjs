@@ -181,18 +181,6 @@ export function mapStyle({colour, lang, scale: s, origin, fonts}) {
     {id: 'drawn-line', type: 'line', source: 'drawn', layout: {'line-join': 'round', 'line-cap': 'round'}, paint: {'line-color': c('--accent'), 'line-width': 2 * s}},
     {id: 'drawn-point', type: 'circle', source: 'drawn', filter: ['==', ['geometry-type'], 'Point'], paint: {'circle-radius': 4 * s, 'circle-color': c('--map-land'), 'circle-stroke-color': c('--accent'), 'circle-stroke-width': 2 * s}},
     {id: 'drawn-label', type: 'symbol', source: 'drawn', filter: ['has', 'label'], layout: {'text-font': fonts.bold, 'text-field': ['get', 'label'], 'text-size': 13 * s, 'text-offset': [0, -1.1], 'text-allow-overlap': true}, paint: halo({'text-color': c('--text')})},
-    {
-      id: 'change-point', type: 'circle', source: 'changes',
-      paint: {
-        'circle-radius': ['interpolate', ['linear'], ['sqrt', ['abs', ['get', 'change']]], 1, 11 * s, 8, 26 * s], 'circle-stroke-color': c('--text'), 'circle-stroke-width': 1.5 * s,
-        'circle-color': ['case', ['>', ['get', 'change'], 0], c('--text'), c('--panel')], 'circle-opacity': 0.92,
-      },
-    },
-    {
-      id: 'change-number', type: 'symbol', source: 'changes',
-      layout: {'text-font': fonts.bold, 'text-field': ['get', 'label'], 'text-size': 12.5 * s, 'text-allow-overlap': true, 'text-ignore-placement': true},
-      paint: {'text-color': ['case', ['>', ['get', 'change'], 0], c('--panel'), c('--text')]},
-    },
     {id: 'selected-ring', type: 'circle', source: 'selected', paint: {'circle-radius': 21 * s, 'circle-color': c('--accent'), 'circle-opacity': 0.12, 'circle-stroke-color': c('--accent'), 'circle-stroke-width': 2 * s}},
     {
       id: 'worker-far', type: 'circle', source: 'workers', minzoom: 9.5, maxzoom: 13,
@@ -237,6 +225,18 @@ export function mapStyle({colour, lang, scale: s, origin, fonts}) {
         'text-font': fonts.regular, 'text-field': ['step', ['zoom'], '', 13.2, ['get', 'class_name']], 'text-size': 12 * s, 'text-offset': [0, 1.25], 'text-anchor': 'top', 'text-optional': true,
       },
       paint: {'text-color': c('--text'), 'text-halo-color': c('--map-label-halo'), 'text-halo-width': 1.6 * s},
+    },
+    {
+      id: 'change-point', type: 'circle', source: 'changes',
+      paint: {
+        'circle-radius': ['interpolate', ['linear'], ['sqrt', ['abs', ['get', 'change']]], 1, 11 * s, 8, 26 * s], 'circle-stroke-color': c('--text'), 'circle-stroke-width': 1.5 * s,
+        'circle-color': ['case', ['>', ['get', 'change'], 0], c('--text'), c('--panel')], 'circle-opacity': 0.92,
+      },
+    },
+    {
+      id: 'change-number', type: 'symbol', source: 'changes',
+      layout: {'text-font': fonts.bold, 'text-field': ['get', 'label'], 'text-size': 12.5 * s, 'text-allow-overlap': true, 'text-ignore-placement': true},
+      paint: {'text-color': ['case', ['>', ['get', 'change'], 0], c('--panel'), c('--text')]},
     },
   ];
   for (const layer of layers) {

@@ -93,12 +93,12 @@ export function layerTree(host, map) {
     }
   }
   function sectorRow(sector) {
-    const box = el('input', {type: 'checkbox', dataset: {sector: sector.id}, onclick: (event) => event.stopPropagation(), onchange: () => {
+    const box = el('input', {type: 'checkbox', dataset: {sector: sector.id}, onchange: () => {
       for (const layer of sector.layers) { if (box.checked) off.delete(keyOf(layer)); else off.add(keyOf(layer)); }
       apply();
     }});
     return el('details.sector', {dataset: {name: [named(sector), ...sector.layers.map(named)].join(' ').toLowerCase()}},
-      el('summary', {}, icon('chevron-right'), box, el('span.layer__name', {}, named(sector)), el('span.layer__n.cy-num', {}, sector.count.toLocaleString('en-US'))),
+      el('summary', {}, icon('chevron-right'), el('span.cy-check.sector__box', {}, box), el('span.layer__name', {}, named(sector)), el('span.layer__n.cy-num', {}, sector.count.toLocaleString('en-US'))),
       sector.layers.length ? sector.layers.map((layer) => {
         const one = el('input', {type: 'checkbox', dataset: {group: keyOf(layer)}, onchange: () => {
           if (one.checked) off.delete(keyOf(layer)); else off.add(keyOf(layer));
