@@ -533,7 +533,7 @@ def order(view: View, incident: Row) -> Component | str:
     first = {row["state"]: row for row in reversed(said)}
     steps = [
         ("issued", found["issued_at"]),
-        *((s, first[s]["at"]) for s in first),
+        *((state, first[state]["at"]) for state in ("delivered", "seen") if state in first),
         ("taken", found["seen_at"]),
     ]
     words = [f"{view.t(f'desk.order.{name}')} {view.moment(at, '%H:%M:%S')}" for name, at in steps if at]

@@ -863,3 +863,19 @@ def test_axe_finds_nothing_serious(crew: Crew, sign_in: SignIn, locale: str) -> 
             expect(page.locator("#ph-main .cy-empty", has_text=re.compile("加载中|Loading"))).to_have_count(0)
             assert serious(page) == [], hash_
         page.close()
+
+
+def test_an_answer_that_comes_late_does_not_draw_over_the_page_that_is_open(crew: Crew) -> None:
+    """接单 is still on its way when the worker has gone on to a remark: its buttons stay the remark's."""
+    incident = crew.task()
+    crew.page.locator(f"[data-task='{incident}']").tap()
+    take = "**/api/v1/commands/take_incident"
+    crew.page.route(take, lambda route: None)  # held back
+    crew.page.get_by_role("button", name="接单").tap()
+    crew.go(f"#/task/{incident}/note")
+    send = crew.page.get_by_role("button", name="提交备注")
+    expect(send).to_be_visible()
+    with crew.page.expect_response(take):
+        crew.page.unroute(take)  # lets go what was held
+    expect(crew.page.get_by_text("已补发")).to_be_visible()
+    expect(send).to_be_visible()

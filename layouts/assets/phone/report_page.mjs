@@ -38,7 +38,7 @@ export async function reportPage(page, {queue, go}) {
   const keep = () => drafts.put(DRAFT, draft);
 
   // --- place: found while the user is already choosing what it is
-  const placeWords = h('span', {class: 'cy-clip', 'aria-live': 'polite'});
+  const placeWords = h('span', {class: 'ph-place-words', 'aria-live': 'polite'});
   const placeLine = h('div', {class: 'ph-place-line'}, icon('locate-fixed'), placeWords);
   const address = h('input', {class: 'cy-input', id: 'ph-address', type: 'text', maxlength: 200, autocomplete: 'off', value: draft.address,
     placeholder: t('phone.report.address.hint'), oninput: () => { draft.address = address.value; keep(); wrong(''); }});

@@ -82,6 +82,7 @@ export function taskPage(page, {queue}, id) {
         const {showPoint} = await import('./place.mjs'); // the map is heavy: it comes only when asked for
         host.replaceChildren();
         await showPoint(host, incident, page);
+        host.scrollIntoView({block: 'nearest'}); // its lower edge says of when it is
       } catch {
         host.replaceChildren(h('p', {class: 'cy-empty'}, t('phone.map.unreachable')));
       }
