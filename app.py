@@ -267,18 +267,18 @@ def web(s: Settings, args: argparse.Namespace) -> int:
     """Pages, live stream, REST."""
     from callbacks.dash_app import make_dash
     from callbacks.dash_view import DashDeps
+    from callbacks.http.base_maps import base_maps_router
     from callbacks.http.deps import Deps
     from callbacks.http.login import actor_of
     from callbacks.http.phone import phone_router
     from callbacks.http.text import text_router
-    from callbacks.http.base_maps import base_maps_router
     from callbacks.http.tiles import tiles_router
     from callbacks.http.video import video_router
     from callbacks.http.webhook import webhook_router
     from callbacks.server import WebServer, make_server
+    from data.base_maps import BaseMaps, MapAway, read_base_maps
     from data.device_access import DeviceAccess
     from data.feed_tokens import FeedTokens
-    from data.base_maps import BaseMaps, MapAway, read_base_maps
     from data.map_layers import StoreLayers
     from data.migrate import pending
     from data.photos import Photos
