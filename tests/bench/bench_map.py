@@ -280,7 +280,7 @@ def leaflet_page(bench: Bench, browser: Browser, points: list[Point]) -> Sample:
         context = browser.new_context(viewport={"width": SIZE["width"], "height": SIZE["height"]})
         context.set_default_timeout(180_000)
         page = context.new_page()
-        for turn in range(2):
+        for _ in range(2):
             page.goto(f"http://127.0.0.1:{port}/", wait_until="commit")
             page.wait_for_function("() => window.firstPicture")
             sample.add("first_picture_ms", page.evaluate("() => window.firstPicture"))

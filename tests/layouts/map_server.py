@@ -5,14 +5,18 @@ python -m tests.layouts.map_server PORT EPOCH
 
 from __future__ import annotations
 
+import io
 import sys
 from collections import Counter
 
 import uvicorn
 from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse
+from PIL import Image
 
+from callbacks.http.base_maps import base_maps_router
 from callbacks.http.tiles import tiles_router
+from data.base_maps import BaseMap, BaseMaps, MapAway
 from data.sample_city import read_city
 from gis.map_layers import AreaRow, PointRow, ShapeRow, area_layers, point_layer, shape_layer
 from gis.tiles import TileLayer, UnknownLayer
@@ -22,6 +26,15 @@ from tests.layouts.live_server import Hub, make_app
 PAGE = """<!doctype html><html lang="{lang}"><head><meta charset="utf-8"><link rel="icon" href="data:,">
 <link rel="stylesheet" href="/assets/tokens.css"></head>
 <body><div class="{theme} cy-app"><div class="cy-grow" id="map"></div></div></body></html>"""
+
+
+def _picture() -> bytes:
+    stream = io.BytesIO()
+    Image.new("RGB", (256, 256), (70, 74, 78)).save(stream, "PNG")
+    return stream.getvalue()
+
+
+PICTURE = _picture()
 
 
 class SampleLayers:
@@ -83,6 +96,21 @@ def make_map_app(hub: Hub) -> FastAPI:
         return actor
 
     app.include_router(tiles_router(layers, authorise))
+    away = {"fails": False}
+
+    def fetch(url: str) -> bytes:
+        if away["fails"]:
+            raise MapAway("HTTP 503")
+        return PICTURE
+
+    elsewhere = BaseMap("else", "外部底图", "Elsewhere", "https://map.example/{z}/{x}/{y}?tk={key}")
+    app.include_router(base_maps_router(BaseMaps([elsewhere], "key", fetch), MapAway, authorise))
+
+    @app.post("/away")
+    async def go_away(fails: bool) -> dict[str, bool]:
+        """The base map from elsewhere stops, or is back."""
+        away["fails"] = fails
+        return away
 
     @app.get("/api/v1/queries/layer_counts")
     async def layer_counts() -> dict[str, int]:

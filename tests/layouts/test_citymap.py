@@ -319,6 +319,74 @@ def test_the_wall_shows_and_never_commands(page: Page) -> None:
     assert events(page, "pick") == [] and page.locator(".maplibregl-ctrl-zoom-in").count() == 0
 
 
+def test_a_base_map_that_stops_gives_way_to_the_stored_one_and_the_map_says_so(
+    browser: Browser, server: Server
+) -> None:
+    context = browser.new_context(viewport={"width": 640, "height": 460})
+    page = context.new_page()
+    page.goto(server.url + "/map")
+    start(page)
+    page.evaluate(
+        """async () => {
+          const {baseMaps} = await import('/assets/map/base.mjs');
+          const list = document.body.appendChild(document.createElement('div'));
+          baseMaps(document.getElementById('map'), city, list, () => 'now');
+        }"""
+    )
+    said = page.locator(".map-fallback")
+    page.locator("input[value='else']").check()
+    page.wait_for_function("() => city.map.getLayer('base-pictures') && city.map.areTilesLoaded()")
+    states = json.loads(page.request.get(server.url + "/api/v1/base_maps").text())["rows"]
+    assert [(row["id"], row["state"]) for row in states] == [("own", "up"), ("else", "up")]
+    assert said.is_hidden()
+    server.call("/away?fails=true")
+    page.evaluate("() => city.setView({center: [113.95, 21.95], zoom: 13})")
+    said.wait_for()
+    assert said.inner_text() == "外部底图 中断，已改用自有底图"
+    assert page.evaluate("() => city.map.getLayer('base-pictures') ?? null") is None
+    page.locator("input[value='own']").check()
+    assert said.is_hidden()
+    server.call("/away?fails=false")
+    context.close()
+
+
+def test_most_of_many_devices_are_told_by_the_style_and_the_others_one_by_one(
+    page: Page, server: Server
+) -> None:
+    devices = list(read_city.read_devices())[:2500]
+    items = [
+        {"kind": "device", "key": d.id, "area": d.area_path, "type": d.type, "values": {}, "t": 1,
+         "status": "silent" if n else "warning"} for n, d in enumerate(devices)
+    ]  # fmt: skip
+    order(server, "push", set=items)
+    first, second = devices[:2]
+    start(page, center=[first.lon, first.lat], zoom=13)
+    page.wait_for_function("() => chengyun.live.items('device').size === 2500")
+    state = "(k) => city.map.getFeatureState({source: 'devices', sourceLayer: 'devices', id: k}).status ?? ''"
+    page.wait_for_function(f"(k) => ({state})(k) === 'warning'", arg=first.id)
+    assert page.evaluate(state, second.id) == ""
+    order(server, "push", set=[{**items[1], "status": "online"}], **{"del": [["device", devices[2].id]]})
+    page.wait_for_function(f"(k) => ({state})(k) === 'online'", arg=second.id)
+    assert page.evaluate(state, devices[2].id) == "unknown", "what is not there any more is not silent either"
+    order(server, "push", set=[items[1]])
+    page.wait_for_function(f"(k) => ({state})(k) === ''", arg=second.id)
+
+
+def test_layers_fade_and_stay_faded_after_a_reload(page: Page, server: Server) -> None:
+    start(page)
+    page.evaluate("() => { city.fade('roads', 0.4); city.fade('devices', 0.5); }")
+    opacity = "() => city.map.getPaintProperty('road-arterial', 'line-opacity')"
+    assert page.evaluate(opacity) == pytest.approx(0.4)
+    page.reload()
+    start(page)
+    assert page.evaluate(opacity) == pytest.approx(0.4)
+    assert {layer["id"]: layer["strength"] for layer in page.evaluate("() => city.layers()")}[
+        "devices"
+    ] == 0.5
+    page.evaluate("() => city.fade('roads', 1)")
+    assert page.evaluate(opacity) == 1
+
+
 def test_without_webgl_the_page_says_so_and_lives_on(browser: Browser, server: Server) -> None:
     context = browser.new_context()
     page = context.new_page()

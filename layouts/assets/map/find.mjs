@@ -25,6 +25,7 @@ export function finding(map, side) {
     goTo(map, side.host, found);
   };
   const search = async () => {
+    timer = null;
     const text = input.value.trim();
     crs.hidden = !COORDINATES.test(text);
     asked?.abort();
@@ -47,7 +48,11 @@ export function finding(map, side) {
     event.stopPropagation(); // letters here are no shortcuts of the desk
     if (event.key === 'Escape') { list.hidden = true; input.blur(); }
     else if (event.key === 'ArrowDown') { event.preventDefault(); list.querySelector('button')?.focus(); }
-    else if (event.key === 'Enter') list.querySelector('button')?.click();
+    else if (event.key === 'Enter') {
+      event.preventDefault(); // else the same Enter presses the button of the dialog that opens
+      clearTimeout(timer);
+      (list.hidden || timer ? search() : Promise.resolve()).then(() => list.querySelector('button')?.click());
+    }
   });
   list.addEventListener('keydown', (event) => {
     const next = {ArrowDown: 'nextElementSibling', ArrowUp: 'previousElementSibling'}[event.key];
