@@ -113,7 +113,7 @@ def _list(view: View) -> Component:
             ),
             html.Div(
                 pieces.button(
-                    pieces.icon("list"),
+                    pieces.icon("star"),
                     kind="icon",
                     title=view.t("views.title"),
                     **attrs(
