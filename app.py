@@ -355,7 +355,12 @@ def web(s: Settings, args: argparse.Namespace) -> int:
             alarm_letter=lambda feed, system, value, bad: letter_of(feed, system, value, bad, clock()),
             counts=partial(store_counts, parts.database),
             now=clock,
-            past=Situations(parts.database, facts.path, ZoneInfo(s.timezone)),
+            past=Situations(
+                parts.database,
+                facts.path,
+                ZoneInfo(s.timezone),
+                timedelta(days=s.replay_days) if s.replay_days else None,
+            ),
             store_away=parts.store_away,
             dash_server=dash_app.server,
             script_sources=tuple(dash_app.csp_hashes()),

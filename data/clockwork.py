@@ -18,7 +18,7 @@ from data.database import Database
 from data.figures_told import FiguresTold
 from data.health import hear, look_around
 from data.incident_facts import recount
-from data.incident_states import forget_states, seed_states
+from data.incident_states import forget_states, seed_states, unseeded
 from data.incident_totals import total_items
 from data.indicators import (
     Values,
@@ -68,6 +68,9 @@ TIMERS: Final = (
 )
 """(method of Clockwork, period in seconds)."""
 
+SEED_EVERY: Final = timedelta(minutes=5)
+"""So often it is looked whether an incident is missing in the time machine."""
+
 
 class Clockwork:
     """The clock's work of one city. `escalate_due`, `file_mismatches`, `file_outages` (now, watching
@@ -110,7 +113,7 @@ class Clockwork:
         self._zone = zone
         self._audit = audit
         self._replay = replay
-        self._seeded = False
+        self._seeded: datetime | None = None
         self._figures = FiguresTold(city)
         self._heard = 0
         self._told: dict[str, set[str]] | None = None
@@ -264,5 +267,8 @@ class Clockwork:
             forget_states(self._database, now - self._replay)
 
     def states(self, now: datetime) -> None:
-        """Incidents older than the time machine come into it as they are shown now; then nothing is left to do."""
-        self._seeded = self._seeded or seed_states(self._database, now) == 0
+        """Incidents older than the time machine, or out of a restored backup, come into it as they are shown now."""
+        if self._seeded is not None and now - self._seeded < SEED_EVERY:
+            return
+        if seed_states(self._database, now) == 0 and not unseeded(self._database):
+            self._seeded = now

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from data.database import Cursor, Database, json
@@ -12,6 +12,8 @@ from incidents.model import FINAL_STAGES
 
 FINAL: Final = frozenset(str(stage) for stage in FINAL_STAGES)
 SEEDED_AT_ONCE: Final = 2000
+CLOSED_KEPT: Final = timedelta(days=1)
+"""Screens show the last that were closed: those of the day before the oldest moment that is kept stay a day longer."""
 
 _KEEP = """
 UPDATE incident_states SET span = tstzrange(lower(span), %(now)s)
@@ -48,6 +50,19 @@ def seed_states(database: Database, now: datetime) -> int:
     return len(rows)
 
 
+def unseeded(database: Database) -> bool:
+    """Whether there is an open incident of which nothing is noted."""
+    rows = database.query(
+        "SELECT EXISTS (SELECT 1 FROM incidents i WHERE i.stage NOT IN ('closed', 'refused', 'void')"
+        " AND NOT EXISTS (SELECT 1 FROM incident_states s WHERE s.incident = i.id AND upper_inf(s.span)))"
+    )
+    return bool(rows[0][0])
+
+
 def forget_states(database: Database, before: datetime) -> None:
-    """Drop states that ended before a moment."""
+    """Drop states that ended before a moment, and those of incidents that had ended for good by then."""
     database.query("DELETE FROM incident_states WHERE NOT upper_inf(span) AND upper(span) < %s", (before,))
+    database.query(
+        "DELETE FROM incident_states WHERE upper_inf(span) AND final AND lower(span) < %s",
+        (before - CLOSED_KEPT,),
+    )

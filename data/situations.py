@@ -10,8 +10,9 @@ Devices, workers and areas are shown under the names and rights they have now.
 
 from __future__ import annotations
 
+import heapq
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
 from math import ceil
@@ -70,18 +71,47 @@ class _Device:
         }
 
 
-class Situations:
-    """Past situations of one city. `zone`: the city's, by which a day begins."""
+class _Silences:
+    """When each device falls silent, should nothing come of it: so that a step looks at those alone."""
 
-    def __init__(self, database: Database, city: str, zone: tzinfo) -> None:
+    def __init__(self, devices: Mapping[int, _Device], begin: datetime) -> None:
+        self._due = [
+            (device.newest + device.silent_after, number)
+            for number, device in devices.items()
+            if device.newest is not None and device.newest + device.silent_after >= begin
+        ]
+        self._due += [(begin, number) for number, device in devices.items() if device.newest is None]
+        heapq.heapify(self._due)
+
+    def expect(self, number: int, device: _Device) -> None:
+        """Something came of it."""
+        if device.newest is not None:
+            heapq.heappush(self._due, (device.newest + device.silent_after, number))
+
+    def until(self, at: datetime) -> Iterator[int]:
+        """Those that may have fallen silent by `at`, each once a time that was expected."""
+        while self._due and self._due[0][0] < at:
+            yield heapq.heappop(self._due)[1]
+
+
+class Situations:
+    """Past situations of one city. `zone`: the city's, by which a day begins. `keep`: how far back states are kept whole
+    (`forget_states`); None: to their beginning."""
+
+    def __init__(self, database: Database, city: str, zone: tzinfo, keep: timedelta | None = None) -> None:
         self._database = database
         self._city = city
         self._zone = zone
+        self._keep = keep
 
-    def begins(self) -> datetime | None:
+    def begins(self, now: datetime) -> datetime | None:
         """From when on it is known what screens showed of incidents; None: of none yet."""
         rows = self._database.query("SELECT lower(span) FROM incident_states ORDER BY lower(span) LIMIT 1")
-        return rows[0][0] if rows else None
+        if not rows:
+            return None
+        first: datetime = rows[0][0]
+        # What stands unchanged since long ago is older than what is kept of everything.
+        return first if self._keep is None else max(first, now - self._keep)
 
     def at(self, at: datetime) -> list[Item]:
         """Every item that the screens showed at a moment."""
@@ -216,14 +246,19 @@ class Situations:
         )
         for number, code, kind, area, period in registered:
             devices[number] = _Device(code, kind, area, timedelta(seconds=SILENT_AFTER_PERIODS * period))
+        silent = _Silences(devices, begin)
         for moment in moments:
+            touched = set(silent.until(moment.at))
             for number, metric, time, value in news[id(moment)]:
                 _take(devices.get(number), metric, time, value)
+                touched.add(number)
             for number, change in raised[id(moment)]:
                 if number in devices:
                     devices[number].raised += change
-            for number, device in devices.items():
-                item = device.item(moment.at)
+                    touched.add(number)
+            for number in sorted(touched & devices.keys()):
+                item = devices[number].item(moment.at)
+                silent.expect(number, devices[number])
                 if item != shown.get(number):
                     shown[number] = item
                     moment.items.append(item)
@@ -274,7 +309,8 @@ class Situations:
             for name, path, time, value, numerator, denominator in self._database.query(
                 "SELECT i.id, a.path, h.at, h.value, h.numerator, h.denominator FROM areas a,"
                 " unnest(%s::text[]) i (id), LATERAL (SELECT * FROM indicator_history"
-                " WHERE id = i.id AND area_code = a.code AND at > %s AND at <= %s ORDER BY at DESC LIMIT 1) h",
+                " WHERE id = i.id AND area_code = a.code AND at > %s AND at <= %s ORDER BY at DESC LIMIT 1) h"
+                " WHERE a.level NOT IN ('duty_grid', 'cell')",
                 (list(BY_ID), at - FIGURES_BACK, at),
             )
         ]

@@ -202,7 +202,7 @@ class Change(Protocol):
 class Past(Protocol):
     """`data/situations.py`."""
 
-    def begins(self) -> datetime | None:
+    def begins(self, now: datetime) -> datetime | None:
         """From when on it is known what screens showed of incidents."""
 
     def at(self, at: datetime) -> list[dict[str, Any]]:

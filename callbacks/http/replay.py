@@ -4,6 +4,7 @@ now; items and changes have the shape of the live protocol, so that the same scr
 from __future__ import annotations
 
 import gzip
+import threading
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -23,6 +24,8 @@ LONGEST: Final = timedelta(minutes=15)
 """Of one request for changes: a player asks again."""
 SHORTEST: Final = timedelta(milliseconds=200)
 MOST_STEPS: Final = 600
+AT_ONCE: Final = 2
+"""Looks into the past that one process makes at once; others wait, so that live streams do not."""
 
 Item = dict[str, Any]
 
@@ -30,6 +33,7 @@ Item = dict[str, Any]
 def replay_router(deps: Deps, past: Past) -> APIRouter:
     """The two routes over `past`. Handlers are plain functions: FastAPI runs them in threads."""
     router = APIRouter(prefix="/api/v1/replay", tags=["replay"])
+    turns = threading.Semaphore(AT_ONCE)
 
     def moment(name: str, ms: int) -> datetime:
         now = deps.now()
@@ -49,9 +53,11 @@ def replay_router(deps: Deps, past: Past) -> APIRouter:
         actor = actor_of(request)
         require(deps, actor, "replay.see", f"replay:{t}")
         items: dict[str, dict[str, Item]] = {}
-        for item in _seen(actor, past.at(moment("t", t))):
-            items.setdefault(item["kind"], {})[item["key"]] = item
-        begins = past.begins()
+        asked = moment("t", t)
+        with turns:
+            for item in _seen(actor, past.at(asked)):
+                items.setdefault(item["kind"], {})[item["key"]] = item
+        begins = past.begins(deps.now())
         return _packed({"t": t, "begins": begins and int(begins.timestamp() * 1000), "items": items})
 
     @router.get("/between")
@@ -73,9 +79,18 @@ def replay_router(deps: Deps, past: Past) -> APIRouter:
             rule = f"must be at least 200 and make at most {MOST_STEPS} steps"
             raise Rejected("field", f"step_ms={step_ms}: {rule}", field="step_ms")
         moments = []
-        for change in past.between(first, last, step):
+        with turns:
+            changes = past.between(first, last, step)
+        for change in changes:
             items = list(_seen(actor, change.items))
             gone = [[kind, key] for kind, key, area in change.gone if sees(actor, kind, f"{area}\t\t")]
+            # What is not for this account any more leaves its screen, as it does on the live one.
+            shown = {(item["kind"], item["key"]) for item in items}
+            gone += [
+                ["incident", i["key"]]
+                for i in change.items
+                if i["kind"] == "incident" and ("incident", i["key"]) not in shown
+            ]
             if items or gone:
                 moments.append({"t": int(change.at.timestamp() * 1000), "set": items, "del": gone})
         return _packed({"moments": moments})

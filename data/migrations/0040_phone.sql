@@ -28,4 +28,4 @@ CREATE INDEX form_efforts_day ON form_efforts (day);
 -- A picture of the scene comes with a remark, before anything is done: what a commander wants to see.
 ALTER TABLE incident_photos DROP CONSTRAINT incident_photos_purpose_check;
 ALTER TABLE incident_photos ADD CONSTRAINT incident_photos_purpose_check
-    CHECK (purpose IN ('report', 'handle', 'check', 'scene'));
+    CHECK (purpose IN ('report', 'handle', 'check', 'assist', 'scene'));

@@ -30,6 +30,7 @@ BEGIN: Final = datetime(2026, 11, 21, 6, 0, tzinfo=UTC)
 SPAN_S: Final = 600
 ZONE_INFO: Final = ZoneInfo(ZONE)
 FINAL: Final = frozenset(map(str, FINAL_STAGES))
+LATER: Final = BEGIN + timedelta(days=2)
 
 
 @pytest.fixture(params=STORES)
@@ -161,7 +162,7 @@ def test_ten_moments_are_shown_as_they_were(store: Database, seed: int) -> None:
     past = Situations(store, CITY, ZONE_INFO)
     rng = random.Random(seed * 7)
     begin = truth.incidents[0][0]
-    assert past.begins() == begin
+    assert past.begins(LATER) == begin
     for at in sorted(begin + timedelta(seconds=rng.uniform(0, SPAN_S)) for _ in range(10)):
         shown = by_key(past.at(at))
         kinds: dict[str, dict[str, Any]] = {}
@@ -243,6 +244,19 @@ def test_older_incidents_come_in_as_they_are_shown_now(db: Database) -> None:
     assert [i["version"] for i in past.at(later) if i["kind"] == "incident"] == [item["version"]]
     assert [i["version"] for i in past.at(city.now) if i["kind"] == "incident"] == [item["version"] + 1]
     forget_states(db, city.now)
-    assert past.begins() == later, "a state that ended in the last moment that is kept stays"
+    assert past.begins(LATER) == later, "a state that ended in the last moment that is kept stays"
     forget_states(db, city.now + timedelta(seconds=1))
-    assert past.begins() == city.now
+    assert past.begins(LATER) == city.now
+
+
+def test_what_stands_since_long_ago_makes_nobody_believe_that_all_is_known(db: Database) -> None:
+    city = City1(db)
+    began = city.now
+    city.do(DESK, c.VoidIncident(city.id, "误报"))
+    past = Situations(db, CITY, ZONE_INFO, timedelta(days=90))
+    assert past.begins(began + timedelta(days=89)) == began
+    late = began + timedelta(days=200)
+    assert past.begins(late) == late - timedelta(days=90)
+    forget_states(db, late - timedelta(days=90))
+    assert db.query("SELECT count(*) FROM incident_states") == [(0,)], "what ended long ago goes, too"
+    assert past.begins(late) is None
