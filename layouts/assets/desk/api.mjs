@@ -1,10 +1,12 @@
-// Questions and commands over REST, for what a page does without a callback. A refusal is an Error with the server's words.
+// Questions and commands over REST, for what a page does without a callback. A refusal is an Error with words for the user.
+
+import {refusal} from '../refusal.mjs';
 
 const cookie = (name) => decodeURIComponent(document.cookie.match(new RegExp(`(?:^|;\\s*)${name}=([^;]*)`))?.[1] ?? '');
 
 async function answer(reply) {
   const body = await reply.json().catch(() => ({}));
-  if (!reply.ok) throw Object.assign(new Error(body.detail ?? body.title ?? `HTTP ${reply.status}`), {status: reply.status, code: body.code});
+  if (!reply.ok) throw Object.assign(new Error(refusal(body)), {status: reply.status, code: body.code});
   return body;
 }
 

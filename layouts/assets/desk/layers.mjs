@@ -16,8 +16,8 @@ import {el, icon} from './dom.mjs';
 /** Whether cells are drawn: then a click beside everything else means the cell. */
 const showsCells = (map) => map.view().zoom >= SEEN_FROM.cells && map.layers().some(({id, visible}) => id === 'cells' && visible);
 
-/** Add everything to the map's `host`. */
-export function layerPanel(host, map) {
+/** Add everything to the map's `host`. `past`: a moment that has passed is shown; what would ask of now is left out. */
+export function layerPanel(host, map, {past = false} = {}) {
   const css = new URL('../map/map.css', import.meta.url).pathname;
   document.head.append(el('link', {rel: 'stylesheet', href: css}));
   const side = new SidePanel(host, map);
@@ -41,7 +41,8 @@ export function layerPanel(host, map) {
     onclick: () => { map.tilt(!map.tilted); tilt.classList.toggle('is-on', map.tilted); tilt.setAttribute('aria-pressed', String(map.tilted)); },
   }, t('map.tilt'));
   const home = el('button.cy-button.cy-button--icon.map-home', {type: 'button', title: t('map.home'), onclick: () => map.home()}, icon('home'));
-  host.append(layerTree(host, map), el('div.map-top', {}, finding(map, side), menu, tilt), home);
+  host.append(layerTree(host, map), el('div.map-top', {}, ...(past ? [tilt] : [finding(map, side), menu, tilt])), home);
+  if (past) return;
   host.addEventListener('pick', ({detail}) => {
     if (detail.kind === 'building') building(map, side, detail.key);
     else if (detail.kind === 'place' && showsCells(map)) cellAt(map, side, detail.lngLat);

@@ -4,6 +4,7 @@
 import {touch, touchAll} from '../age.mjs';
 import {createMap} from '../citymap.mjs';
 import {live} from '../live.mjs';
+import {refusal} from '../refusal.mjs';
 import {cityTime, lang, t} from '../text.mjs';
 import {totals} from '../totals.mjs';
 import {FINAL, NUMERALS, centre, dueOf, el, icon, put, ready, reconcile, show, throttle} from './dom.mjs';
@@ -45,7 +46,7 @@ async function ask(path, params) {
   const reply = await fetch(`/api/v1/replay/${path}?${new URLSearchParams(params)}`, {credentials: 'same-origin', headers: {Accept: 'application/json'}});
   if (reply.status === 401) { location.assign(`/login?next=${encodeURIComponent('/replay')}`); throw new Refused(''); }
   const body = await reply.json().catch(() => ({}));
-  if (!reply.ok) throw new Refused(body.message ?? body.detail ?? `HTTP ${reply.status}`);
+  if (!reply.ok) throw new Refused(refusal(body));
   return body;
 }
 
@@ -77,6 +78,7 @@ async function seek(ms) {
     const found = await ask('at', {t: at});
     if (mine !== run) return;
     begins = found.begins;
+    at = found.t; // a browser whose clock is ahead is put right
     live.showPast(found.items, at);
     standing();
   } catch (error) {
@@ -287,7 +289,7 @@ span();
 where();
 const map = (globalThis.chengyun ??= {}).map = await createMap(mapHost, {lang, center: centre(), remember: '/replay', counts: true});
 if (map) {
-  layerPanel(mapHost.parentElement, map);
+  layerPanel(mapHost.parentElement, map, {past: true});
   mapHost.addEventListener('pick', ({detail}) => choose(detail.kind === 'incident' ? detail.key : null));
 }
 await seek(at);

@@ -1,6 +1,7 @@
 // The panel beside the map in which its tools answer: one at a time, closed by its button or by the next tool.
 
 import {el, icon} from '../desk/dom.mjs';
+import {refusal} from '../refusal.mjs';
 import {t} from '../text.mjs';
 
 export class SidePanel {
@@ -50,7 +51,8 @@ export async function ask(name, params, signal) {
     const reply = await fetch(`/api/v1/queries/${name}?${new URLSearchParams(given)}`, {
       credentials: 'same-origin', headers: {Accept: 'application/json'}, signal,
     });
-    return {ok: reply.ok, body: await reply.json()};
+    const body = await reply.json();
+    return {ok: reply.ok, body: reply.ok ? body : {...body, message: refusal(body)}};
   } catch (error) {
     if (error?.name === 'AbortError') return {ok: false, body: {message: ''}, aborted: true};
     return {ok: false, body: {message: t('map.away')}};
