@@ -31,6 +31,10 @@ class MapAway(RuntimeError):
     """The service does not answer, or with something that is no picture; the text says what, without the key."""
 
 
+class NoTile(KeyError):
+    """There is nothing at this place and zoom; the service itself is well."""
+
+
 @dataclass(frozen=True, slots=True)
 class BaseMap:
     """One entry of the registry. `url` holds {z}, {x}, {y} and, where the service wants one, {key}."""
@@ -86,9 +90,12 @@ def fetch(url: str) -> bytes:
         with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:  # noqa: S310
             body: bytes = answer.read(TILE_BYTES + 1)
     except urllib.error.HTTPError as error:
+        if error.code in (400, 404):
+            raise NoTile(f"HTTP {error.code}") from None
         raise MapAway(f"HTTP {error.code}") from None
     except (OSError, HTTPException) as error:
-        raise MapAway(str(getattr(error, "reason", error)) or type(error).__name__) from None
+        # Never the text of the error: it may hold the address, and with it the key.
+        raise MapAway(type(error).__name__) from None
     if len(body) > TILE_BYTES:
         raise MapAway(f"a tile of more than {TILE_BYTES} bytes")
     return body
@@ -116,8 +123,10 @@ class BaseMaps:
         self._size = 0
 
     def tile(self, id: str, z: int, x: int, y: int) -> tuple[bytes, str]:
-        """A tile's picture and its media type. Raises KeyError for an unknown map, MapAway when it cannot be had."""
+        """A tile's picture and its media type. Raises KeyError for an unknown map or where it has no tile, MapAway when it cannot be had."""
         one = self._maps[id]
+        if not one.min_zoom <= z <= one.max_zoom:
+            raise NoTile(f"z={z}: {id} has {one.min_zoom} to {one.max_zoom}")
         with self._lock:
             if (id, z, x, y) in self._kept:
                 self._kept.move_to_end((id, z, x, y))
@@ -131,6 +140,8 @@ class BaseMaps:
             media = next((kind for head, kind in SIGNATURES if body.startswith(head)), "")
             if not media:
                 raise MapAway("answered with something that is no picture")
+        except NoTile:
+            raise  # nothing is drawn there; the map itself is well
         except MapAway as error:
             with state.lock:
                 state.failed_at, state.error, state.failures = self._now(), str(error), state.failures + 1

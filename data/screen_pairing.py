@@ -69,13 +69,14 @@ class Pairings:
         return Code(code, secret, now + STANDS)
 
     def claim(self, secret: str, now: datetime) -> int | str:
-        """The account of the screen that this browser has become, once; else 'waiting' or 'over'."""
+        """The account of the screen that this browser has become; else 'waiting' or 'over'. Again while the code would
+        still stand: the answer may have been lost, and with it the session that was in it."""
         with self._database.transaction() as cursor:
             cursor.execute(
                 "SELECT p.id, p.expires_at, s.account FROM screen_pairings p"
                 " LEFT JOIN screens s ON s.id = p.screen AND s.revoked_at IS NULL"
-                " WHERE p.secret_hash = %s AND p.claimed_at IS NULL FOR UPDATE OF p",
-                (token_hash(secret),),
+                " WHERE p.secret_hash = %s AND (p.claimed_at IS NULL OR p.expires_at > %s) FOR UPDATE OF p",
+                (token_hash(secret), now),
             )
             row = cursor.fetchone()
             if row is None:

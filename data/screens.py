@@ -16,7 +16,7 @@ from data.database import Cursor, Database, dicts, json
 from data.device_registry import Handler, PlaceOf
 from data.live_outbox import show
 from data.locks import Lock
-from incidents.access import Thing, may, topmost
+from incidents.access import Thing, covers, may, topmost
 from incidents.model import Actor, Rejected
 from incidents.screen_commands import (
     MuteScreen,
@@ -147,23 +147,32 @@ def _send(
     if command.back:
         return _keep(cursor, row, returned(shown, _before(row), actor.name, now), None, now)
     if command.incident is not None:
-        _see(cursor, actor, "incident.see", "incident", "incidents", "id", command.incident)
+        _see(cursor, actor, "incident.see", "incident", "incidents", "id", command.incident, row["areas"])
     if command.camera:
-        _see(cursor, actor, "camera.see", "camera", "cameras", "code", command.camera)
+        _see(cursor, actor, "camera.see", "camera", "cameras", "code", command.camera, row["areas"])
     # Back from the second thing that was sent leads to the scene, not to the first thing.
     before = shown if not shown.sent_ms or row["before"] is None else _before(row)
     return _keep(cursor, row, sent(shown, command, actor.name, now), before, now)
 
 
 def _see(
-    cursor: Cursor, actor: Actor, action: str, field: str, table: str, column: str, value: object
+    cursor: Cursor,
+    actor: Actor,
+    action: str,
+    field: str,
+    table: str,
+    column: str,
+    value: object,
+    areas: Sequence[str],
 ) -> None:
-    """There is such a thing and the actor may see it. Raises Rejected."""
+    """There is such a thing, the actor may see it, and the screen of these areas shows it. Raises Rejected."""
     cursor.execute(f"SELECT area_path FROM {table} WHERE {column} = %s", (value,))
     found = cursor.fetchone()
     if found is None:
         raise Rejected("not_found", f"{field}={value!r}: there is no such {field}", field=field)
     _require(actor, action, found[0])
+    if not covers(tuple(areas), found[0]):
+        raise Rejected("rule", f"{field}={value!r}: lies outside of what this screen shows", field=field)
 
 
 def _rotate(

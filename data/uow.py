@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
@@ -511,10 +512,17 @@ class PgUnitOfWork:
 
     def keep_effort(self, effort: Effort, class_code: str, area_path: str, day: date, person: str) -> None:
         """See UnitOfWork."""
+        month = day.replace(day=1)
+        self._cursor.execute("DELETE FROM form_effort_salts WHERE month < %s", (month,))
+        self._cursor.execute(
+            "INSERT INTO form_effort_salts (month, salt) VALUES (%s, %s) ON CONFLICT DO NOTHING",
+            (month, secrets.token_hex(32)),
+        )
         self._cursor.execute(
             "INSERT INTO form_efforts (day, form, class_code, area_path, seconds, taps, person)"
-            " VALUES (%s, %s, %s, %s, %s, %s, %s)",
-            (day, effort.form, class_code, area_path, effort.seconds, effort.taps, person),
+            " SELECT %s, %s, %s, %s, %s, %s, left(encode(sha256(convert_to(salt || %s, 'UTF8')), 'hex'), 16)"
+            " FROM form_effort_salts WHERE month = %s",
+            (day, effort.form, class_code, area_path, effort.seconds, effort.taps, person, month),
         )
 
     def issue_order(self, incident: Incident, actor: Actor, now: datetime) -> None:

@@ -43,9 +43,11 @@ def strip(view: View) -> list[Component]:
 def figures(view: View, now: Row) -> list[Component]:
     """Warnings, supervised incidents, devices, vital signs; a part that the actor may not see is not there."""
     made: list[Component | None] = [
-        _tile(view, "warnings", now["warnings"]["total"], view.t("leader.now.worst", n=now["warnings"]["worst"]), now),
         _tile(view, "supervised", now["supervised"]["total"], view.t("leader.now.late", n=now["supervised"]["late"]), now),
     ]  # fmt: skip
+    if "warnings" in now:
+        told = view.t("leader.now.worst", n=now["warnings"]["worst"])
+        made.insert(0, _tile(view, "warnings", now["warnings"]["total"], told, now))
     if "devices" in now:
         told = view.t("leader.now.silent", n=now["devices"]["silent"])
         made.append(_tile(view, "devices", now["devices"]["total"], told, now, href="/devices"))
@@ -78,7 +80,7 @@ def _tile(view: View, name: str, value: int, told: str, now: Row, href: str = ""
 
 def rows(view: View, now: Row) -> list[Component]:
     """What the figures count, one section each; the browser shows the one that was pressed."""
-    warned = [_warning(view, r) for r in now["warnings"]["rows"]]
+    warned = [_warning(view, r) for r in now.get("warnings", {}).get("rows", [])]
     supervised = [incident_item(view, r) for r in now["supervised"]["rows"]]
     return [
         html.Div(

@@ -53,16 +53,21 @@ class TileCache:
         with self._lock:
             if key not in self._tiles:
                 self._tiles[key] = tile
-                self._size += len(tile)
+                self._size += _weight(key, tile)
             while self._size > self._limit and len(self._tiles) > 1:
-                _, old = self._tiles.popitem(last=False)
-                self._size -= len(old)
+                oldest, old = self._tiles.popitem(last=False)
+                self._size -= _weight(oldest, old)
         return tile
 
     @property
     def size_bytes(self) -> int:
         """Bytes held now."""
         return self._size
+
+
+def _weight(key: tuple[object, ...], tile: bytes) -> int:
+    """Bytes that an entry takes: an empty tile still has its name."""
+    return len(tile) + len(repr(key)) + 200
 
 
 def tiles_router(layers: TileLayers, authorise: Authorise, cache: TileCache | None = None) -> APIRouter:
@@ -78,7 +83,7 @@ def tiles_router(layers: TileLayers, authorise: Authorise, cache: TileCache | No
         x: int = Path(ge=0),
         y: int = Path(ge=0),
         hide: str = Query(
-            "", max_length=1000, description="Groups left out, joined by commas (see map_layers)."
+            "", max_length=4000, description="Groups left out, joined by commas (see map_layers)."
         ),
     ) -> Response:
         """One vector tile (MVT). 204 when nothing is in it; 304 when the browser's copy is the newest."""

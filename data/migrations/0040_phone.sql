@@ -23,6 +23,8 @@ CREATE TABLE form_efforts (
     person      text NOT NULL
 );
 COMMENT ON COLUMN form_efforts.person IS 'a digest that differs each month: counts people of a group, names nobody';
+-- What the digest is made with; thrown away with its month, so that nobody can be found by trying names.
+CREATE TABLE form_effort_salts (month date PRIMARY KEY, salt text NOT NULL);
 CREATE INDEX form_efforts_day ON form_efforts (day);
 
 -- A picture of the scene comes with a remark, before anything is done: what a commander wants to see.

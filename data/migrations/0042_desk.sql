@@ -18,3 +18,6 @@ CREATE TABLE saved_views (
     UNIQUE (login, page, name)
 );
 CREATE INDEX saved_views_unit ON saved_views (unit) WHERE unit <> '';
+
+-- Refused attempts of the last day are a vital sign; the audit log itself only grows.
+CREATE INDEX audit_refused ON audit (at) WHERE NOT allowed;

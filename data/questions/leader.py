@@ -44,7 +44,25 @@ def leader_board(ask: Ask, query: c.LeaderBoard) -> dict[str, Any]:
 
 def now(ask: Ask) -> dict[str, Any]:
     """How the city stands beside the indicators: warnings that stand, incidents under supervision, devices, vital signs
-    beyond their limit. {at: ms, warnings {rows, total, worst}, supervised {rows, total, late}, devices?, vitals?}."""
+    beyond their limit. {at: ms, warnings? {rows, total, worst}, supervised {rows, total, late}, devices?, vitals?}."""
+    supervised = _part(ask, SUPERVISED, "i.supervision_due_at NULLS LAST")
+    found: dict[str, Any] = {
+        "at": ms(ask.now),
+        "supervised": supervised
+        | {"late": _part(ask, f"{SUPERVISED} AND i.supervision_due_at < %(now)s", "i.id")["total"]},
+    }
+    if may(ask.actor, "device.see", ANYWHERE):
+        found["warnings"] = _warnings(ask)
+        areas, given = area_scope(ask.actor)
+        known = ask.database.query(f"SELECT count(*) FROM devices WHERE NOT disabled AND {areas}", given)
+        found["devices"] = {"total": known[0][0], "silent": silent_devices(ask)}
+    if may(ask.actor, "vital.see", _CITY):
+        unfed = sum(v.source == "none" for v in vitals.vitals())
+        found["vitals"] = {"over": len(vitals.raised(ask.database)), "unfed": unfed}
+    return found
+
+
+def _warnings(ask: Ask) -> dict[str, Any]:
     scope, params = named(area_scope(ask.actor, "w.area_path"))
     standing = (
         f"FROM warnings w LEFT JOIN devices d ON d.id = w.device WHERE w.cleared_at IS NULL AND {scope}"
@@ -55,21 +73,7 @@ def now(ask: Ask) -> dict[str, Any]:
         f" {standing} ORDER BY w.level, w.created_at DESC LIMIT {MOST}",
         params,
     )
-    supervised = _part(ask, SUPERVISED, "i.supervision_due_at NULLS LAST")
-    found: dict[str, Any] = {
-        "at": ms(ask.now),
-        "warnings": {"rows": rows, "total": totals[0][0], "worst": totals[0][1]},
-        "supervised": supervised
-        | {"late": _part(ask, f"{SUPERVISED} AND i.supervision_due_at < %(now)s", "i.id")["total"]},
-    }
-    if may(ask.actor, "device.see", ANYWHERE):
-        areas, given = area_scope(ask.actor)
-        known = ask.database.query(f"SELECT count(*) FROM devices WHERE NOT disabled AND {areas}", given)
-        found["devices"] = {"total": known[0][0], "silent": silent_devices(ask)}
-    if may(ask.actor, "vital.see", _CITY):
-        unfed = sum(v.source == "none" for v in vitals.vitals())
-        found["vitals"] = {"over": len(vitals.raised(ask.database)), "unfed": unfed}
-    return found
+    return {"rows": rows, "total": totals[0][0], "worst": totals[0][1]}
 
 
 def _part(ask: Ask, condition: str, order: str) -> dict[str, Any]:

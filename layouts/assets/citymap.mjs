@@ -685,7 +685,7 @@ export async function createMap(container, options = {}) {
     scale: container.closest('.theme-wall') ? 1.35 : 1, ...options,
   };
   try {
-    const [ml] = await Promise.all([library, loadFonts()]);
+    const [ml] = await Promise.all([library.catch(() => import(MAPLIBRE)), loadFonts()]);
     return new CityMap(container, settings, ml);
   } catch (error) {
     const note = document.createElement('div');

@@ -14,6 +14,7 @@ from tests.small_city import OTHER_DISTRICT, actor
 
 __all__ = ["db"]
 pytestmark = pytest.mark.timeout(120, func_only=True)
+PHOTO = "a5" * 32
 HELPER = actor("unit_handler", OTHER_DISTRICT, "U2", "helper", 8)
 """Of another district: what it sees, it sees because it was asked."""
 
@@ -43,7 +44,10 @@ def test_the_result_waits_for_every_unit_that_was_asked(db: Database) -> None:
     city.do(HELPER, h.TakeAssist(city.id), h.ArriveAssist(city.id))
     assert city.refused(HELPER, h.AnswerAssist(city.id, " ")).field == "text"
     assert city.refused(HELPER, h.AnswerAssist(city.id, "x", ["0" * 64])).field == "photos"
-    city.do(HELPER, h.AnswerAssist(city.id, "已疏导，恢复通行"))
+    db.query("INSERT INTO photos (sha256, mime, width, height, bytes, stored_by, stored_at) VALUES (%s, 'image/jpeg', 1, 1,"
+             " '', %s, now())", (PHOTO, HELPER.login))  # fmt: skip
+    city.do(HELPER, h.AnswerAssist(city.id, "已疏导，恢复通行", [PHOTO]))
+    assert db.query("SELECT purpose FROM incident_photos WHERE sha256 = %s", (PHOTO,)) == [("assist",)]
     assert city.door.ask(c.MyTasks(), HELPER)["rows"] == []
     one = city.seen(HELPER)["assists"][0]
     assert (one["answer"], one["open"]) == ("已疏导，恢复通行", False)

@@ -137,6 +137,7 @@ def test_a_city_of_two_web_and_two_ingest_processes_is_one_address(bare: Bare, t
     )  # fmt: skip
     assert refused.returncode == 1 and "deploy.bare up" in refused.stderr
     assert bare("up").returncode == 0
+    ours: list[Any] = []
     city = subprocess.Popen(
         [sys.executable, "-m", "deploy.bare.city", "--dir", str(tmp_path), "--sample"],
         cwd=ROOT, stdout=subprocess.PIPE, text=True,

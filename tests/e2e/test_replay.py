@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import closing
 from typing import Any
 
@@ -26,6 +25,14 @@ def now_ms(someone: Any) -> int:
     return found
 
 
+def later(someone: Any) -> int:
+    """A moment of the server, two seconds after the one before: far enough apart to be seen one after the other."""
+    begin = now_ms(someone)
+    while (now := now_ms(someone)) < begin + 2000:
+        pass
+    return now - 1000
+
+
 def go_to(page: Page, moment: int) -> None:
     """Type a moment into the player's field."""
     page.locator("[data-moment] input").fill(
@@ -41,11 +48,11 @@ def test_what_was_shown_is_shown_again_and_played(running: Running, chrome: Brow
             "report_incident", text="回放用：河堤边有人垂钓占道", class_code="C0101", key="replay-1", **WHERE
         ).json()
         key = str(told["id"])
-        reported = now_ms(operator)
+        reported = later(operator)
         assert operator.command("accept_incident", id=told["id"]).status_code == 200
-        accepted = now_ms(operator)
+        accepted = later(operator)
         assert dispatcher.command("void_incident", id=told["id"], reason="现场已劝离").status_code == 200
-        ended = now_ms(operator)
+        ended = later(operator)
         for moment, stage in (
             (before, None),
             (reported, "reported"),
@@ -93,10 +100,10 @@ def test_what_was_shown_is_shown_again_and_played(running: Running, chrome: Brow
         )
         page.locator("[data-do='play']").click()
         page.wait_for_function("() => window.seen.at(-1) === 'void'", timeout=60_000)
-        assert page.evaluate("() => window.seen.length") >= 1
+        assert page.evaluate("() => window.seen") == ["reported", "accepted", "void"]
         expect(row).to_have_count(0)
         page.locator("[data-do='play']").click()
-        assert opened > 0 and time.time() * 1000 > ended
+        assert opened > 0
         with terminal.leaving():
             page.locator("[data-language='en']").click()
             expect(page.locator("html[lang='en'][data-ready='replay']")).to_be_attached()

@@ -85,6 +85,7 @@ export function startWallPanel(tools, map) {
   const draw = () => {
     const all = screens();
     show(panel, all.length > 0);
+    ringing.update([...live.items('incident').values()].filter(rings), live.now()); // open or not: it counts since when
     for (const button of document.querySelectorAll('[data-to-wall]')) show(button, all.length > 0);
     if (panel.open) reconcile(list, all, (screen) => screen.key, make(map), update);
   };

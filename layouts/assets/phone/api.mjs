@@ -11,6 +11,7 @@ const TIMEOUT_MS = 15_000;
 const HURRIED_MS = 5_000;
 /** A photo may take long over a weak link; a link over which nothing moves is none. */
 const STALLED_MS = 20_000;
+const ANSWER_MS = 120_000; // after the last byte was given to the phone: the slowest links need as long for a photo
 
 export class Unreachable extends Error {}
 export class Busy extends Error {}
@@ -96,7 +97,8 @@ export function upload(blob, onProgress = () => {}) {
     let stall = setTimeout(() => request.abort(), STALLED_MS);
     request.upload.onprogress = (event) => {
       clearTimeout(stall);
-      stall = setTimeout(() => request.abort(), STALLED_MS);
+      // Bytes count as sent when the phone has them in its buffer: the last of them still take their time.
+      stall = setTimeout(() => request.abort(), event.loaded < event.total ? STALLED_MS : ANSWER_MS);
       if (event.lengthComputable) onProgress(event.loaded / event.total);
     };
     request.onloadend = () => clearTimeout(stall);

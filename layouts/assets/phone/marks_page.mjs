@@ -20,6 +20,7 @@ export async function marksPage(page) {
   let shape = 'point';
   let points = [];
   let map = null;
+  let asked = {what: '', key: ''}; // the drawing that was sent last, and its key
   const shapes = h('div', {class: 'cy-segment', role: 'group'}, Object.keys(SHAPES).map((name) =>
     h('button', {type: 'button', dataset: {shape: name}, onclick: () => choose(name)}, t(`marks.${name}`))));
   const add = h('button', {class: 'cy-button', type: 'button', onclick: () => put()}, icon('plus'), h('span', {}, t('marks.add')));
@@ -43,7 +44,10 @@ export async function marksPage(page) {
     }
     done.disabled = true;
     try {
-      await command('draw_mark', {shape, points: shape === 'point' ? [map.centre()] : points, word: word.value.trim(), minutes: MINUTES, key: newKey()});
+      const drawn = {shape, points: shape === 'point' ? [map.centre()] : points, word: word.value.trim(), minutes: MINUTES};
+      if (JSON.stringify(drawn) !== asked.what) asked = {what: JSON.stringify(drawn), key: newKey()};
+      await command('draw_mark', {...drawn, key: asked.key}); // pressed again without an answer, it is still the same mark
+      asked = {what: '', key: ''};
       word.value = '';
       points = [];
     } catch (error) {

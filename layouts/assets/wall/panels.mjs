@@ -149,7 +149,8 @@ export function focus(now, rows) {
   const item = now.incident !== null ? live.get('incident', now.incident) : [...rows].sort((a, b) => a.level - b.level || b.reported_at - a.reported_at)[0];
   if (!item) {
     host.dataset.shows = '';
-    host.replaceChildren(el('div.cy-empty', {}, t(live.ready ? 'wall.quiet' : 'ui.loading')));
+    const unseen = now.incident === null || now.incident === undefined ? 'wall.quiet' : 'wall.unseen';
+    host.replaceChildren(el('div.cy-empty', {}, t(live.ready ? unseen : 'ui.loading')));
     return;
   }
   const shows = `${item.key}:${item.version}`;

@@ -35,6 +35,7 @@ let profile = null;
 let now = null; // what is shown: director.mjs
 let seams = null;
 let drawn = ''; // of the map's view
+const MAP_AGAIN_MS = 30_000;
 let mapOf = ''; // the wall that the map was made for
 let wallLayers = new Set();
 
@@ -238,7 +239,10 @@ async function makeMap() {
   const made = await createMap(document.getElementById('wall-map'), {
     interactive: false, center: centre(), remember: '', counts: false, zoom: CITY_ZOOM, lang, scale: profile.map_scale,
   });
-  if (!made) return;
+  if (!made) { // no WebGL yet, or the library did not come: a wall stands for days, it tries again
+    setTimeout(() => { if (!map && mapOf === mine_) makeMap(); }, MAP_AGAIN_MS);
+    return;
+  }
   if (mapOf !== mine_) return made.destroy(); // meanwhile the screen became another one
   made.scale = profile.map_scale;
   map = made;
