@@ -63,7 +63,7 @@ def _hd() -> Profile:
 def _double() -> Profile:
     second = grid((1940, 20, 1880, 848), 3, 2)
     return Profile(
-        "3840x1080", 3840, 1080, strip=(0, 0, 1920, 92), strip_scale=1, map=(20, 106, 1396, 954), map_scale=1.5,
+        "3840x1080", 3840, 1080, strip=(0, 0, 1900, 92), strip_scale=1, map=(20, 106, 1396, 954), map_scale=1.5,
         over=(20, 106, 1396, 954), foot=(20, 998, 1396, 62), slots=((1430, 106, 470, 214), (1430, 334, 470, 726), *second),
         tiles=(1940, 882, 1880, 178), tile_columns=8, scale=1,
     )  # fmt: skip
@@ -73,7 +73,7 @@ def _uhd() -> Profile:
     upper = grid((1940, 20, 1880, 1040), 3, 2)
     lower = grid((1940, 1100, 1880, 550), 3, 1)
     return Profile(
-        "3840x2160", 3840, 2160, strip=(0, 0, 1920, 102), strip_scale=1.1, map=(20, 116, 1880, 2024), map_scale=1.8,
+        "3840x2160", 3840, 2160, strip=(0, 0, 1900, 102), strip_scale=1.1, map=(20, 116, 1880, 2024), map_scale=1.8,
         over=(20, 116, 1880, 944), foot=(20, 2060, 1880, 80), slots=(*upper, *lower), tiles=(1940, 1664, 1880, 476), tile_columns=4, scale=1.3,
     )  # fmt: skip
 
@@ -83,7 +83,7 @@ def _triple() -> Profile:
     below = grid((20, 1100, 1880, 514), 2, 1)
     right, right_below = grid((3860, 20, 1880, 1040), 2, 1), grid((3860, 1100, 1880, 1040), 2, 1)
     return Profile(
-        "5760x2160", 5760, 2160, strip=(1920, 0, 1920, 102), strip_scale=1.1, map=(1940, 116, 1880, 2024),
+        "5760x2160", 5760, 2160, strip=(1940, 0, 1880, 102), strip_scale=1.1, map=(1940, 116, 1880, 2024),
         map_scale=2, over=(1940, 116, 1880, 944), foot=(1940, 2054, 1880, 86),
         slots=(first[0], *right, *first[1:], right_below[0], *below, right_below[1]),
         tiles=(20, 1628, 1880, 512), tile_columns=4, scale=1.4,
@@ -95,7 +95,7 @@ def _led() -> Profile:
     below = grid((20, 916, 1624, 401), 2, 1)
     right, right_below = grid((5012, 20, 1624, 856), 2, 1), grid((5012, 916, 1624, 856), 2, 1)
     return Profile(
-        "6656x1792", 6656, 1792, strip=(1664, 0, 1664, 92), strip_scale=0.86, map=(1684, 106, 3288, 1666), map_scale=1.9,
+        "6656x1792", 6656, 1792, strip=(1684, 0, 1624, 92), strip_scale=0.86, map=(1684, 106, 3288, 1666), map_scale=1.9,
         over=(1684, 106, 1624, 770), foot=(1684, 1698, 1624, 74), slots=(first[0], *right, *first[1:], right_below[0], *below, right_below[1]),
         tiles=(20, 1331, 1624, 441), tile_columns=4, scale=1.2, note=(3348, 16, 1624, 60),
     )  # fmt: skip
