@@ -4,6 +4,7 @@
 
 import {showMarks, standing} from '../map/shared_marks.mjs';
 import {mapStyle} from '../map/style.mjs';
+import {live} from '../live.mjs';
 import {lang, t} from '../text.mjs';
 import {h} from './dom.mjs';
 import {lastPosition} from './duty.mjs';
@@ -80,12 +81,14 @@ async function openMap(host, {lon, lat}, zoom, page) {
   host.append(frame);
   const age = h('p', {class: 'ph-map-age', role: 'status', hidden: true});
   host.append(age);
-  page.listen(window, 'ground-kept', async () => {
+  const sayAge = async () => {
     const record = await extract();
     if (!record) return;
     age.textContent = t('phone.map.kept', {time: when(record.at)});
     age.hidden = false;
-  });
+  };
+  page.listen(window, 'ground-kept', sayAge);
+  if (!navigator.onLine || live.status === 'lost') sayAge(); // a tile may also come from what the browser itself has kept
   const map = new ml.Map({
     container: frame, style, center: [lon, lat], zoom, minZoom: 7, maxZoom: 18, maxPitch: 0, dragRotate: false, pitchWithRotate: false,
     renderWorldCopies: false, attributionControl: false, localIdeographFontFamily: false, fadeDuration: 0,
