@@ -41,7 +41,7 @@ def admin(view: View) -> Component:
         [
             html.Nav(
                 [
-                    *tabs,
+                    html.Div(tabs, className="side-nav__tabs", role="tablist"),
                     dcc.Input(
                         id=ids.ADMIN_SEARCH,
                         type="search",
@@ -57,7 +57,6 @@ def admin(view: View) -> Component:
                     ),
                 ],
                 className="side-nav",
-                role="tablist",
             ),
             html.Section(
                 html.Div(id=ids.ADMIN_BODY, className="ops__body"), className="cy-panel ops__main cy-scroll"

@@ -56,13 +56,12 @@ def devices(view: View) -> Component:
         [
             html.Nav(
                 [
-                    *tabs,
+                    html.Div(tabs, className="side-nav__tabs", role="tablist"),
                     _filters(view),
                     html.Div(className="cy-grow"),
                     pieces.button(refresh, kind="ghost", **attrs({"data-refresh": ""})),
                 ],
                 className="side-nav",
-                role="tablist",
             ),
             html.Section(
                 [html.Div(id=ids.DEVICES_BODY, className="ops__body"), _import(view)],

@@ -51,7 +51,7 @@ def ops(view: View) -> Component:
         [
             html.Nav(
                 [
-                    *tabs,
+                    html.Div(tabs, className="side-nav__tabs", role="tablist"),
                     html.Div(className="cy-grow"),
                     pieces.button(
                         [pieces.icon("refresh-cw"), view.t("ui.refresh")],
@@ -60,7 +60,6 @@ def ops(view: View) -> Component:
                     ),
                 ],
                 className="side-nav",
-                role="tablist",
             ),
             html.Section(
                 html.Div(id=ids.OPS_BODY, className="ops__body"), className="cy-panel ops__main cy-scroll"

@@ -275,7 +275,9 @@ def _splitter(view: View) -> Component:
         className="splitter",
         role="separator",
         title=view.t("desk.split"),
-        **attrs({"data-splitter": "", "aria-orientation": "vertical", "tabIndex": "0"}),
+        **attrs(
+            {"data-splitter": "", "aria-orientation": "vertical", "aria-valuenow": "31", "tabIndex": "0"}
+        ),
     )
 
 

@@ -118,6 +118,7 @@ def table(
     return html.Div(
         html.Table([head, html.Tbody(body)], className=f"cy-table {className}"),
         className=f"cy-scroll table-host {host}",
+        tabIndex=0,  # a table that scrolls can be scrolled by the keyboard
     )
 
 

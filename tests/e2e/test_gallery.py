@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -61,19 +62,20 @@ CUT: Final = """() => {
 }"""
 """What of a page cannot be read: wider than the screen, cut without an ellipsis, one thing on another."""
 
+VENDOR: Final = re.compile(
+    r"dash-dropdown|dash-datepicker|-wrapper[: >]|data-option-index|\.selected:|ag-header-row|ag-body-viewport"
+    r"|#evaluation-by|#formula-direction"
+)
+"""Inside the widgets of dash and AG Grid as their wheels bring them: a read-only focus target under aria-hidden, a date
+field that says aria-expanded, radio labels that hold their inputs. What we write ourselves is not excused."""
+
 FILLED: Final = """() => {
   const main = document.querySelector('main');
   return main && main.innerText.trim().length > 40 && !document.querySelector('.tiles__wait, ._dash-loading')
+    && ![...main.querySelectorAll('.cy-empty')].some((e) => e.checkVisibility() && /^(加载中|Loading)$/.test(e.textContent.trim()))
+    && [...document.querySelectorAll('.ag-row')].every((row) => row.textContent.trim())
     && document.documentElement.dataset.link === 'live';
 }"""
-
-AT_REST: Final = """() => {
-  const told = document.querySelector('main').innerText.replace(/[0-9.,:%–-]+/g, '');
-  const map = globalThis.chengyun?.map?.map;
-  if (told !== window.toldWas) [window.toldWas, window.toldSince] = [told, performance.now()];
-  return performance.now() - window.toldSince > 1200 && (!map || map.loaded());
-}"""
-"""Words come no more, and the map, if there is one, is drawn."""
 
 
 @pytest.fixture(scope="module")
@@ -118,12 +120,11 @@ def shown(terminal: Terminal, name: str) -> Page:
 def test_a_page_is_filled_and_nothing_is_cut_off(terminals: dict[str, Terminal], name: str) -> None:
     terminal = terminals[WHO[name]]
     page = shown(terminal, name)
-    page.wait_for_function(AT_REST, timeout=PATIENT_MS)
     lang = page.evaluate("document.documentElement.lang.slice(0, 2)")
     if UPDATE:
         keep(page, f"{name}.{lang}")
     assert page.evaluate(CUT) == []
-    assert serious(page) == []
+    assert [found for found in serious(page) if not VENDOR.search(found)] == []
 
 
 def keep(page: Page, name: str) -> None:

@@ -238,7 +238,11 @@ function startSearch(input) {
 
 function startSplitter(bar) {
   const work = document.querySelector('.work');
-  const set = (px) => work.style.setProperty('--list', `${Math.max(380, Math.min(px, work.clientWidth - 420))}px`);
+  const set = (px) => {
+    const width = Math.max(380, Math.min(px, work.clientWidth - 420));
+    work.style.setProperty('--list', `${width}px`);
+    bar.setAttribute('aria-valuenow', String(Math.round((100 * width) / work.clientWidth)));
+  };
   const kept = memory.read('desk.split');
   if (kept) set(kept);
   bar.addEventListener('pointerdown', (down) => {
