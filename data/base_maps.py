@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 import threading
-import time
 import tomllib
 import urllib.error
 import urllib.request
@@ -108,8 +107,8 @@ class BaseMaps:
         self,
         maps: Sequence[BaseMap],
         key: str,
-        get: Fetch = fetch,
-        now: Callable[[], float] = time.time,
+        get: Fetch,
+        now: Callable[[], float],
         keep_bytes: int = KEEP_BYTES,
     ) -> None:
         self._maps = {one.id: one for one in maps}
