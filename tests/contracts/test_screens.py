@@ -46,7 +46,7 @@ def door(request: pytest.FixtureRequest, fresh_database: Callable[..., Database]
 
 def paired(door: Door, who: Actor = LEADER, **more: Any) -> tuple[int, str]:
     """(screen, the secret of its browser)."""
-    code = Pairings(door.db).begin("10.0.0.9", door.now)
+    code = Pairings(door.db).begin("192.0.2.9", door.now)
     given = {"name": "指挥大厅", "size": "3840x2160", "areas": [CITY]} | more
     return int(door.do(PairScreen(code.code, **given), who)["screen"]), code.secret
 
@@ -59,16 +59,16 @@ def shown(door: Door) -> list[dict[str, Any]]:
 
 def test_a_browser_becomes_a_screen_once(door: Door) -> None:
     pairings, sessions = Pairings(door.db), Sessions(door.db, lifetime_h=1, idle_min=1)
-    code = pairings.begin("10.0.0.9", door.now)
+    code = pairings.begin("192.0.2.9", door.now)
     assert len(code.code) == 6 and set(code.code) <= set(LETTERS)
     assert pairings.claim(code.secret, door.now) == "waiting"
     spoken = f"{code.code[:3].lower()} - {code.code[3:]}"
     made = door.do(PairScreen(spoken, "指挥大厅", "3840x2160", [CITY, DISTRICT]), LEADER)
-    assert made["address"] == "10.0.0.9"
+    assert made["address"] == "192.0.2.9"
     account = pairings.claim(code.secret, door.now)
     assert isinstance(account, int)
     assert pairings.claim(code.secret, door.now) == "over", "a code gives one session"
-    token, _ = sessions.open(account, address="10.0.0.9", now=door.now, lifetime=timedelta(days=400))
+    token, _ = sessions.open(account, address="192.0.2.9", now=door.now, lifetime=timedelta(days=400))
     session = sessions.find(token, door.now + timedelta(days=90))
     assert session is not None
     assert (session.actor.role, session.actor.login, session.actor.areas) == ("wall", made["login"], (CITY,))
@@ -87,21 +87,21 @@ def test_a_browser_becomes_a_screen_once(door: Door) -> None:
 
 def test_codes_end_and_are_limited(door: Door) -> None:
     pairings = Pairings(door.db)
-    code = pairings.begin("10.0.0.9", door.now)
+    code = pairings.begin("192.0.2.9", door.now)
     assert pairings.claim(code.secret, door.now + STANDS) == "over"
     door.now += STANDS
     with pytest.raises(Rejected, match="no screen shows this code"):
         door.do(PairScreen(code.code, "n", "1920x1080", [CITY]), LEADER)
     for _ in range(MOST_OF_ADDRESS):
-        pairings.begin("10.0.0.1", door.now)
+        pairings.begin("192.0.2.1", door.now)
     with pytest.raises(TooManyCodes):
-        pairings.begin("10.0.0.1", door.now)
-    pairings.begin("10.0.0.2", door.now)
-    pairings.begin("10.0.0.1", door.now + STANDS)
+        pairings.begin("192.0.2.1", door.now)
+    pairings.begin("192.0.2.2", door.now)
+    pairings.begin("192.0.2.1", door.now + STANDS)
 
 
 def test_guessing_comes_to_an_end(door: Door) -> None:
-    code = Pairings(door.db).begin("10.0.0.9", door.now)
+    code = Pairings(door.db).begin("192.0.2.9", door.now)
     for n in range(MOST_GUESSES):
         with pytest.raises(Rejected, match="no screen shows this code"):
             door.do(PairScreen(f"AAAA{n:02}", "n", "1920x1080", [CITY]), LEADER)
