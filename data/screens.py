@@ -11,6 +11,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+import msgspec
+
 from data.accounts import require_area
 from data.database import Cursor, Database, dicts, json
 from data.device_registry import Handler, PlaceOf
@@ -26,7 +28,7 @@ from incidents.screen_commands import (
     SetRotation,
     UnpairScreen,
 )
-from incidents.screens import Shown, known_size, pinned, returned, rotating, sent, shown_from, stored_of
+from incidents.screens import Shown, known_size, pinned, returned, rotating, sent
 
 LOGIN: Final = "screen-"
 NO_PASSWORD: Final = "!"  # noqa: S105 - no hash: nothing fits it
@@ -42,6 +44,17 @@ _COLUMNS: Final = (
     "s.id, s.name, s.size, s.columns, s.rows, s.seam_px, s.areas, s.shows, s.before, s.version, a.login"
 )
 _SELECT: Final = f"SELECT {_COLUMNS} FROM screens s JOIN accounts a ON a.id = s.account"
+
+
+def shown_from(stored: Any) -> Shown:
+    """What was stored of it."""
+    return msgspec.convert(stored, Shown, strict=False)
+
+
+def stored_of(shown: Shown) -> dict[str, Any]:
+    """What is stored of it, JSON-ready."""
+    told: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(shown))
+    return told
 
 
 def live_item(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,9 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Final
-
-import msgspec
+from typing import Final
 
 from incidents.model import Rejected
 from incidents.screen_commands import SendToScreen, SetRotation
@@ -51,17 +49,6 @@ class Shown:
     muted: bool = False
     sent_by: str = ""
     sent_ms: int = 0
-
-
-def shown_from(stored: Any) -> Shown:
-    """What was stored of it."""
-    return msgspec.convert(stored, Shown, strict=False)
-
-
-def stored_of(shown: Shown) -> dict[str, Any]:
-    """What is stored of it, JSON-ready."""
-    told: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(shown))
-    return told
 
 
 def known_size(size: str, columns: int, rows: int) -> tuple[int, int]:
