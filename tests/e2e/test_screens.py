@@ -205,7 +205,7 @@ def at_the_login(terminal: Terminal) -> None:
 
 DATA: Final = ", ".join(
     (
-        ".brand", ".strip__city", ".user", ".ag-row", ".cy-item", ".wall__alert", ".alert", ".trend",
+        ".brand", ".strip__city", ".focus", ".bar__name", ".note__why", ".user", ".ag-row", ".cy-item", ".wall__alert", ".alert", ".trend",
         ".detail__title", ".detail__head .cy-chip", ".detail dd", ".cy-timeline", ".route", ".routing__verdict", ".routing__other", ".routing__sides",
         ".routing__withdrawn", ".detail .chart",
         ".detail .js-plotly-plot",

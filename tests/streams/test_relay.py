@@ -81,12 +81,18 @@ class FakeProducer:
 
 @dataclass
 class FakeLive:
-    """Remembers what the screens were told."""
+    """Remembers what the screens were told; cannot be reached the first `away` times."""
 
     shown: list[Any] = field(default_factory=list)
+    gone: list[tuple[str, str]] = field(default_factory=list)
+    away: int = 0
 
     def apply(self, set_items: Iterable[Any] = (), del_keys: Iterable[tuple[str, str]] = ()) -> None:
+        if self.away:
+            self.away -= 1
+            raise ConnectionError("away")
         self.shown += set_items
+        self.gone += del_keys
 
 
 @pytest.fixture(autouse=True)
@@ -202,3 +208,29 @@ def test_a_dead_letter_goes_back_as_the_very_bytes_it_was() -> None:
     payload = {"topic": topics.READING, "partition": 2, "offset": 9, "value": value.hex(), "feed": "sensors"}
     message = outgoing(Row(1, "replay", "WL-1", payload))
     assert message == Outgoing(topics.READING, "WL-1", value, (("feed", b"sensors"),))
+
+
+def test_rows_for_the_screens_alone_never_see_the_bus() -> None:
+    """In their order: what is set and then removed is gone; with the bus away they are shown and settled all the same."""
+    screen = {"kind": "screen", "key": "1", "scene": "night"}
+    mark = {"kind": "mark", "key": "7.0"}
+    rows = (
+        Row(1, topic=relay_module.SHOW, payload={"set": [screen, mark], "del": []}),
+        Row(2, topic=relay_module.SHOW, payload={"set": [], "del": [["mark", "7.0"]]}),
+    )
+    producer = FakeProducer()
+    outbox, _, live = drained(producer, *rows)
+    assert (producer.calls, producer.taken) == (0, [])
+    assert outbox.settled == [1, 2]
+    assert (live.shown, live.gone) == ([screen], [("mark", "7.0")])
+
+
+def test_rows_for_the_screens_wait_for_a_live_state_that_is_away() -> None:
+    """Nobody rebuilds what was only out of reach for a moment: it must be told again."""
+    outbox = FakeOutbox(
+        {1: Row(1, topic=relay_module.SHOW, payload={"set": [{"kind": "screen", "key": "1"}], "del": []})}
+    )
+    live = FakeLive(away=2)
+    relay = Relay(outbox, FakeProducer(), live, lambda: NOW, (ConnectionError,))
+    relay.run(outbox.stop)
+    assert (len(live.shown), live.away, outbox.settled) == (1, 0, [1])

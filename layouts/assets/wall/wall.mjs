@@ -50,10 +50,10 @@ const known = () => new Promise((done) => {
   else live.addEventListener('applied', done, {once: true});
 });
 
-/** Which incidents a scene is about. */
-function accepts(scene) {
+/** Which incidents a scene is about; in an emergency the map shows the grave ones alone, the lists go on after them. */
+function accepts(scene, {mapped = false} = {}) {
   if (scene in plan.themes) return (item) => themeOf(plan.themes, item.class) === scene;
-  if (scene === 'emergency') return (item) => item.level <= 2 || item.key === String(now.incident);
+  if (scene === 'emergency' && mapped) return (item) => item.level <= 2 || item.key === String(now.incident);
   return () => true;
 }
 
@@ -164,7 +164,7 @@ function follow() {
   const wanted = JSON.stringify([profile.name, now.scene, now.incident, now.camera, now.center, now.zoom, now.layers]);
   if (wanted === drawn) return;
   drawn = wanted;
-  const accept = accepts(now.scene);
+  const accept = accepts(now.scene, {mapped: true});
   map.setIncidentFilter((item) => !FINAL.has(item.stage) && accept(item));
   seams?.filter((item) => !FINAL.has(item.stage) && accept(item));
   const switches = new Set(map.layers().map((layer) => layer.id));
