@@ -146,7 +146,7 @@ def test_a_circle_lists_by_distance_counts_by_kind_and_hides_what_is_not_ones_ow
     near = ask(
         door, WithinShape("circle", f"{WEST[0]},{WEST[1]}", radius_m=50, kinds="camera,incident", limit=1)
     )
-    assert len(near["rows"]) == 1 and near["counts"] == {"camera": 1, "incident": 1} and not near["more"]
+    assert len(near["rows"]) == 1 and near["counts"] == {"camera": 2, "incident": 1} and not near["more"]
 
 
 def test_polygons_and_roads(door: Door) -> None:
