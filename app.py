@@ -326,7 +326,7 @@ def web(s: Settings, args: argparse.Namespace) -> int:
 
     producer = parts.bus.producer()
     dash_app = make_dash(DashDeps(service, facts.name, facts.name_en, facts.centre, s.timezone))
-    base_maps = BaseMaps(read_base_maps(s.base_maps), s.base_map_key)
+    base_maps = BaseMaps(read_base_maps(s.base_maps), s.base_map_key, clock)
     map_layers = StoreLayers(parts.database)
     map_layers.warm()
     groups = {t: f"{s.ingest_group}-{lane}" for lane, ts in lanes().items() for t in ts}
