@@ -276,7 +276,7 @@ def web(s: Settings, args: argparse.Namespace) -> int:
     from callbacks.http.video import video_router
     from callbacks.http.webhook import webhook_router
     from callbacks.server import WebServer, make_server
-    from data.base_maps import BaseMaps, MapAway, fetch, read_base_maps
+    from data.base_maps import BaseMaps, MapAway, read_base_maps
     from data.device_access import DeviceAccess
     from data.feed_tokens import FeedTokens
     from data.map_layers import StoreLayers
@@ -328,7 +328,7 @@ def web(s: Settings, args: argparse.Namespace) -> int:
 
     producer = parts.bus.producer()
     dash_app = make_dash(DashDeps(service, facts.name, facts.name_en, facts.centre, s.timezone))
-    base_maps = BaseMaps(read_base_maps(s.base_maps), s.base_map_key, fetch, lambda: clock().timestamp())
+    base_maps = BaseMaps(read_base_maps(s.base_maps), s.base_map_key, clock)
     map_layers = StoreLayers(parts.database)
     map_layers.warm()
     groups = {t: f"{s.ingest_group}-{lane}" for lane, ts in lanes().items() for t in ts}

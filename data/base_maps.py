@@ -14,6 +14,7 @@ import urllib.request
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any, Final
@@ -72,8 +73,8 @@ def read_base_maps(path: str) -> list[BaseMap]:
 
 @dataclass(slots=True)
 class _State:
-    last_ok: float | None = None
-    failed_at: float | None = None
+    last_ok: datetime | None = None
+    failed_at: datetime | None = None
     error: str = ""
     failures: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -107,8 +108,8 @@ class BaseMaps:
         self,
         maps: Sequence[BaseMap],
         key: str,
-        get: Fetch,
-        now: Callable[[], float],
+        now: Callable[[], datetime],
+        get: Fetch = fetch,
         keep_bytes: int = KEEP_BYTES,
     ) -> None:
         self._maps = {one.id: one for one in maps}
@@ -132,7 +133,7 @@ class BaseMaps:
                 return self._kept[id, z, x, y]
         state = self._states[id]
         failed = state.failed_at
-        if failed is not None and self._now() - failed < RETRY_S:
+        if failed is not None and (self._now() - failed).total_seconds() < RETRY_S:
             raise MapAway(state.error)
         try:
             body = self._get(self._address(one, z, x, y))
@@ -166,7 +167,7 @@ class BaseMaps:
         known = "down" if state.failed_at is not None else "up" if state.last_ok is not None else "unknown"
         return {
             "id": one.id, "name": one.name, "name_en": one.name_en, "kind": "raster", "state": known,
-            "last_ok": None if state.last_ok is None else int(state.last_ok * 1000), "error": state.error,
+            "last_ok": None if state.last_ok is None else int(state.last_ok.timestamp() * 1000), "error": state.error,
             "attribution": one.attribution, "min_zoom": one.min_zoom, "max_zoom": one.max_zoom,
         }  # fmt: skip
 

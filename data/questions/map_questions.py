@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Sequence
-from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -46,7 +45,6 @@ _GROUPS: Final = (
 )
 
 
-@cache
 def tree() -> Tree:
     """The sectors of data/map_layers.toml."""
     return tree_of(tomllib.loads(_LAYERS.read_text(encoding="utf-8")))

@@ -89,7 +89,10 @@ class Bytes:
 
     def __init__(self, page: Page) -> None:
         self._requests: list[Request] = []
-        page.context.on("requestfinished", self._requests.append)
+        page.context.on("requestfinished", self._finished)
+
+    def _finished(self, request: Request) -> None:
+        self._requests.append(request)
 
     def kinds(self) -> dict[str, int]:
         """Bytes so far: of the map's tiles, of the live state, of the page itself."""

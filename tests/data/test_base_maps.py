@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -26,9 +27,9 @@ class Service:
         return self.answer
 
 
-def made(keep_bytes: int = 10_000) -> tuple[BaseMaps, Service, list[float]]:
-    service, clock = Service(), [1000.0]
-    return BaseMaps([ONE], "secret", service, lambda: clock[0], keep_bytes), service, clock
+def made(keep_bytes: int = 10_000) -> tuple[BaseMaps, Service, list[datetime]]:
+    service, clock = Service(), [datetime.fromtimestamp(1000, UTC)]
+    return BaseMaps([ONE], "secret", lambda: clock[0], service, keep_bytes), service, clock
 
 
 def state(maps: BaseMaps) -> dict[str, object]:
@@ -55,7 +56,7 @@ def test_a_service_that_fails_is_down_left_alone_for_a_while_and_up_again() -> N
     assert (state(maps)["state"], state(maps)["error"]) == ("down", "HTTP 503")
     assert maps.tile("tdt", 3, 2, 1)[0] == PNG, "what is kept is still given"
     service.answer = PNG
-    clock[0] += RETRY_S + 1
+    clock[0] += timedelta(seconds=RETRY_S + 1)
     maps.tile("tdt", 3, 2, 2)
     assert state(maps)["state"] == "up"
 

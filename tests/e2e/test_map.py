@@ -218,6 +218,7 @@ def test_an_incident_of_the_map_stands_at_its_building_in_three_dimensions(
         page.evaluate("() => chengyun.map.map.queryRenderedFeatures({layers: ['building-block']}).length") > 0
     )
     assert [i["key"] for i in ask(running, "building", building=found["key"])["incidents"]] == [number]
+    expect(page.locator(".map-side .map-row[data-kind='incident']")).to_have_count(1)
     page.screenshot(path=running.artifacts / "map-tilted.png")
     page.locator("[data-tool='tilt']").click()
     page.evaluate(SETTLED)

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import io
 import sys
-import time
 from collections import Counter
+from datetime import UTC, datetime
 
 import uvicorn
 from fastapi import FastAPI, Request
@@ -105,7 +105,9 @@ def make_map_app(hub: Hub) -> FastAPI:
         return PICTURE
 
     elsewhere = BaseMap("else", "外部底图", "Elsewhere", "https://map.example/{z}/{x}/{y}?tk={key}")
-    app.include_router(base_maps_router(BaseMaps([elsewhere], "key", fetch, time.time), MapAway, authorise))
+    app.include_router(
+        base_maps_router(BaseMaps([elsewhere], "key", lambda: datetime.now(UTC), fetch), MapAway, authorise)
+    )
 
     @app.post("/away")
     async def go_away(fails: bool) -> dict[str, bool]:

@@ -5,6 +5,8 @@ import {live} from '../live.mjs';
 import {has, t} from '../text.mjs';
 import {ask, fault, goTo, note, row} from './panel.mjs';
 
+const AGAIN_MS = 1500; // news of incidents are looked at together
+
 let chosen = null;
 
 function mark(map, key) {
@@ -14,13 +16,27 @@ function mark(map, key) {
   if (key) map.map.setFeatureState(target(key), {chosen: true});
 }
 
-/** Open the panel of the building `key`. */
+/** Open the panel of the building `key`; incidents that come or go meanwhile are shown. */
 export async function building(map, side, key) {
-  side.open(t('map.kind.building'), [note(t('map.asking'))], () => mark(map, null));
+  let timer = null;
+  const heard = ({detail}) => {
+    if (timer === null && detail.changed.some(([kind]) => kind === 'incident')) timer = setTimeout(() => { timer = null; show(); }, AGAIN_MS);
+  };
+  side.open(t('map.kind.building'), [note(t('map.asking'))], () => {
+    live.removeEventListener('applied', heard);
+    clearTimeout(timer);
+    mark(map, null);
+  });
   mark(map, key);
-  const {ok, body} = await ask('building', {building: key});
-  if (chosen !== key) return;
-  if (!ok) return side.fill([fault(body.message)]);
+  live.addEventListener('applied', heard);
+  const show = async () => {
+    const {ok, body} = await ask('building', {building: key});
+    if (chosen === key) side.fill(ok ? told(map, side, body) : [fault(body.message)]);
+  };
+  await show();
+}
+
+function told(map, side, body) {
   const fact = (name, value) => el('div.map-figure', {}, el('span', {}, name), el('strong', {}, value));
   const part = (title, rows, under) => [
     el('h3.map-part', {}, title, ' ', el('span.cy-num', {}, rows.length)),
@@ -31,7 +47,7 @@ export async function building(map, side, key) {
     const status = item?.status && has(`status.${item.status}`) ? t(`status.${item.status}`) : '';
     return [device, status].filter(Boolean).join(' · ');
   };
-  side.fill([
+  return [
     el('p.map-name', {}, body.name),
     fact(t('map.building.use'), has(`map.use.${body.use}`) ? t(`map.use.${body.use}`) : body.use),
     fact(t('map.building.floors'), t('map.building.floors.n', {n: body.floors, m: body.height_m})),
@@ -40,5 +56,5 @@ export async function building(map, side, key) {
     ...part(t('map.building.incidents'), body.incidents, (one) => [one.type, t(`level.${one.level}`)].join(' · ')),
     ...part(t('map.building.devices'), body.devices, now),
     ...part(t('map.building.cameras'), body.cameras, (one) => one.key),
-  ]);
+  ];
 }

@@ -11,7 +11,8 @@ const EDGE = 40;
 const HEAD = 92;
 const FOOT = 52;
 const SIDE = 300;
-const FONT = '"Noto Sans SC", "Chengyun Map", sans-serif';
+const FONT = '"Chengyun Map", sans-serif';
+const BOLD = '"Chengyun Map Bold", sans-serif'; // a family of its own: its weight is in its name
 const PDF_POINTS = [841.89, 595.28];
 
 /** Metres of one pixel of the screen in the middle of the map. */
@@ -48,6 +49,7 @@ function lines(map) {
 
 /** The sheet as a canvas. */
 export async function sheet(map, title, who) {
+  await Promise.all([document.fonts.load(`700 34px ${BOLD}`, title), document.fonts.load(`400 16px ${FONT}`, title)]);
   const shot = await picture(map.map);
   const page = document.createElement('canvas');
   Object.assign(page, SHEET);
@@ -58,7 +60,7 @@ export async function sheet(map, title, who) {
   g.fillRect(0, 0, page.width, page.height);
   g.fillStyle = colour('--text');
   g.textBaseline = 'middle';
-  g.font = `700 34px ${FONT}`;
+  g.font = `700 34px ${BOLD}`;
   g.fillText(title, EDGE, HEAD / 2 + 6, page.width - SIDE - EDGE);
   const room = {x: EDGE, y: HEAD, width: page.width - SIDE - EDGE * 2, height: page.height - HEAD - FOOT};
   const times = Math.max(room.width / shot.width, room.height / shot.height); // fills the room; what is outside is cut
@@ -69,7 +71,7 @@ export async function sheet(map, title, who) {
 
   // legend
   const x = room.x + room.width + 28;
-  g.font = `700 20px ${FONT}`;
+  g.font = `700 20px ${BOLD}`;
   g.fillText(t('map.legend'), x, HEAD + 12);
   g.font = `400 16px ${FONT}`;
   lines(map).slice(0, 28).forEach(({id, text}, i) => {
