@@ -774,6 +774,13 @@ def test_a_report_is_kept_at_once_however_slow_the_network(crew: Crew) -> None:
     expect(said.locator(".ph-number")).to_have_text(re.compile(r"\d{6,}"))
 
 
+def ground_of(page: Page) -> str:
+    """The colour that most of the map has, as #rrggbb."""
+    picture = Image.open(io.BytesIO(page.locator(".ph-map").screenshot())).convert("RGB")
+    most = max(picture.getcolors(picture.width * picture.height) or [], default=(0, (0, 0, 0)))
+    return "#{:02x}{:02x}{:02x}".format(*most[1])  # type: ignore[misc]
+
+
 def test_without_signal_the_own_ground_is_known(crew: Crew) -> None:
     """The cell of the position, and the map of the own area from what was kept, which says of when it is."""
     cell = str(crew.worker.ask("locate", **crew.place)["cell"])
@@ -792,8 +799,8 @@ def test_without_signal_the_own_ground_is_known(crew: Crew) -> None:
     crew.page.get_by_role("button", name="查看地图").tap()
     expect(crew.page.locator(".ph-task-mark")).to_be_visible()
     expect(crew.page.locator(".ph-map-age")).to_contain_text("离线地图，保存于")
-    drawn = "() => document.querySelector('.ph-map canvas').toDataURL().length"
-    assert crew.page.evaluate(drawn) > 0
+    land = "() => getComputedStyle(document.body).getPropertyValue('--map-land').trim()"
+    until(lambda: ground_of(crew.page) == crew.page.evaluate(land), "land is drawn, not the empty sea", 30)
     crew.go("#/report")
     expect(crew.page.locator(".ph-place-line")).to_contain_text(cell)
     crew.worker.context.set_offline(False)
