@@ -85,7 +85,7 @@ def rows(view: View, now: Row) -> list[Component]:
     return [
         html.Div(
             [
-                html.Div(f"{view.t('word.formula')}：{view.t(f'leader.now.{name}.formula')}", className="formula"),
+                html.Div(view.t("vitals.formula", text=view.t(f"leader.now.{name}.formula")), className="formula"),
                 html.Div(found or pieces.empty(view.t(f"leader.now.{name}.none"), mark="circle-check"), className="cy-list"),
             ],
             hidden=True,

@@ -200,7 +200,7 @@ def _parts(view: View, r: Row) -> str:
 
 
 def _formula(view: View, r: Row, parts: str) -> str:
-    return f"{view.t('word.formula')}：{view.named(dict(r), 'formula')}{parts}"
+    return view.t("vitals.formula", text=view.named(dict(r), "formula")) + parts
 
 
 def trend(view: View, r: Row) -> go.Figure:

@@ -62,7 +62,7 @@ def test_a_view_is_kept_on_the_server_and_brought_back(product: Running, desk: T
     expect(page.locator("[data-group='waiting']")).to_have_attribute("aria-pressed", "true")
     page.locator("[data-views-open]").click()
     page.get_by_role("button", name="删除视图“待受理二级”").click()
-    expect(page.locator(".views__none")).to_be_visible()
+    expect(page.locator(".views__pick", has_text="待受理二级")).to_have_count(0)
 
 
 def test_the_map_window_follows_the_list_window(product: Running, desk: Terminal) -> None:

@@ -73,7 +73,10 @@ FILLED: Final = """() => {
   const main = document.querySelector('main');
   return main && main.innerText.trim().length > 40 && !document.querySelector('.tiles__wait, ._dash-loading')
     && ![...main.querySelectorAll('.cy-empty')].some((e) => e.checkVisibility() && /^(加载中|Loading)$/.test(e.textContent.trim()))
-    && [...document.querySelectorAll('.ag-row')].every((row) => row.textContent.trim())
+    && [...main.querySelectorAll('[id$="-body"]')].every((e) => !e.checkVisibility() || e.childElementCount)
+    && [...document.querySelectorAll('.ag-root')].every((grid) => !grid.checkVisibility() || grid.querySelector('.ag-overlay-no-rows-center')
+      || [...grid.querySelectorAll('.ag-row')].some((row) => row.textContent.trim()))
+    && (!globalThis.chengyun?.map?.map || chengyun.map.map.areTilesLoaded())
     && document.documentElement.dataset.link === 'live';
 }"""
 

@@ -90,7 +90,10 @@ function remember(page) {
 /** Offer the tour once per account, in the header: it covers nothing and waits for nobody. */
 function offer(page) {
   const pill = document.querySelector('[data-tour-offer]');
-  if (pill) show(pill, !memory.read(keyOf(page)) && steps(page).length > 0);
+  if (!pill) return;
+  show(pill, !memory.read(keyOf(page)) && steps(page).length > 0);
+  const last = document.querySelector('.cy-bar')?.lastElementChild;
+  if (last && last.getBoundingClientRect().right > innerWidth) show(pill, false); // the header is full: the help offers it too
 }
 
 export function startHelp() {
