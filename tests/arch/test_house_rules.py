@@ -26,7 +26,6 @@ MUTATORS: Final = {
 CACHE_EXEMPT: Final = {
     "layouts/text.py": "the text catalogue: files of the product, read once, never changed",
     "layouts/phone/shell.py": "the phone's files and their digest: read once, never changed",
-    "data/questions/map_questions.py": "the layer tree: a file of the product, read once, never changed",
     "data/vitals/__init__.py": "the vital signs' definitions: a file of the product, read once, never changed",
 }
 """Modules that may keep a function's cache for ever, and why."""
