@@ -166,11 +166,11 @@ function follow() {
   const accept = accepts(now.scene, {mapped: true});
   map.setIncidentFilter((item) => !FINAL.has(item.stage) && accept(item));
   seams?.filter((item) => !FINAL.has(item.stage) && accept(item));
-  const switches = new Set(map.layers().map((layer) => layer.id));
-  for (const id of switches) {
+  for (const {id, visible} of map.layers()) {
     const on = now.layers.length ? now.layers.includes(id) : wallLayers.has(id);
-    map.setLayerVisible(id, seams && seams.owns.has(id) ? false : on);
-    seams?.setVisible(id, on);
+    const own = seams?.owns.has(id) ?? false;
+    if (own) seams.setVisible(id, on);
+    if (visible !== (on && !own)) map.setLayerVisible(id, on && !own); // each switch costs a new style
   }
   view();
 }
