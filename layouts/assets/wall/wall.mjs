@@ -35,6 +35,7 @@ let profile = null;
 let now = null; // what is shown: director.mjs
 let seams = null;
 let drawn = ''; // of the map's view
+let stands = null; // the map whose style is there
 let mapOf = ''; // the wall that the map was made for
 let wallLayers = new Set();
 
@@ -159,7 +160,7 @@ function note(screen) {
 }
 
 function follow() {
-  if (!map) return;
+  if (!map || stands !== map) return;
   const wanted = JSON.stringify([profile.name, now.scene, now.incident, now.camera, now.center, now.zoom, now.layers]);
   if (wanted === drawn) return;
   drawn = wanted;
@@ -246,6 +247,7 @@ async function makeMap() {
   wallLayers = new Set(map.layers().filter((layer) => layer.visible).map((layer) => layer.id));
   whenLoaded(map, () => {
     if (map !== made) return;
+    stands = made;
     const lines = seamsOfMap(cells(mine()));
     showMarks(map);
     seams = lines.xs.length || lines.ys.length ? keepOffSeams(map, lines) : null; // last: what takes the room first
