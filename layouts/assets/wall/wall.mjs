@@ -36,6 +36,7 @@ let now = null; // what is shown: director.mjs
 let seams = null;
 let drawn = ''; // of the map's view
 const MAP_AGAIN_MS = 30_000;
+let stands = null; // the map whose style is there
 let mapOf = ''; // the wall that the map was made for
 let wallLayers = new Set();
 
@@ -160,18 +161,18 @@ function note(screen) {
 }
 
 function follow() {
-  if (!map) return;
+  if (!map || stands !== map) return;
   const wanted = JSON.stringify([profile.name, now.scene, now.incident, now.camera, now.center, now.zoom, now.layers]);
   if (wanted === drawn) return;
   drawn = wanted;
   const accept = accepts(now.scene, {mapped: true});
   map.setIncidentFilter((item) => !FINAL.has(item.stage) && accept(item));
   seams?.filter((item) => !FINAL.has(item.stage) && accept(item));
-  const switches = new Set(map.layers().map((layer) => layer.id));
-  for (const id of switches) {
+  for (const {id, visible} of map.layers()) {
     const on = now.layers.length ? now.layers.includes(id) : wallLayers.has(id);
-    map.setLayerVisible(id, seams && seams.owns.has(id) ? false : on);
-    seams?.setVisible(id, on);
+    const own = seams?.owns.has(id) ?? false;
+    if (own) seams.setVisible(id, on);
+    if (visible !== (on && !own)) map.setLayerVisible(id, on && !own); // each switch costs a new style
   }
   view();
 }
@@ -250,6 +251,7 @@ async function makeMap() {
   wallLayers = new Set(map.layers().filter((layer) => layer.visible).map((layer) => layer.id));
   whenLoaded(map, () => {
     if (map !== made) return;
+    stands = made;
     const lines = seamsOfMap(cells(mine()));
     showMarks(map);
     seams = lines.xs.length || lines.ys.length ? keepOffSeams(map, lines) : null; // last: what takes the room first
