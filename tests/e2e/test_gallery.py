@@ -99,8 +99,9 @@ def terminals(
         for login in sorted(set(WHO.values())):
             terminal = stack.enter_context(at_terminal(chrome, city.url, login, DESK_SIZE))
             city.sign_in(terminal.context, login)
-            cookie = {"name": "chengyun_lang", "value": str(request.param), "url": city.url}
-            terminal.context.add_cookies([cookie])
+            terminal.context.add_cookies(
+                [{"name": "chengyun_lang", "value": str(request.param), "url": city.url}]
+            )
             opened[login] = terminal
         yield opened
 
