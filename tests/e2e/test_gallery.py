@@ -10,6 +10,7 @@ import io
 import os
 import re
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
@@ -93,20 +94,16 @@ def terminals(
     city: Running, chrome: Browser, request: pytest.FixtureRequest
 ) -> Iterator[dict[str, Terminal]]:
     """A terminal for each account, in one language."""
-    opened: dict[str, Terminal] = {}
-    closing = []
-    for login in sorted(set(WHO.values())):
-        manager = at_terminal(chrome, city.url, login, DESK_SIZE)
-        terminal = manager.__enter__()
-        closing.append(manager)
-        city.sign_in(terminal.context, login)
-        terminal.context.add_cookies(
-            [{"name": "chengyun_lang", "value": str(request.param), "url": city.url}]
-        )
-        opened[login] = terminal
-    yield opened
-    for manager in closing:
-        manager.__exit__(None, None, None)
+    with ExitStack() as stack:
+        opened: dict[str, Terminal] = {}
+        for login in sorted(set(WHO.values())):
+            terminal = stack.enter_context(at_terminal(chrome, city.url, login, DESK_SIZE))
+            city.sign_in(terminal.context, login)
+            terminal.context.add_cookies(
+                [{"name": "chengyun_lang", "value": str(request.param), "url": city.url}]
+            )
+            opened[login] = terminal
+        yield opened
 
 
 def shown(terminal: Terminal, name: str) -> Page:
