@@ -76,7 +76,7 @@ def test_what_was_shown_is_shown_again_and_played(running: Running, chrome: Brow
         row = page.locator(f"[data-list] .cy-item[data-key='{key}']")
         expect(row).to_contain_text("受理")
         expect(page.locator("[data-card]")).to_contain_text("回放用")
-        expect(page.locator("[data-link-badge]")).to_have_text("历史画面，非实时")
+        expect(page.locator("[data-link-badge]")).to_have_text("历史画面")
         page.wait_for_function(ON_MAP, arg=key)
         page.screenshot(path=running.artifacts / "replay.png")
         opened = int(page.locator("[data-total='open']").inner_text())
