@@ -26,7 +26,7 @@ def city(version: str = "1") -> dict[str, TileLayer]:
     box = shapely.box(LON - 0.01, LAT - 0.01, LON + 0.01, LAT + 0.01)
     areas = [AreaRow(c, "district", c, c, f"990100/{c}/", LON, LAT, box) for c in ("990101", "990102")]
     layers = area_layers(version, areas)
-    for name in ("land", "water", "roads"):
+    for name in ("land", "water", "roads", "buildings"):
         layers[name] = shape_layer(
             version, name, [ShapeRow("名", "Name", box.exterior if name == "roads" else box)]
         )
@@ -166,7 +166,7 @@ def test_a_city_without_a_layer_says_so(client: TestClient, shelf: Shelf) -> Non
 
 
 def test_the_cache_is_bounded_and_makes_each_tile_once() -> None:
-    cache, made = TileCache(limit_bytes=100), []
+    cache, made = TileCache(limit_bytes=600), []
 
     def make(name: str) -> bytes:
         made.append(name)
@@ -175,4 +175,7 @@ def test_the_cache_is_bounded_and_makes_each_tile_once() -> None:
     for name in ("a", "b", "a", "c", "a", "b"):
         cache.get((name,), lambda name=name: make(name))  # type: ignore[misc]
     assert made == ["a", "b", "c", "b"], "b was the least recently used when c came"
-    assert cache.size_bytes <= 100
+    assert cache.size_bytes <= 600
+    for n in range(50):
+        cache.get(("empty", n), lambda: b"")
+    assert cache.size_bytes <= 600, "empty tiles take room, too"
