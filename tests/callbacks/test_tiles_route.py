@@ -26,10 +26,11 @@ def city(version: str = "1") -> dict[str, TileLayer]:
     box = shapely.box(LON - 0.01, LAT - 0.01, LON + 0.01, LAT + 0.01)
     areas = [AreaRow(c, "district", c, c, f"990100/{c}/", LON, LAT, box) for c in ("990101", "990102")]
     layers = area_layers(version, areas)
-    for name in ("land", "water", "roads", "buildings"):
+    for name in ("land", "water", "roads"):
         layers[name] = shape_layer(
             version, name, [ShapeRow("名", "Name", box.exterior if name == "roads" else box)]
         )
+    layers["buildings"] = shape_layer(version, "buildings", [ShapeRow("楼", "House", box, {"code": "B1"})])
     for name in ("devices", "cameras", "components"):
         rows = [PointRow(f"{name}-{i}", "t", "", area, LON, LAT) for i, area in enumerate((ONE, TWO))]
         layers[name] = point_layer(version, name, rows)
