@@ -1,4 +1,4 @@
-"""Every page in both languages with a city at work on it: filled, nothing cut off, nothing that axe calls serious.
+"""Not part of the suite yet: `pytest tests/e2e/gallery.py`. Every page in both languages with a city at work on it: filled, nothing cut off, nothing that axe calls serious.
 
 UPDATE_GALLERY=1 writes the pictures of docs/gallery.md to docs/gallery/ (WebP); what a stranger sees in them is written
 there by hand.
