@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Callable
+from datetime import date
 from typing import Any, Final
 
 import pytest
@@ -68,7 +69,8 @@ def questions(id: int) -> list[object]:
             f for f in dataclasses.fields(kind) if f.default is f.default_factory is dataclasses.MISSING
         ]
         given = {"id": id, "lon": LON, "lat": LAT, "number": "20", "text": SAID, "class_code": "0101"}
-        found.append(kind(**{f.name: given.get(f.name, 1 if f.type == "int" else "x") for f in needed}))
+        usual: dict[str, object] = {"int": 1, "date": date(2026, 11, 30)}
+        found.append(kind(**{f.name: given.get(f.name, usual.get(str(f.type), "x")) for f in needed}))
     return [*found, c.SimilarIncidents(SAID, "0101", LON, LAT), c.IncidentList(scope="all")]
 
 

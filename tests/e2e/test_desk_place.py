@@ -26,10 +26,11 @@ CARET: Final = 7
 SAME_PX: Final = 1.0
 
 PLACE: Final = """() => {
+  // Rows of the storm alone: an incident of the running city may change its own place meanwhile.
   const grid = document.querySelector('.grid .ag-body-viewport');
   const rows = [...document.querySelectorAll('.grid .ag-center-cols-container .ag-row')]
     .map((row) => [row.getAttribute('row-id'), Math.round(row.getBoundingClientRect().top)])
-    .filter(([, top]) => top > grid.getBoundingClientRect().top).sort((a, b) => a[1] - b[1]);
+    .filter(([key, top]) => key.length > 10 && top > grid.getBoundingClientRect().top).sort((a, b) => a[1] - b[1]);
   const map = chengyun.map.map;
   const records = document.getElementById('records');
   const focus = document.activeElement;
