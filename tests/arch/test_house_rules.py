@@ -27,7 +27,6 @@ CACHE_EXEMPT: Final = {
     "layouts/text.py": "the text catalogue: files of the product, read once, never changed",
     "data/vitals/__init__.py": "the definitions of vital signs: a file of the product, read once, never changed",
     "layouts/phone/shell.py": "the phone's files and their digest: read once, never changed",
-    "data/vitals/__init__.py": "the vital signs' definitions: a file of the product, read once, never changed",
 }
 """Modules that may keep a function's cache for ever, and why."""
 

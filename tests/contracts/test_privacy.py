@@ -70,7 +70,15 @@ def questions(id: int) -> list[object]:
         ]
         given = {"id": id, "lon": LON, "lat": LAT, "number": "20", "text": SAID, "class_code": "0101"}
         usual: dict[str, object] = {"int": 1, "date": date(2026, 11, 30)}
-        found.append(kind(**{f.name: given.get(f.name, usual.get(str(f.type), "x")) for f in needed}))
+        found.append(
+            kind(
+                **{
+                    f.name: str(given[f.name]) if f.name == "id" and f.type == "str"
+                    else given.get(f.name, usual.get(str(f.type), "x"))
+                    for f in needed
+                }
+            )
+        )  # fmt: skip
     return [*found, c.SimilarIncidents(SAID, "0101", LON, LAT), c.IncidentList(scope="all")]
 
 
