@@ -20,6 +20,7 @@ const MINE = { // what waits for a role
 };
 const WIDE_PX = 760; // from this width on every fact has a column of its own
 const KEPT = 'desk.filter';
+const GRID_SETTLES_MS = 100;
 const CHOSEN = new Set(['rowClicked', 'spaceKey']); // sources of a selection that are the user
 const number = (n) => n.toLocaleString('en-US');
 const MOVES = new Set(['ArrowUp', 'ArrowDown', 'PageUp', 'PageDown', 'Home', 'End']);
@@ -51,6 +52,8 @@ export class IncidentList extends EventTarget {
 
   async start() {
     this.#api = await window.dash_ag_grid.getApiAsync('desk-grid');
+    // Dash's wrapper hears of its own grid a moment later; rows that are flushed before throw inside of it.
+    await new Promise((done) => setTimeout(done, GRID_SETTLES_MS));
     const sort = memory.read('desk.sort') ?? [{colId: 'due', sort: 'asc', sortIndex: 0}, {colId: 'level', sort: 'asc', sortIndex: 1}];
     this.#api.applyColumnState({state: sort, defaultState: {sort: null}});
     this.#api.addEventListener('sortChanged', () => memory.write('desk.sort', this.#api.getColumnState().filter((c) => c.sort).map(({colId, sort: s, sortIndex}) => ({colId, sort: s, sortIndex}))));
