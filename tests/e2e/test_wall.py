@@ -70,6 +70,13 @@ SPOKEN: Final = """(columns_rows_seam) => {
 }"""
 """Texts and panels of the page: how many there are, which cross a seam, which are cut in height, which nobody sees at all."""
 
+FITTED: Final = """() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(
+  [...document.querySelectorAll('.js-plotly-plot')].filter((g) => g.checkVisibility()).every((g) => {
+    const svg = g.querySelector('.main-svg');
+    return svg && Math.abs(svg.getAttribute('width') - g.clientWidth) < 1 && Math.abs(svg.getAttribute('height') - g.clientHeight) < 1;
+  })))))"""
+"""Charts of panels that have just taken their place have its size: Plotly needs some frames for that."""
+
 ONLY_SYMBOLS: Final = """(seamed) => new Promise((done) => {
   const {map} = window.chengyun.map;
   for (const layer of map.getStyle().layers) {
@@ -305,9 +312,7 @@ def test_every_size_is_legible_and_clear_of_its_seams(city: Running, chrome: Bro
         for scene in SCENES:
             leader.command("send_to_screen", screen=number, scene=scene).raise_for_status()
             expect(canvas).to_have_attribute("data-scene", scene)
-            page.evaluate(
-                "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
-            )
+            page.wait_for_function(FITTED)
             found = page.evaluate(SPOKEN, [columns, rows, 8])
             assert found["texts"] > 60, scene
             assert (found["crossing"], found["clipped"], found["outside"]) == ([], [], []), scene
@@ -363,6 +368,7 @@ def test_in_english_the_wall_speaks_english(city: Running, chrome: Browser) -> N
             leader.command("send_to_screen", screen=number, scene=scene).raise_for_status()
             expect(wall.page.locator("[data-canvas]")).to_have_attribute("data-scene", scene)
             assert wall.page.evaluate(UI_HAN, DATA) == []
+            wall.page.wait_for_function(FITTED)
             found = wall.page.evaluate(SPOKEN, [2, 1, 8])
             assert (found["crossing"], found["clipped"], found["outside"]) == ([], [], []), scene
         wall.page.screenshot(path=city.artifacts / "wall-3840x1080-english.png")

@@ -8,7 +8,7 @@ import {themeOf} from './themes.mjs';
 
 const BAR_PX = 42;
 const HEAD_PX = 54;
-const FIGURES_PX = 240; // totals and shares of levels
+const FOOT_PX = 14;
 const panelOf = (name) => document.querySelector(`[data-panel="${name}"]`);
 const number = (n) => n.toLocaleString('en-US');
 
@@ -57,8 +57,10 @@ function drawBars(host, rows) {
 export function stages(found) {
   const panel = panelOf('counts');
   const host = panel.querySelector('[data-stages]');
-  const most = Math.floor((panel.dataset.height - FIGURES_PX) / BAR_PX);
-  if (panel.hidden || most < 1 || !found) return host.replaceChildren();
+  if (panel.hidden || !found) return host.replaceChildren();
+  const box = panel.getBoundingClientRect(); // what stands above is one line or two, as the language has it
+  const most = Math.floor(((box.bottom - host.getBoundingClientRect().top) / (box.height / panel.offsetHeight) - FOOT_PX) / BAR_PX);
+  if (most < 1) return host.replaceChildren();
   const rows = Object.entries(found.stages).filter(([stage, n]) => n > 0 && !FINAL.has(stage)).sort(([, a], [, b]) => b - a);
   drawBars(host, rows.slice(0, most).map(([stage, n]) => ({key: stage, name: t(`stage.${stage}`), open: n, late: 0})));
 }

@@ -53,9 +53,18 @@ async function paint(host, item) {
     xaxis: bars ? {...graph.layout.xaxis, visible: false} : {...graph.layout.xaxis, tickformat: '%H:%M'},
     annotations: none ? [{text: t('trend.none'), x: 0.5, y: 0.5, xref: 'paper', yref: 'paper', showarrow: false, font: {size: 17, color: '#ccd1d6'}}] : [],
   };
+  fitting.observe(host);
   await window.Plotly.react(graph, traces(item), layout, {displayModeBar: false, staticPlot: true, responsive: true});
   return true;
 }
+
+/** A panel that takes another place has another size: Plotly looks at the window's only. */
+const fitting = new ResizeObserver((entries) => {
+  for (const {target} of entries) {
+    const graph = target.querySelector('.js-plotly-plot');
+    if (graph?.clientWidth && window.Plotly) window.Plotly.Plots.resize(graph);
+  }
+});
 
 const ORDER = ['incidents_per_hour', 'classes_24h', 'readings_per_minute', 'open_incidents'];
 
