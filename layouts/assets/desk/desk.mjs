@@ -299,7 +299,7 @@ await list.start();
 if (map) {
   layerPanel(host, map);
   const tools = el('div.map-tools');
-  host.append(tools);
+  (host.querySelector('.map-top') ?? host).append(tools); // beside the tools of the map, above the panel of their answers
   if (host.dataset.draws !== undefined) startMarkPanel(tools, map);
   else whenLoaded(map, () => showMarks(map));
   if (host.dataset.drives !== undefined) startWallPanel(tools, map);
