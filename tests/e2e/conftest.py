@@ -38,6 +38,8 @@ class Running:
     url: str
     passwords: dict[str, str]
     entered: set[str] = field(default_factory=set)
+    done: set[str] = field(default_factory=set)
+    """What was done to this city and must not be done twice."""
 
     @property
     def artifacts(self) -> Path:
