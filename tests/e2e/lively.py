@@ -73,6 +73,9 @@ def what_people_say(seed: int) -> Iterator[tuple[str, str, dict[str, object]]]:
 
 def enliven(running: Running, seed: int = 5) -> None:
     """Fill the city: reports and alarms, then the work on them, as far as DONE says."""
+    if "enliven" in running.done:
+        return  # said twice, every report would only join the one of the first time
+    running.done.add("enliven")
     sent = 0
     for topic, key, data in what_people_say(seed):
         if sent < MOST and running.product.post(topic, [envelope(topic, key, data)]) == 202:
