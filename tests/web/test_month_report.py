@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from calendar import monthrange
+from zoneinfo import ZoneInfo
 
 import pytest
 from openpyxl import load_workbook
@@ -15,7 +16,7 @@ from tests.web.test_rest import file_one
 
 
 def month(stage: Stage) -> str:
-    return stage.clock().strftime("%Y-%m")
+    return stage.clock().astimezone(ZoneInfo("Asia/Shanghai")).strftime("%Y-%m")
 
 
 def test_the_spreadsheet_says_what_the_page_says(stage: Stage) -> None:
