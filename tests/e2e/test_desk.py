@@ -174,6 +174,28 @@ def test_list_and_map_follow_each_other(product: Running, desk: Terminal) -> Non
     expect(page.locator(f".ag-row-selected[row-id='{second['id']}']")).to_be_visible()
 
 
+def test_a_press_chooses_whatever_the_grid_does_meanwhile(product: Running, desk: Terminal) -> None:
+    """Dash's wrapper empties the grid's selection when it likes, and a row may change under the finger."""
+    first, second, page = report(product), report(product), desk.page
+    find_in_list(page, first["number"])
+    page.evaluate(
+        """async () => {
+            const grid = await window.dash_ag_grid.getApiAsync('desk-grid');
+            document.querySelector('.grid .ag-row .two-lines__a').click();
+            grid.deselectAll();
+        }"""
+    )
+    expect(page.locator(".detail__number")).to_have_text(first["number"])
+    find_in_list(page, second["number"])
+    page.locator(".grid .ag-row .cy-stage--reported").hover()
+    page.mouse.down()
+    carry_out(product, "dispatcher", "accept_incident", id=second["id"])
+    expect(page.locator(".grid .ag-row .cy-stage--accepted")).to_be_visible()
+    page.mouse.up()
+    expect(page.locator(".detail__number")).to_have_text(second["number"])
+    page.locator("[data-clear]").click()
+
+
 def test_the_second_to_press_is_told_who_was_first(product: Running, desk: Terminal) -> None:
     told, page = report(product), desk.page
     open_incident(page, told["number"])

@@ -21,7 +21,6 @@ const MINE = { // what waits for a role
 const WIDE_PX = 760; // from this width on every fact has a column of its own
 const KEPT = 'desk.filter';
 const GRID_SETTLES_MS = 100;
-const CHOSEN = new Set(['rowClicked', 'spaceKey']); // sources of a selection that are the user
 const number = (n) => n.toLocaleString('en-US');
 const MOVES = new Set(['ArrowUp', 'ArrowDown', 'PageUp', 'PageDown', 'Home', 'End']);
 
@@ -57,10 +56,7 @@ export class IncidentList extends EventTarget {
     const sort = memory.read('desk.sort') ?? [{colId: 'due', sort: 'asc', sortIndex: 0}, {colId: 'level', sort: 'asc', sortIndex: 1}];
     this.#api.applyColumnState({state: sort, defaultState: {sort: null}});
     this.#api.addEventListener('sortChanged', () => memory.write('desk.sort', this.#api.getColumnState().filter((c) => c.sort).map(({colId, sort: s, sortIndex}) => ({colId, sort: s, sortIndex}))));
-    // Only what the user did chooses. The grid, and Dash's wrapper at every change of rows, also selects by itself.
-    this.#api.addEventListener('rowSelected', ({source, node}) => {
-      if (CHOSEN.has(source) && node.isSelected()) this.#choose(node);
-    });
+    this.#presses();
     this.#host.addEventListener('keydown', ({key}) => { this.#keyed = MOVES.has(key); }, {capture: true});
     this.#host.addEventListener('pointerdown', () => { this.#keyed = false; }, {capture: true});
     this.#api.addEventListener('cellFocused', ({rowIndex}) => { // the arrow keys choose, as a click does
@@ -70,9 +66,9 @@ export class IncidentList extends EventTarget {
       if (node) this.#choose(node);
     });
     this.#api.addEventListener('cellKeyDown', ({event, node}) => {
-      if (event.key !== 'Enter' || !node) return;
+      if (!node || !['Enter', ' '].includes(event.key)) return;
       this.#choose(node);
-      this.#say('enter', {key: node.data.key});
+      if (event.key === 'Enter') this.#say('enter', {key: node.data.key});
     });
     this.#api.addEventListener('rowDoubleClicked', ({data}) => this.#say('enter', {key: data.key}));
     // Dash's wrapper of the grid empties the selection after its own updates: what the user chose is put back.
@@ -150,6 +146,24 @@ export class IncidentList extends EventTarget {
     if (Math.abs(wanted - this.#view.scrollTop) < 1) return;
     // The grid's own scroll bar is a second element, which it keeps in step late: what it still holds would come back.
     for (const part of [this.#view, this.#host.querySelector('.ag-body-vertical-scroll-viewport')]) if (part) part.scrollTop = wanted;
+
+  /**
+   * A press on a row chooses it. The grid's own selection does not say so: it tells a moment later, when Dash's wrapper
+   * may have emptied it again, and a press whose element is drawn anew before it is let go is no click.
+   */
+  #presses() {
+    const at = (target) => [target.closest('.ag-row')?.getAttribute('row-id'), target.closest('.mark') !== null];
+    const choose = ([key, mark]) => {
+      const node = key && !mark && this.#api.getRowNode(key);
+      if (node) this.#choose(node);
+    };
+    let down = [];
+    this.#host.addEventListener('pointerdown', ({target, button}) => { down = button === 0 ? at(target) : []; }, {capture: true});
+    this.#host.addEventListener('pointerup', ({target}) => {
+      const up = at(target);
+      if (up[0] && up[0] === down[0] && up[1] === down[1]) choose(up);
+    }, {capture: true});
+    this.#host.addEventListener('click', ({target}) => choose(at(target)), {capture: true}); // of what has no pointer
   }
 
   #keepSelected() {
