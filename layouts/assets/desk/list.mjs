@@ -146,6 +146,7 @@ export class IncidentList extends EventTarget {
     if (Math.abs(wanted - this.#view.scrollTop) < 1) return;
     // The grid's own scroll bar is a second element, which it keeps in step late: what it still holds would come back.
     for (const part of [this.#view, this.#host.querySelector('.ag-body-vertical-scroll-viewport')]) if (part) part.scrollTop = wanted;
+  }
 
   /**
    * A press on a row chooses it. The grid's own selection does not say so: it tells a moment later, when Dash's wrapper
