@@ -30,10 +30,10 @@ SAME_PX: Final = 1.0
 
 PLACE: Final = """() => {
   // Rows of the storm alone: an incident of the running city may change its own place meanwhile.
-  const grid = document.querySelector('.grid .ag-body-viewport');
+  const sight = document.querySelector('.grid .ag-body-viewport').getBoundingClientRect();
   const rows = [...document.querySelectorAll('.grid .ag-center-cols-container .ag-row')]
     .map((row) => [row.getAttribute('row-id'), Math.round(row.getBoundingClientRect().top)])
-    .filter(([key, top]) => key.length > 10 && top > grid.getBoundingClientRect().top).sort((a, b) => a[1] - b[1]);
+    .filter(([key, top]) => key.length > 10 && top > sight.top && top < sight.bottom).sort((a, b) => a[1] - b[1]);
   const map = chengyun.map.map;
   const records = document.getElementById('records');
   const focus = document.activeElement;
@@ -71,7 +71,8 @@ class Storm:
 
     def _born(self) -> dict[str, Any]:
         self.serial += 1
-        due = self.like["now"] + self.dice.randint(-3, 9) * 3_600_000 + self.serial % 3_600_000
+        # Most are late, so that the middle of the list is of the storm whatever else the city has open.
+        due = self.like["now"] + self.dice.randint(-9, 3) * 3_600_000 + self.serial % 3_600_000
         item = {
             **self.like["item"],
             "key": str(self.serial),
