@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
@@ -231,8 +232,12 @@ def test_a_desk_sends_an_incident_and_takes_it_back(city: Running, chrome: Brows
         assert np.hypot(*(np.array(before) - there)) > 1e-4
         panel.locator("[data-pin]").click()  # let go: rotation may begin
         panel.locator("select").select_option("15")
-        expect(panel.locator(".screen__now")).to_contain_text("每 15 秒轮播")
-        expect(note).to_contain_text("每 15 秒轮播")
+        wall.page.wait_for_function(
+            "() => [...window.chengyun.live.items('screen').values()].some((s) => s.seconds === 15)"
+        )
+        turns = re.compile("每 15 秒轮播|级事件自动切换")  # what begins to ring in this city now goes before
+        expect(panel.locator(".screen__now")).to_contain_text(turns)
+        expect(note).to_contain_text(turns)
         panel.locator("[data-pin]").click()
         expect(panel.locator("[data-pin]")).to_have_attribute("aria-pressed", "true")
         expect(note).to_contain_text("已固定")

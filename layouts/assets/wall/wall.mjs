@@ -130,6 +130,7 @@ function alert() {
 
 // ------------------------------------------------------------------ which scene, where, and what the map shows of it
 
+/** Decide what is shown and put its panels in place; true when they are others, or elsewhere, than before: fill them then. */
 function direct() {
   const screen = mine();
   profile = profileOf(screen, plan);
@@ -138,10 +139,11 @@ function direct() {
   const rung = live.ready ? ringing.update(open().filter(rings), live.now()) : [];
   now = showing(screen, rung, live.now());
   document.querySelector('[data-canvas]').dataset.scene = now.scene;
-  putPanels(plan.panels[now.scene]);
+  const moved = putPanels(plan.panels[now.scene]);
   note(screen);
   const worst = rung.reduce((level, {item}) => Math.min(level ?? item.level, item.level), null);
   sound(worst, Boolean(screen.muted));
+  return moved;
 }
 
 function note(screen) {
@@ -261,8 +263,7 @@ async function makeMap() {
 }
 
 startSound();
-const draw = () => {
-  direct();
+const fill = () => {
   const accept = accepts(now.scene);
   const rows = open().filter(accept);
   figures();
@@ -275,6 +276,7 @@ const draw = () => {
   veil();
   follow();
 };
+const draw = () => { direct(); fill(); };
 addEventListener('resize', () => { fit(); draw(); });
 const soon = throttle(draw, 250);
 live.addEventListener('applied', ({detail}) => {
@@ -282,7 +284,7 @@ live.addEventListener('applied', ({detail}) => {
   else if (detail.changed.some(([kind, key]) => kind === 'incident' || key.startsWith('totals@'))) soon();
 });
 live.addEventListener('status', veil);
-setInterval(() => { date(); veil(); direct(); follow(); }, 1000); // rotation turns by the server's clock
+setInterval(() => { date(); veil(); if (direct()) fill(); else follow(); }, 1000); // rotation turns by the server's clock
 setInterval(draw, 10_000); // clocks run out without a message
 direct();
 startTiles(document.getElementById('desk-tiles'), openRecords, {brief: true});
