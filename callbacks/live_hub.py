@@ -14,11 +14,12 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
 from datetime import datetime
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import orjson
 import structlog
 
+from callbacks.live_columns import MANY, in_columns
 from incidents.access import ANYWHERE, Thing, may
 from incidents.model import Actor
 
@@ -96,7 +97,8 @@ class View:
         self._actor = actor
         self._memo: dict[tuple[str, str], bool] = {}
         self._bodies: dict[tuple[str, int], bytes] = {}
-        self.cached: tuple[str, int, float, bytes] | None = None
+        self.cached: dict[bool, tuple[str, int, float, bytes]] = {}
+        """In columns or not → (epoch, n, when, snapshot)."""
         self.making = threading.Lock()
 
     def sees(self, kind: str, scope: str) -> bool:
@@ -201,17 +203,22 @@ class Replica:
             start = len(self._ring) - missing
             return self.n, [self._ring[i][0] for i in range(start, len(self._ring))]
 
-    def snapshot(self, view: View) -> tuple[str, int, bytes]:
-        """(epoch, n, `"items":{kind:{key:item}}`) as a group sees it."""
+    def snapshot(self, view: View, columns: bool = False) -> tuple[str, int, bytes]:
+        """(epoch, n, `"items":{kind:{key:item}}`) as a group sees it; kinds of many items apart, in `columns`."""
         with self._lock:
             epoch, n = self.epoch, self.n
             rows = [(kind, list(items.items())) for kind, items in self._items.items()]
         kinds: list[bytes] = []
+        many: dict[str, Any] = {}
         for kind, found in rows:
-            seen = [orjson.dumps(key) + b":" + item for key, (scope, item) in found if view.sees(kind, scope)]
-            if seen:
-                kinds.append(orjson.dumps(kind) + b":{" + b",".join(seen) + b"}")
-        return epoch, n, b'"items":{' + b",".join(kinds) + b"}"
+            seen = [(key, item) for key, (scope, item) in found if view.sees(kind, scope)]
+            if columns and len(seen) >= MANY:
+                many[kind] = in_columns(item for _, item in seen)
+            elif seen:
+                told = b",".join(orjson.dumps(key) + b":" + item for key, item in seen)
+                kinds.append(orjson.dumps(kind) + b":{" + told + b"}")
+        apart = b',"columns":' + orjson.dumps(many) if many else b""
+        return epoch, n, b'"items":{' + b",".join(kinds) + b"}" + apart
 
 
 class Client:
@@ -375,27 +382,27 @@ class LiveHub:
                 view = self._views[key] = View(actor)
             return view
 
-    def snapshot(self, actor: Actor) -> bytes | None:
-        """The snapshot for `actor`, gzipped JSON; None when there is no state yet. At most a second old: the
+    def snapshot(self, actor: Actor, columns: bool = False) -> bytes | None:
+        """The snapshot for `actor`, gzipped JSON, many items as `columns` (live_columns.py) when they are wanted; None when there is no state yet. At most a second old: the
         deltas since are still at hand for the stream that follows."""
         if not self.replica.loaded:
             return None
-        epoch, n, items = self._shown(self.view_of(actor))
+        epoch, n, items = self._shown(self.view_of(actor), columns)
         now_ms = int(self._now().timestamp() * 1000)
         lost = b',"lost":true' if self.lost_since is not None else b""
         head = b'{"epoch":%b,"n":%d,"now":%d%b,' % (orjson.dumps(epoch), n, now_ms, lost)
         return gzip.compress(head + items + b"}", compresslevel=4)
 
-    def _shown(self, view: View) -> tuple[str, int, bytes]:
+    def _shown(self, view: View, columns: bool) -> tuple[str, int, bytes]:
         """The state as a group sees it, made once for all of the group that ask at the same moment."""
         with view.making:
-            cached, moment = view.cached, time.monotonic()
+            cached, moment = view.cached.get(columns), time.monotonic()
             if cached is not None and cached[0] == self.replica.epoch:
                 fresh = moment - cached[2] < _SNAPSHOT_FRESH_S and self.lost_since is None
                 if fresh or cached[1] == self.replica.n:
                     return cached[0], cached[1], cached[3]
-            epoch, n, items = self.replica.snapshot(view)
-            view.cached = (epoch, n, moment, items)
+            epoch, n, items = self.replica.snapshot(view, columns)
+            view.cached[columns] = (epoch, n, moment, items)
             return epoch, n, items
 
     def pending(self, client: Client) -> tuple[list[bytes], bool]:

@@ -14,6 +14,7 @@ from starlette.types import Receive, Scope, Send
 
 from callbacks.http.errors import Problem
 from callbacks.http.login import session_of
+from callbacks.live_columns import MEDIA_TYPE
 from callbacks.live_hub import LiveHub
 
 _SINCE: Final = re.compile(r"([0-9a-f]{1,32}):([0-9]{1,15})")
@@ -26,13 +27,15 @@ def live_router(hub: LiveHub) -> APIRouter:
 
     @router.get("/api/v1/live/snapshot", tags=["live"])
     async def snapshot(request: Request) -> Response:
-        """The live state as this account may see it: {"epoch","n","now","items":{kind:{key:item}}}, gzipped."""
-        body = await run_in_threadpool(hub.snapshot, session_of(request).actor)
+        """The live state as this account may see it: {"epoch","n","now","items":{kind:{key:item}}}, gzipped. Who accepts
+        `application/vnd.chengyun.columns+json` is given kinds of many items as "columns" instead."""
+        columns = MEDIA_TYPE in request.headers.get("accept", "")
+        body = await run_in_threadpool(hub.snapshot, session_of(request).actor, columns)
         if body is None:
             sentence = "the live state is being rebuilt; try again"
             raise Problem(503, "away", sentence, headers={"Retry-After": "1"})
-        headers = {"Content-Encoding": "gzip", "Cache-Control": "no-store"}
-        return Response(body, media_type="application/json", headers=headers)
+        headers = {"Content-Encoding": "gzip", "Cache-Control": "no-store", "Vary": "Accept"}
+        return Response(body, media_type=MEDIA_TYPE if columns else "application/json", headers=headers)
 
     @router.get("/live", tags=["live"], response_class=StreamingResponse)
     async def live(

@@ -131,7 +131,7 @@ export class LiveClient extends EventTarget {
       const reply = await fetch(this.#options.snapshotUrl, {
         credentials: 'same-origin',
         cache: 'no-store',
-        headers: {Accept: 'application/json'},
+        headers: {Accept: 'application/vnd.chengyun.columns+json, application/json'},
         signal: AbortSignal.timeout(SNAPSHOT_TIMEOUT_MS),
       });
       if (run !== this.#run) return;

@@ -4,11 +4,33 @@
 /** A state that knows nothing yet. */
 export const empty = () => ({epoch: null, n: -1, items: new Map()});
 
-/** Build the state of a snapshot {epoch, n, items: {kind: {key: item}}}. */
+/** Build the state of a snapshot {epoch, n, items: {kind: {key: item}}, columns: {kind: [group]}} (callbacks/live_columns.py). */
 export function fromSnapshot(snapshot) {
   const items = new Map();
   for (const [kind, byKey] of Object.entries(snapshot.items)) items.set(kind, new Map(Object.entries(byKey)));
+  for (const [kind, groups] of Object.entries(snapshot.columns ?? {})) {
+    items.set(kind, new Map(groups.flatMap(({n, fields}) => rowsOf(n, fields)).map((item) => [item.key, item])));
+  }
   return {epoch: snapshot.epoch, n: snapshot.n, items};
+}
+
+function rowsOf(n, fields) {
+  const rows = Array.from({length: n}, () => ({}));
+  for (const [[name, inner], column] of fields) {
+    const values = valuesOf(n, column);
+    if (inner === undefined) rows.forEach((row, i) => { row[name] = values[i]; });
+    else rows.forEach((row, i) => { (row[name] ??= {})[inner] = values[i]; });
+  }
+  return rows;
+}
+
+function valuesOf(n, {are, same, of, at, least, more, front, rest}) {
+  if (are) return are;
+  if (at) return at.map((i) => of[i]);
+  if (more) return more.map((v) => v + least);
+  if (!front) return Array(n).fill(same);
+  let before = '';
+  return front.map((letters, i) => (before = before.slice(0, letters) + rest[i]));
 }
 
 /**

@@ -141,7 +141,7 @@ def parse(frame: bytes) -> tuple[str, Any]:
 
 def shown(hub: LiveHub, actor: Actor) -> dict[str, Any]:
     """A fresh snapshot, past every cache."""
-    hub.view_of(actor).cached = None
+    hub.view_of(actor).cached.clear()
     body = hub.snapshot(actor)
     assert body is not None
     return json.loads(gzip.decompress(body))

@@ -8,8 +8,10 @@ import random
 import time
 from typing import Any
 
+import orjson
 from playwright.sync_api import Browser, Page
 
+from callbacks.live_columns import in_columns
 from tests.layouts.browser import Server
 
 START = """
@@ -119,6 +121,53 @@ def test_snapshot_plus_deltas_is_the_later_snapshot(page: Page) -> None:
         assert result["holed"] == case["start"]["n"] + case["lose"]
         gaps += "gap" in result["rest"]
     assert gaps > 50
+
+
+def some_item(rng: random.Random, n: int) -> dict[str, Any]:
+    """A thing of a kind: some fields always there, some of another type or missing now and then, as JSON has them."""
+    found: dict[str, Any] = {"kind": "device", "key": f"{rng.choice(('WL-', 'SL-0', '井盖-', '𠀀'))}{n:05d}"}
+    found["area"] = rng.choice(("1/", "1/2/", "1/2/3/"))
+    found["t"] = rng.choice((0, 1796061152905, -4, None, 0.0, False))
+    found["values"] = rng.choice(
+        ({}, {"level_m": rng.gauss(0, 9)}, {"on": True, "name": "é"}, {"deep": {"er": [1, {}]}})
+    )
+    if rng.random() < 0.3:
+        found["sources"] = [rng.randrange(3)]
+    return found
+
+
+def test_items_in_columns_are_the_same_items(page: Page) -> None:
+    rng = random.Random(20261130)
+    cases: list[list[dict[str, Any]]] = []
+    for size in (1, 2, 7, 60, 700):
+        for few in (False, True):
+            items = [some_item(rng, n) for n in range(size)]
+            cases.append([{**i, "t": 5, "values": {}} for i in items] if few else items)
+    sent: list[dict[str, Any]] = [
+        {"epoch": "e", "n": 1, "items": {}, "columns": {"device": in_columns(map(orjson.dumps, case))}}
+        for case in cases
+    ]
+    found = page.evaluate(
+        """
+        async (sent) => {
+          const {fromSnapshot, toPlain} = await import('/assets/live_apply.mjs');
+          return sent.map((snapshot) => toPlain(fromSnapshot(JSON.parse(snapshot))).items.device);
+        }
+        """,
+        [orjson.dumps(one).decode() for one in sent],
+    )
+    for case, items in zip(cases, found, strict=True):
+        assert items == {item["key"]: item for item in case}
+    words = {
+        word
+        for one in sent
+        for group in one["columns"]["device"]
+        for _, column in group["fields"]
+        for word in column
+    }
+    assert words == {"same", "front", "rest", "of", "at", "least", "more", "are"}, (
+        "every kind of column was met"
+    )
 
 
 def test_another_epoch_is_a_gap_and_deletes_are_reported_once(page: Page) -> None:

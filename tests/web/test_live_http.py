@@ -15,7 +15,9 @@ from typing import Any
 import httpx
 import pytest
 
+from callbacks.live_columns import MANY, MEDIA_TYPE
 from callbacks.server import make_server
+from tests.columns import items_of
 from tests.web.conftest import CITY, GRID, NEXT_GRID, VILLAGE, Stage, served, wait_for
 
 
@@ -76,6 +78,24 @@ def incident(key: str, area: str, version: int, **more: Any) -> dict[str, Any]:
 
 def device(key: str, area: str, t: int) -> dict[str, Any]:
     return {"kind": "device", "key": key, "area": area, "t": t, "values": {"level": t}, "status": "online"}
+
+
+def test_many_items_come_as_columns_to_whom_accepts_them_and_only_those_that_are_seen(stage: Stage) -> None:
+    client = stage.login("operator")
+    mine = [device(f"many-{n:05d}", GRID, n) for n in range(MANY)]
+    stage.live.apply([*mine, *(device(f"theirs-{n}", NEXT_GRID, n) for n in range(9))])
+    wait_for(lambda: "many-00000" in json.dumps(snapshot(client)), 5, "the snapshot has them")
+    stage.live.apply([incident("after-many", GRID, 1)])
+    wait_for(lambda: "after-many" in json.dumps(snapshot(client)), 5, "and what came after")
+    plain = snapshot(client)
+    reply = client.get("/api/v1/live/snapshot", headers={"Accept": f"{MEDIA_TYPE}, application/json"})
+    assert reply.headers["content-type"] == MEDIA_TYPE
+    found = reply.json()
+    assert "device" not in found["items"] and set(found["columns"]) == {"device"}
+    assert items_of(found["columns"]["device"]) == plain["items"]["device"]
+    assert found["items"]["incident"] == plain["items"]["incident"]
+    assert len(reply.content) < len(client.get("/api/v1/live/snapshot").content) / 3
+    stage.live.apply([], [("device", item["key"]) for item in mine] + [("incident", "after-many")])
 
 
 @pytest.mark.parametrize(
