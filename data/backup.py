@@ -42,7 +42,7 @@ TABLES: Final = (
     "gateway_refusals", "gateway_drops", "unit_roles", "special_periods", "responsibility_tables", "responsibility_rows",
     "router_models", "routing_advice", "withdrawn_rules", "formula_versions", "score_versions", "addresses",
     "address_book", "replies", "enforcement_messages", "enforcement_cases", "incident_states",
-    "screens", "screen_pairings", "pairing_guesses", "marks", "vital_states", "saved_views",
+    "screens", "screen_pairings", "pairing_guesses", "marks", "vital_states", "vital_values", "saved_views",
 )  # fmt: skip
 """In an order that keeps foreign keys; a test holds that no table of the schema is forgotten."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, Final
 
 from data import vitals as store
@@ -10,9 +11,11 @@ from data.questions.context import Answer, Ask, bounded
 from data.saved_views import saved_views
 from incidents.access import ANYWHERE, may
 from incidents.desk_commands import SavedViews, VitalRecords, Vitals
+from incidents.indicators import Value
 from incidents.model import Rejected
 from incidents.vitals import DOMAINS, FRESH_S, Vital, beyond
 
+_UNMEASURED: Final = (Value(None, None, None), None)
 _RIGHT_BEHIND: Final = {"metric": "device.see", "devices": "device.see", "incidents": "incident.list"}
 
 
@@ -23,16 +26,19 @@ def vitals(ask: Ask, query: Vitals) -> dict[str, Any]:
     """
     city = ask.database.query("SELECT code FROM areas WHERE level = 'city' ORDER BY path LIMIT 1")
     trends = store.trends(ask.database, city[0][0] if city else "", ask.now)
-    since = store.raised(ask.database)
+    since, newest = store.raised(ask.database), store.newest(ask.database)
     rows = [
-        {**_row(ask, v), "trend": trends.get(v.id, []), "raised_at": ms(since.get(v.id))}
+        {
+            **_row(ask, v, *newest.get(v.id, _UNMEASURED)),
+            "trend": trends.get(v.id, []),
+            "raised_at": ms(since.get(v.id)),
+        }
         for v in store.vitals()
     ]
     return {"domains": [{"id": d, "rows": [r for r in rows if r["domain"] == d]} for d in DOMAINS]}
 
 
-def _row(ask: Ask, v: Vital) -> dict[str, Any]:
-    value, at = store.measure(ask.database, v, ask.now)
+def _row(ask: Ask, v: Vital, value: Value, at: datetime | None) -> dict[str, Any]:
     late = at is not None and (ask.now - at).total_seconds() > v.window_min * 60 + FRESH_S
     missed = v.target is not None and value.value is not None and (
         value.value < v.target if v.direction == "up" else value.value > v.target

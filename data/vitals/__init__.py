@@ -144,7 +144,14 @@ def tick(database: Database, city_path: str, now: datetime) -> list[tuple[Vital,
     measured = {v.id: measure(database, v, now) for v in vitals()}
     with database.transaction() as cursor:
         for v in vitals():
-            value, _ = measured[v.id]
+            value, as_of = measured[v.id]
+            cursor.execute(
+                "INSERT INTO vital_values (id, measured_at, as_of, value, numerator, denominator)"
+                " VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT (id) DO UPDATE SET measured_at = excluded.measured_at,"
+                " as_of = excluded.as_of, value = excluded.value, numerator = excluded.numerator,"
+                " denominator = excluded.denominator",
+                (v.id, now, as_of, value.value, value.numerator, value.denominator),
+            )
             if value.value is None:
                 continue
             cursor.execute(
@@ -166,6 +173,12 @@ def tick(database: Database, city_path: str, now: datetime) -> list[tuple[Vital,
         waiting = cursor.fetchall()
     known = {v.id: v for v in vitals()}
     return [(known[id], Crossing(at, value)) for id, at, value in waiting if id in known]
+
+
+def newest(database: Database) -> dict[str, Measured]:
+    """What `tick` measured last, by vital sign; one that was never measured is not there."""
+    rows = database.query("SELECT id, value, numerator, denominator, as_of FROM vital_values")
+    return {id: (Value(value, over, under), as_of) for id, value, over, under, as_of in rows}
 
 
 def filed(database: Database, id: str, raised_at: datetime) -> None:

@@ -238,7 +238,7 @@ def plotly_page(bench: Bench, browser: Browser, city: City, operator: Person, po
             if turn < 2:
                 continue
             for n in (200, 5000):
-                for i in range(times if n == 200 else 3):
+                for i in range(times):
                     colour = ("#f5b700", "#8f98a1")[i % 2]
                     seen = page.evaluate("(a) => bench.states(a[0], a[1])", [n, colour])
                     sample.add(f"states_{n}_script_ms", seen["script_ms"])
@@ -251,7 +251,7 @@ def plotly_page(bench: Bench, browser: Browser, city: City, operator: Person, po
 
 def leaflet_page(bench: Bench, browser: Browser, points: list[Point]) -> Sample:
     """The same devices in dash-leaflet, from a venv of its own; without the package nothing is measured, and said so."""
-    sample, times = Sample("leaflet"), 3 if bench.quick else 10
+    sample, times = Sample("leaflet"), 2 if bench.quick else 20
     home = bench.folder / "leaflet"
     try:
         subprocess.run(
@@ -288,7 +288,7 @@ def leaflet_page(bench: Bench, browser: Browser, points: list[Point]) -> Sample:
             page.wait_for_function("() => window.firstPicture")
             sample.add("first_picture_ms", page.evaluate("() => window.firstPicture"))
         for n in (200, 5000):
-            for i in range(times if n == 200 else 3):
+            for i in range(times):
                 seen = page.evaluate("(a) => bench.states(a[0], a[1])", [n, ("#f5b700", "#8f98a1")[i % 2]])
                 sample.add(f"states_{n}_drawn_ms", seen["drawn_ms"])
         sample.once["memory_mb"] = memory_mb(chromium_pids())

@@ -61,10 +61,13 @@ def test_changing_the_data_changes_the_value_and_its_records(door: Door) -> None
     assert (speed(door)["value"], speed(door)["state"]) == (None, "nodata"), "no reading is not zero"
     drive(door.db, -5, T1=40, T2=30)
     drive(door.db, -30, T3=90)  # older than its window
+    assert speed(door)["state"] == "nodata", "who looks measures nothing: the clockwork does"
+    tick(door.db, CITY, NOW)
     found = speed(door)
     assert (found["value"], found["numerator"], found["denominator"], found["state"]) == (35.0, 70.0, 2, "ok")
     assert found["as_of"] == (NOW - timedelta(minutes=5)).timestamp() * 1000
     drive(door.db, -1, T2=14)
+    tick(door.db, CITY, NOW)
     assert (speed(door)["value"], speed(door)["state"]) == (27.0, "off")
     rows = door.ask(VitalRecords("mean_speed"), LEADER)["rows"]
     assert [(row["id"], row["value"]) for row in rows] == [("T2", 14.0), ("T1", 40.0)], "the worst first"
