@@ -164,7 +164,7 @@ export function taskPage(page, {queue}, id) {
       ...queue.of(id).map((e) => [`queue${e.seq}`, e.state, () => outboxNotice(e, queue)]),
       ['head', [detail.version, stage, classWords(detail)], () => headOf(detail, stage)],
       ['place', [detail.version, far, closing, facts.rights.command && fieldWords(detail)], () => placeBlock(detail, far, closing)],
-      hasBeside(detail) && ['beside', [detail.version, busy, detail.supervision?.late], () => besideBlock(detail, (action) => detail.actions?.includes(action))],
+      hasBeside(detail) && ['beside', [detail.version, busy, detail.supervision?.late, BESIDE.filter((action) => detail.actions?.includes(action))], () => besideBlock(detail, (action) => detail.actions?.includes(action))],
       photos.length > 0 && ['photos', photos.map((p) => p.sha256), () => photoBlock(photos)],
       ['timeline', [detail.version, detail.timeline?.length], () => h('section', {class: 'ph-block'}, h('h3', {}, t('word.timeline')), timeline(detail.timeline ?? []))],
     ];

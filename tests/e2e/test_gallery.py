@@ -1,7 +1,7 @@
-"""Not part of the suite yet: `pytest tests/e2e/gallery.py`. Every page in both languages with a city at work on it: filled, nothing cut off, nothing that axe calls serious.
+"""Every page in both languages with a city at work on it: filled, nothing cut off, nothing that axe calls serious.
 
-UPDATE_GALLERY=1 writes the pictures of docs/gallery.md to docs/gallery/ (WebP); what a stranger sees in them is written
-there by hand.
+UPDATE_GALLERY=1 writes the pictures of docs/gallery.md to docs/gallery/ (WebP), with gallery_pictures.py those of walls and
+phones; what a stranger sees in them is written there by hand.
 """
 
 from __future__ import annotations
@@ -39,11 +39,13 @@ WHO: Final = {
     "formulas": "evaluator",
     "catalogue": "dispatcher",
     "routing": "leader",
+    "replay": "leader",
+    "screens": "leader",
     "ops": "operator",
     "devices": "operator",
     "admin": "admin",
 }
-"""Page → who works there. The wall has its own tests, at the sizes of walls."""
+"""Page → who works there."""
 
 CUT: Final = """() => {
   const out = [];
