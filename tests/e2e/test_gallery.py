@@ -80,7 +80,7 @@ FILLED: Final = """() => {
     && [...document.querySelectorAll('.ag-root')].every((grid) => !grid.checkVisibility() || grid.querySelector('.ag-overlay-no-rows-center')
       || [...grid.querySelectorAll('.ag-row')].some((row) => row.textContent.trim()))
     && (!globalThis.chengyun?.map?.map || chengyun.map.map.areTilesLoaded())
-    && document.documentElement.dataset.link === 'live';
+    && ['live', 'past'].includes(document.documentElement.dataset.link);
 }"""
 
 

@@ -5,6 +5,7 @@ import {live} from '../live.mjs';
 import {ago, cityTime, has, lang, setLanguage, t} from '../text.mjs';
 import {icon, put, show} from './dom.mjs';
 import {startHelp} from './help.mjs';
+import {startNav} from './nav.mjs';
 import {startPalette} from './palette.mjs';
 
 const TOAST_MS = 7000;
@@ -107,6 +108,7 @@ export function startShell({stream = true} = {}) {
   if (stream) live.start();
   startPalette();
   startHelp();
+  startNav();
   live.addEventListener('applied', ({detail}) => {
     if (detail.replaced || detail.changed.some(([kind]) => kind === 'link')) demo();
   });

@@ -93,12 +93,13 @@ export function layerTree(host, map) {
     }
   }
   function sectorRow(sector) {
-    const box = el('input', {type: 'checkbox', dataset: {sector: sector.id}, onchange: () => {
+    const box = el('input', {type: 'checkbox', ariaLabel: named(sector), dataset: {sector: sector.id}, onchange: () => {
       for (const layer of sector.layers) { if (box.checked) off.delete(keyOf(layer)); else off.add(keyOf(layer)); }
       apply();
     }});
-    return el('details.sector', {dataset: {name: [named(sector), ...sector.layers.map(named)].join(' ').toLowerCase()}},
-      el('summary', {}, icon('chevron-right'), el('span.cy-check.sector__box', {}, box), el('span.layer__name', {}, named(sector)), el('span.layer__n.cy-num', {}, sector.count.toLocaleString('en-US'))),
+    const name = [named(sector), ...sector.layers.map(named)].join(' ').toLowerCase();
+    return el('div.sector', {dataset: {name}}, el('span.cy-check.sector__box', {}, box), el('details', {},
+      el('summary', {}, icon('chevron-right'), el('span.layer__name', {}, named(sector)), el('span.layer__n.cy-num', {}, sector.count.toLocaleString('en-US'))),
       sector.layers.length ? sector.layers.map((layer) => {
         const one = el('input', {type: 'checkbox', dataset: {group: keyOf(layer)}, onchange: () => {
           if (one.checked) off.delete(keyOf(layer)); else off.add(keyOf(layer));
@@ -107,7 +108,7 @@ export function layerTree(host, map) {
         return el('div.layer', {dataset: {name: named(layer).toLowerCase()}},
           el('label.cy-check', {}, one, swatch(layer.kind), el('span.layer__name', {}, layer.kind === 'cameras' ? t('map.cameras.of', {who: named(layer)}) : named(layer))),
           el('span.layer__far', {}, t(`map.height.${layer.height}`)), el('span.layer__n.cy-num', {}, layer.count.toLocaleString('en-US')));
-      }) : el('p.map-note', {}, t('map.sector.empty')));
+      }) : el('p.map-note', {}, t('map.sector.empty'))));
   }
   heights.append(...HEIGHTS.map((height) => el('button', {type: 'button', dataset: {height}, onclick: () => {
     if (low.has(height)) low.delete(height); else low.add(height);
@@ -129,8 +130,9 @@ export function layerTree(host, map) {
       row.hidden = Boolean(text) && !row.dataset.name.includes(text) && !(holder && holder !== row && holder.querySelector('summary').textContent.toLowerCase().includes(text));
     }
     for (const sector of sectors.querySelectorAll('.sector')) {
-      if (text && !searching) sector.dataset.was = String(sector.open);
-      sector.open = text ? !sector.hidden : sector.dataset.was === 'true';
+      const part = sector.querySelector('details');
+      if (text && !searching) sector.dataset.was = String(part.open);
+      part.open = text ? !sector.hidden : sector.dataset.was === 'true';
     }
     searching = Boolean(text);
   });
