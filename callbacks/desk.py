@@ -7,7 +7,15 @@ from typing import Any, Final
 from dash import ClientsideFunction, Dash, Input, Output, State
 from dash.exceptions import PreventUpdate
 
-from callbacks import desk_assisting, desk_batch, desk_compare, desk_persons, desk_reassign, desk_standards
+from callbacks import (
+    desk_assisting,
+    desk_batch,
+    desk_compare,
+    desk_persons,
+    desk_reassign,
+    desk_spread,
+    desk_standards,
+)
 from callbacks.dash_errors import emptying
 from callbacks.dash_view import DashDeps, view_of
 from callbacks.desk_camera import camera_of
@@ -44,6 +52,7 @@ def register(app: Dash, deps: DashDeps) -> None:
     desk_batch.register(app, deps)
     desk_compare.register(app, deps)
     desk_persons.register(app, deps)
+    desk_spread.register(app, deps)
 
 
 def _show(app: Dash, deps: DashDeps) -> None:

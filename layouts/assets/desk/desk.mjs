@@ -6,6 +6,7 @@ import {showMarks} from '../map/shared_marks.mjs';
 import {lang, t} from '../text.mjs';
 import {startBatch} from './batch.mjs';
 import {startBell} from './bell.mjs';
+import {heedAll} from './brush.mjs';
 import {centre, el, memory, put, ready, setProps, show, tell, throttle, whenLoaded} from './dom.mjs';
 import {intakeForm} from './intake.mjs';
 import {startKeys} from './keys.mjs';
@@ -13,6 +14,7 @@ import {layerPanel} from './layers.mjs';
 import {startMarkPanel} from './mark_panel.mjs';
 import {IncidentList} from './list.mjs';
 import {startShell, toast} from './shell.mjs';
+import {startSpread} from './spread.mjs';
 import {startViews} from './views.mjs';
 import {startWindows} from './windows.mjs';
 import {formulaOf, indicators, nameOf, startTiles} from './tiles.mjs';
@@ -304,6 +306,11 @@ if (map) {
   else whenLoaded(map, () => showMarks(map));
   if (host.dataset.drives !== undefined) startWallPanel(tools, map);
   whenLoaded(map, () => map.setIncidentFilter((item) => list.passes(item, {but: 'inview'})));
+}
+startSpread(list);
+// A device's readings: what else was reported while they were off.
+for (const id of ['desk-chart', 'device-body']) {
+  heedAll(document.getElementById(id), {span: (span) => { dialog().close(); list.narrow({span}); }, none: () => list.narrow({span: null})});
 }
 document.documentElement.dataset.ready = 'desk';
 const hash = new URLSearchParams(location.hash.slice(1));
