@@ -16,7 +16,7 @@ from callbacks import (
     desk_spread,
     desk_standards,
 )
-from callbacks.dash_errors import emptying
+from callbacks.dash_errors import emptying, filling
 from callbacks.dash_view import DashDeps, view_of
 from callbacks.desk_camera import camera_of
 from callbacks.desk_press import command_of, report_of
@@ -149,7 +149,10 @@ def _look_up(app: Dash, deps: DashDeps) -> None:
         return lists.found(view, deps.service.ask(c.SearchIncident(asked["text"]), view.actor)["rows"])
 
     @app.callback(
-        Output(ids.RECORDS_BODY, "children"), Input(ids.RECORDS_ASK, "data"), prevent_initial_call=True
+        Output(ids.RECORDS_BODY, "children"),
+        Input(ids.RECORDS_ASK, "data"),
+        prevent_initial_call=True,
+        on_error=filling(deps, (ids.RECORDS_BODY,), ids.RECORDS_ASK),
     )
     def show_records(asked: Data | None) -> Any:
         return records_of(asked, deps.service, view_of(deps)) if asked else []

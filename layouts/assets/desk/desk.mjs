@@ -4,6 +4,7 @@ import {live} from '../live.mjs';
 import {createMap} from '../citymap.mjs';
 import {showMarks} from '../map/shared_marks.mjs';
 import {lang, t} from '../text.mjs';
+import {waiting} from './answers.mjs';
 import {startBatch} from './batch.mjs';
 import {startBell} from './bell.mjs';
 import {heedAll} from './brush.mjs';
@@ -18,6 +19,7 @@ import {startSpread} from './spread.mjs';
 import {startViews} from './views.mjs';
 import {startWindows} from './windows.mjs';
 import {formulaOf, indicators, nameOf, startTiles} from './tiles.mjs';
+import {watchUnknown} from './unknown.mjs';
 import {startWallPanel} from './wall_panel.mjs';
 
 const words = (globalThis.chengyun ??= {});
@@ -90,6 +92,13 @@ live.addEventListener('applied', ({detail}) => {
   const item = live.get('incident', selected);
   const touched = detail.replaced || detail.changed.some(([kind, key]) => kind === 'incident' && key === selected);
   if (touched && item && shown && item.version !== shown.version) reload();
+});
+
+document.addEventListener('unanswered', ({detail}) => {
+  if (!detail.includes('desk-facts')) return; // the incident itself: nothing of the one before may stand there as if it were this one
+  for (const id of ['desk-head', 'desk-photos', 'desk-sources', 'desk-timeline', 'desk-actions']) setProps(id, {children: []});
+  pressed(false);
+  document.getElementById('desk-drawer').classList.remove('is-loading');
 });
 
 // ------------------------------------------------------------------ acting
@@ -174,11 +183,13 @@ function openRecords(title, formula) {
 
 function openIndicator(item) {
   openRecords(nameOf(item), `${t('word.formula')}：${formulaOf(item)}`);
+  setProps('records-body', {children: [waiting()]});
   tell('records-ask', {of: item.id, records: item.records, area: item.area});
 }
 
 function openThing(kind, key, properties) {
   openRecords(properties?.name || key, '');
+  setProps('device-body', {children: [waiting()]});
   tell('device-ask', {[kind]: key});
 }
 
@@ -300,6 +311,7 @@ words.map = map; // for whoever looks into the page from its console
 await list.start();
 if (map) {
   layerPanel(host, map);
+  watchUnknown(host.appendChild(el('div.map-unknown')));
   const tools = el('div.map-tools');
   (host.querySelector('.map-top') ?? host).append(tools); // beside the tools of the map, above the panel of their answers
   if (host.dataset.draws !== undefined) startMarkPanel(tools, map);

@@ -5,8 +5,9 @@ import {live} from '../live.mjs';
 import {t} from '../text.mjs';
 import {totals} from '../totals.mjs';
 import {drawChips} from './chips.mjs';
-import {FINAL, isLate, memory, put, show, throttle} from './dom.mjs';
+import {FINAL, el, isLate, memory, put, show, throttle} from './dom.mjs';
 import {download} from './export.mjs';
+import {unknownWords, watchUnknown} from './unknown.mjs';
 
 const GROUPS = {
   all: null,
@@ -82,6 +83,8 @@ export class IncidentList extends EventTarget {
     this.#api.addEventListener('gridSizeChanged', ({clientWidth}) => this.#columns(clientWidth));
     this.#columns(this.#host.querySelector('.list__grid').clientWidth);
     this.#controls();
+    watchUnknown(this.#host.querySelector('.list__grid').appendChild(el('div.list__unknown')));
+    live.addEventListener('fault', () => this.#foot());
     live.addEventListener('applied', ({detail}) => this.#applied(detail));
     if (live.ready) this.#applied({replaced: true, changed: []});
     // A clock that runs out makes an incident overdue without any message: lamps and the filter follow.
@@ -387,7 +390,8 @@ export class IncidentList extends EventTarget {
       if (this.#inView(item)) counts.inview += 1;
     }
     const whole = this.#whole();
-    for (const [name, n] of Object.entries(counts)) put(this.#host.querySelector(`[data-count="${name}"]`), whole ? whole(name, n) : n);
+    const said = (n) => (live.ready ? n : '–'); // not known is not 0
+    for (const [name, n] of Object.entries(counts)) put(this.#host.querySelector(`[data-count="${name}"]`), whole ? whole(name, n) : said(n));
     this.#classes(classes);
     this.#foot();
   }, 300);
@@ -434,6 +438,7 @@ export class IncidentList extends EventTarget {
 
   #foot() {
     if (!this.#api) return; // the map may move before the grid is there
+    if (!live.ready) return put(this.#host.querySelector('[data-foot]'), unknownWords());
     const found = this.#capped();
     const [n, kept] = [number(this.#api.getDisplayedRowCount()), number(this.#known.size)];
     put(this.#host.querySelector('[data-foot]'), found ? t('desk.list.capped', {n, kept, total: number(found.open)}) : t('desk.list.shown', {n, total: kept}));
