@@ -45,6 +45,18 @@ def emptying(deps: DashDeps, parts: tuple[str, ...]) -> Handler:
     return empty
 
 
+def filling(deps: DashDeps, parts: tuple[str, ...], store: str) -> Handler:
+    """The handler of what fills parts of a page: each says why it is not known; a failure may be asked again."""
+
+    def fill(error: Exception) -> None:
+        view, text = view_of(deps), words(deps, error)
+        more = () if isinstance(error, Rejected) else (pieces.again(view, store),)
+        for part in parts:
+            set_props(part, {"children": [pieces.fault(text, *more)]})
+
+    return fill
+
+
 def words(deps: DashDeps, error: Exception) -> str:
     """What to tell the user of `error`; what is no refusal goes to the log."""
     view = view_of(deps)

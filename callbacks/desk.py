@@ -7,8 +7,16 @@ from typing import Any, Final
 from dash import ClientsideFunction, Dash, Input, Output, State
 from dash.exceptions import PreventUpdate
 
-from callbacks import desk_assisting, desk_batch, desk_compare, desk_persons, desk_reassign, desk_standards
-from callbacks.dash_errors import emptying
+from callbacks import (
+    desk_assisting,
+    desk_batch,
+    desk_compare,
+    desk_persons,
+    desk_reassign,
+    desk_spread,
+    desk_standards,
+)
+from callbacks.dash_errors import emptying, filling
 from callbacks.dash_view import DashDeps, view_of
 from callbacks.desk_camera import camera_of
 from callbacks.desk_press import command_of, report_of
@@ -44,6 +52,7 @@ def register(app: Dash, deps: DashDeps) -> None:
     desk_batch.register(app, deps)
     desk_compare.register(app, deps)
     desk_persons.register(app, deps)
+    desk_spread.register(app, deps)
 
 
 def _show(app: Dash, deps: DashDeps) -> None:
@@ -140,7 +149,10 @@ def _look_up(app: Dash, deps: DashDeps) -> None:
         return lists.found(view, deps.service.ask(c.SearchIncident(asked["text"]), view.actor)["rows"])
 
     @app.callback(
-        Output(ids.RECORDS_BODY, "children"), Input(ids.RECORDS_ASK, "data"), prevent_initial_call=True
+        Output(ids.RECORDS_BODY, "children"),
+        Input(ids.RECORDS_ASK, "data"),
+        prevent_initial_call=True,
+        on_error=filling(deps, (ids.RECORDS_BODY,), ids.RECORDS_ASK),
     )
     def show_records(asked: Data | None) -> Any:
         return records_of(asked, deps.service, view_of(deps)) if asked else []

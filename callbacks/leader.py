@@ -7,6 +7,7 @@ from typing import Any
 from dash import Dash, Input, Output
 from dash.exceptions import PreventUpdate
 
+from callbacks.dash_errors import filling
 from callbacks.dash_view import DashDeps, view_of
 from callbacks.desk_press import command_of
 from incidents import commands as c
@@ -29,6 +30,9 @@ def register(app: Dash, deps: DashDeps) -> None:
         Output(ids.LEADER_NOW_ROWS, "children"),
         Input(ids.LEADER_BOARD_ASK, "data"),
         prevent_initial_call=True,
+        on_error=filling(
+            deps, (ids.LEADER_UNKNOWN, ids.LEADER_WAITING, ids.LEADER_NOW), ids.LEADER_BOARD_ASK
+        ),
     )
     def show_board(_asked: Data | None) -> Any:
         view = view_of(deps)
@@ -39,6 +43,7 @@ def register(app: Dash, deps: DashDeps) -> None:
         Output(ids.LEADER_CASES_NOTE, "children"),
         Input(ids.LEADER_BOARD_ASK, "data"),
         prevent_initial_call=True,
+        on_error=filling(deps, (ids.LEADER_CASES,), ids.LEADER_BOARD_ASK),
     )
     def show_cases(_asked: Data | None) -> Any:
         view = view_of(deps)

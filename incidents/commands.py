@@ -691,7 +691,7 @@ class IncidentList:
     address, unit or worker. `bbox`: "west,south,east,north" in degrees; who has no point is in no box.
     `order`: newest | due (the least time left first). `after`: the `next` of the page before; `offset`: at
     most 10 000 rows, for what lies deeper ask with `after`. `total` is counted up to `most`, and of words that are common
-    no further than was read: `capped` says that there may be more.
+    no further than was read: `capped` says that there may be more. `since`, `until` (itself left out): when reported.
     """
 
     scope: str = "open"
@@ -710,6 +710,8 @@ class IncidentList:
     order: str = "newest"
     after: str = ""
     most: int = 1000
+    since: datetime | None = None
+    until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

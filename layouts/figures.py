@@ -19,6 +19,13 @@ TEXT: Final = "#9ba3ab"
 LEVELS: Final = {1: "#ff4438", 2: "#ff9417", 3: "#ffd426", 4: "#4b93ff"}
 
 
+BRUSH: Final[dict[str, Any]] = {
+    "dragmode": "select",
+    "selectdirection": "h",
+    "newselection": {"line": {"color": "#9ba3ab", "width": 1, "dash": "solid"}},
+}
+
+
 def dress(size: int = 11, height: int | None = 180) -> dict[str, Any]:
     """Layout common to all charts; `size` in px, `height` None fills its host."""
     axis = {
@@ -49,17 +56,22 @@ def dress(size: int = 11, height: int | None = 180) -> dict[str, Any]:
     return layout
 
 
+def brushed(height: int | None = 180) -> go.Figure:
+    """A chart on which a span of its x axis can be drawn; what that does is the page's (desk/brush.mjs)."""
+    return go.Figure(layout={**dress(height=height), **BRUSH})
+
+
 def device_series(view: View, series: Mapping[str, Any]) -> go.Figure:
     """Readings of one metric {t: [ms], v: [value], unit, name, thresholds: [{value, level}]} over time.
 
     Of a window too long for readings (`level` is not raw) each point is a bucket's mean; a band from `low` to `high`
-    shows what it hides, and the axis says how long a bucket is.
+    shows what it hides, and the axis says how long a bucket is. A span of it can be drawn.
     """
     zone = ZoneInfo(view.timezone)
     times = [
         datetime.fromtimestamp(ms / 1000, UTC).astimezone(zone).replace(tzinfo=None) for ms in series["t"]
     ]
-    figure = go.Figure(layout=dress())
+    figure = brushed()
     name = str(series.get("name_en" if view.lang == "en" else "name") or series.get("metric") or "")
     unit = str(series.get("unit") or "")
     rolled = str(series.get("level") or "raw") != "raw"

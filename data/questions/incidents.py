@@ -363,6 +363,10 @@ def _where(ask: Ask, query: c.IncidentList) -> tuple[str, dict[str, Any]]:
             "i.lon BETWEEN %(west)s AND %(east)s AND i.lat BETWEEN %(south)s AND %(north)s",
             west=west, south=south, east=east, north=north,
         )  # fmt: skip
+    if query.since:
+        add("i.reported_at >= %(since)s", since=query.since)
+    if query.until:
+        add("i.reported_at < %(until)s", until=query.until)
     if query.overdue is not None:
         parts.append(OVERDUE if query.overdue else f"NOT {OVERDUE}")
     return " AND ".join(parts), params

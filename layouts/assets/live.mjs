@@ -33,6 +33,7 @@ export class LiveClient extends EventTarget {
   #replaced = false;
   #frame = null;
   #status = 'late';
+  #fault = null;
   #past = null; // {t, rate, at}: a moment that has passed is shown, and how quickly it goes on
   #options = {
     snapshotUrl: '/api/v1/live/snapshot',
@@ -51,6 +52,9 @@ export class LiveClient extends EventTarget {
   get heardAt() { return this.#heardWall; }
   /** True once a first snapshot is there. */
   get ready() { return this.#state.epoch !== null; }
+
+  /** Why the last question for a snapshot failed: an HTTP status, 0 when nobody answered; null when it did not. */
+  get fault() { return this.#fault; }
 
   /** The server's time now, milliseconds; while a past moment is shown, the time then. */
   now() {
@@ -72,6 +76,12 @@ export class LiveClient extends EventTarget {
     window.addEventListener('online', () => this.#watch && this.#status !== 'live' && this.#restart());
     this.#restart();
     return this;
+  }
+
+  /** Ask at once instead of after the pause. */
+  again() {
+    this.#tries = 0;
+    if (this.#watch) this.#restart();
   }
 
   /** End for good (tests; leaving a page does it by itself). */
@@ -136,10 +146,11 @@ export class LiveClient extends EventTarget {
       });
       if (run !== this.#run) return;
       if (reply.status === 401) throw new SessionOver();
-      if (!reply.ok) throw new Error(`snapshot: HTTP ${reply.status}`);
+      if (!reply.ok) throw Object.assign(new Error(`snapshot: HTTP ${reply.status}`), {status: reply.status});
       const snapshot = await reply.json();
       if (run !== this.#run) return;
       const before = this.#state;
+      this.#fault = null;
       this.#state = fromSnapshot(snapshot);
       this.#replaced = true;
       this.#note(allKeys(before, this.#state));
@@ -148,8 +159,10 @@ export class LiveClient extends EventTarget {
       this.#open(run);
     } catch (error) {
       if (run !== this.#run) return;
-      if (error instanceof SessionOver) this.#end();
-      else this.#again();
+      if (error instanceof SessionOver) return this.#end();
+      this.#fault = error.status ?? 0;
+      this.dispatchEvent(new CustomEvent('fault', {detail: {status: this.#fault}}));
+      this.#again();
     }
   }
 

@@ -79,6 +79,14 @@ const parts = new Intl.DateTimeFormat('en-CA', {
   hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23',
 });
 
+/** City time as text ("2026-11-21 16:05:09.5", its tail may be missing), as charts have it, → epoch milliseconds. */
+export function cityMs(text) {
+  const [, y, month, d, h = 0, m = 0, s = 0] = /^(\d+)-(\d+)-(\d+)(?:[ T](\d+)(?::(\d+)(?::([\d.]+))?)?)?/.exec(text).map((x) => (x === undefined ? x : Number(x)));
+  const wall = Date.UTC(y, month - 1, d, h, m, Math.floor(s));
+  const ahead = (ms) => { const c = cityTime(ms); return Date.parse(`${c.date}T${c.clock}Z`) - ms; };
+  return wall - ahead(wall - ahead(wall)); // twice: near a change of the clocks the first guess has the other offset
+}
+
 /** Epoch milliseconds → {date: "2026-11-21", time: "16:05", clock: "16:05:09", short: "11-21 16:05"} in city time. */
 export function cityTime(ms) {
   const p = Object.fromEntries(parts.formatToParts(ms).map((x) => [x.type, x.value]));

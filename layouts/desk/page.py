@@ -11,7 +11,7 @@ from dash.development.base_component import Component
 
 from incidents.appeals import AGAINST
 from layouts import ids
-from layouts.desk import assisting, batch, keys, reassign, standards
+from layouts.desk import assisting, batch, keys, reassign, spread, standards
 from layouts.desk.intake import intake
 from layouts.shell import frame, pieces
 from layouts.shell.pieces import attrs
@@ -45,6 +45,7 @@ _STORES: Final = (
     ids.DESK_PRESS,
     ids.DESK_FOLLOW,
     ids.DESK_SEARCH_ASK,
+    ids.DESK_SPREAD_ASK,
     ids.DESK_UNMASK,
     ids.DESK_BATCH,
     ids.DESK_COMPARE,
@@ -102,6 +103,7 @@ def _list(view: View) -> Component:
                 ],
                 className="search",
             ),
+            spread.opener(view),
             html.A(
                 pieces.icon("file-spreadsheet"),
                 className="cy-button cy-button--icon",
@@ -150,6 +152,9 @@ def _list(view: View) -> Component:
                 ],
                 className="list__flags",
             ),
+            html.Div(
+                className="list__chips", hidden=True, **attrs({"data-chips": "", "aria-live": "polite"})
+            ),
         ],
         className="list__filters",
     )
@@ -157,6 +162,7 @@ def _list(view: View) -> Component:
         [
             tools,
             filters,
+            html.Div(id=ids.DESK_SPREAD, className="list__spread", hidden=True),
             html.Div(_grid(view), className="list__grid"),
             batch.bar(view),
             html.Div(

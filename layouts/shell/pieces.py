@@ -60,9 +60,14 @@ def empty(text: str, *, mark: str = "inbox") -> Component:
     return html.Div([icon(mark), html.Span(text)], className="cy-empty")
 
 
-def fault(text: str) -> Component:
-    """Something went wrong, or is not allowed, said in words."""
-    return html.Div([icon("ban"), html.Span(text)], className="cy-empty is-fault", role="alert")
+def fault(text: str, *more: Component) -> Component:
+    """Something went wrong, or is not allowed, said in words; `more`: what may be done about it."""
+    return html.Div([icon("ban"), html.Span(text), *more], className="cy-empty is-fault", role="alert")
+
+
+def again(view: View, store: str) -> Component:
+    """Asks once more what the store `store` asked for (desk/answers.mjs)."""
+    return button(view.t("ui.again"), kind="small", **attrs({"data-again": store}))
 
 
 def button(label: Any, *, kind: str = "", act: dict[str, object] | None = None, **props: Any) -> Component:

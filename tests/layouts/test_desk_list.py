@@ -16,7 +16,7 @@ from tests.layouts.browser import Server
 BODY: Final = """
 <div class="cy-toasts"></div>
 <section class="list">
-  <input id="desk-search"><select data-class></select><button data-clear></button>
+  <input id="desk-search"><select data-class></select><button data-clear></button><div data-chips></div>
   <button data-group="all"></button><button data-group="waiting"></button>
   <span data-count="all"></span><span data-count="waiting"></span><span data-count="working"></span>
   <span data-count="overdue"></span><span data-count="mine"></span><span data-count="inview"></span>

@@ -1,10 +1,12 @@
 // Routing: replay a candidate, open the incidents behind a figure, publish, let a rule act again.
 
 import {ready, tell} from './dom.mjs';
+import {whileImporting} from './progress.mjs';
 import {startShell} from './shell.mjs';
 
 startShell();
 await ready('routing-state');
+whileImporting('routing-upload', 'routing-preview');
 
 document.addEventListener('click', ({target}) => {
   const hit = target.closest('[data-backtest],[data-behind],[data-routing],[data-keep]');

@@ -1,12 +1,14 @@
 // Catalogue: the chosen sheet, the side sheet of one standard, and a file that is looked at before it is stored.
 
 import {ready, show, tell} from './dom.mjs';
+import {whileImporting} from './progress.mjs';
 import {startShell} from './shell.mjs';
 import {rowOf} from './tabs.mjs';
 
 startShell();
 await ready('catalogue-body');
 await ready('catalogue-form');
+whileImporting('catalogue-upload', 'catalogue-preview');
 const side = document.querySelector('[data-side]');
 let asked = {};
 let standard = null;

@@ -4,8 +4,10 @@ import {live} from '../live.mjs';
 import {createMap} from '../citymap.mjs';
 import {showMarks} from '../map/shared_marks.mjs';
 import {lang, t} from '../text.mjs';
+import {waiting} from './answers.mjs';
 import {startBatch} from './batch.mjs';
 import {startBell} from './bell.mjs';
+import {heedAll} from './brush.mjs';
 import {centre, el, memory, put, ready, setProps, show, tell, throttle, whenLoaded} from './dom.mjs';
 import {intakeForm} from './intake.mjs';
 import {startKeys} from './keys.mjs';
@@ -13,9 +15,11 @@ import {layerPanel} from './layers.mjs';
 import {startMarkPanel} from './mark_panel.mjs';
 import {IncidentList} from './list.mjs';
 import {startShell, toast} from './shell.mjs';
+import {startSpread} from './spread.mjs';
 import {startViews} from './views.mjs';
 import {startWindows} from './windows.mjs';
 import {formulaOf, indicators, nameOf, startTiles} from './tiles.mjs';
+import {watchUnknown} from './unknown.mjs';
 import {startWallPanel} from './wall_panel.mjs';
 
 const words = (globalThis.chengyun ??= {});
@@ -88,6 +92,13 @@ live.addEventListener('applied', ({detail}) => {
   const item = live.get('incident', selected);
   const touched = detail.replaced || detail.changed.some(([kind, key]) => kind === 'incident' && key === selected);
   if (touched && item && shown && item.version !== shown.version) reload();
+});
+
+document.addEventListener('unanswered', ({detail}) => {
+  if (!detail.includes('desk-facts')) return; // the incident itself: nothing of the one before may stand there as if it were this one
+  for (const id of ['desk-head', 'desk-photos', 'desk-sources', 'desk-timeline', 'desk-actions']) setProps(id, {children: []});
+  pressed(false);
+  document.getElementById('desk-drawer').classList.remove('is-loading');
 });
 
 // ------------------------------------------------------------------ acting
@@ -172,11 +183,13 @@ function openRecords(title, formula) {
 
 function openIndicator(item) {
   openRecords(nameOf(item), `${t('word.formula')}：${formulaOf(item)}`);
+  setProps('records-body', {children: [waiting()]});
   tell('records-ask', {of: item.id, records: item.records, area: item.area});
 }
 
 function openThing(kind, key, properties) {
   openRecords(properties?.name || key, '');
+  setProps('device-body', {children: [waiting()]});
   tell('device-ask', {[kind]: key});
 }
 
@@ -298,12 +311,18 @@ words.map = map; // for whoever looks into the page from its console
 await list.start();
 if (map) {
   layerPanel(host, map);
+  watchUnknown(host.appendChild(el('div.map-unknown')));
   const tools = el('div.map-tools');
   (host.querySelector('.map-top') ?? host).append(tools); // beside the tools of the map, above the panel of their answers
   if (host.dataset.draws !== undefined) startMarkPanel(tools, map);
   else whenLoaded(map, () => showMarks(map));
   if (host.dataset.drives !== undefined) startWallPanel(tools, map);
   whenLoaded(map, () => map.setIncidentFilter((item) => list.passes(item, {but: 'inview'})));
+}
+startSpread(list);
+// A device's readings: what else was reported while they were off.
+for (const id of ['desk-chart', 'device-body']) {
+  heedAll(document.getElementById(id), {span: (span) => { dialog().close(); list.narrow({span}); }, none: () => list.narrow({span: null})});
 }
 document.documentElement.dataset.ready = 'desk';
 const hash = new URLSearchParams(location.hash.slice(1));

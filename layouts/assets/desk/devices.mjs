@@ -2,12 +2,14 @@
 
 import {t} from '../text.mjs';
 import {put, ready, show, tell} from './dom.mjs';
+import {whileImporting} from './progress.mjs';
 import {startShell} from './shell.mjs';
 import {rowOf, startTabs} from './tabs.mjs';
 
 startShell();
 const {side} = await startTabs('devices-ask', 'registry');
 await ready('devices-form');
+whileImporting('devices-upload', 'devices-preview');
 let editing = null;
 
 function open(row) {

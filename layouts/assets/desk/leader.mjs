@@ -7,6 +7,7 @@ import {ringing, startBell} from './bell.mjs';
 import {FINAL, NUMERALS, dueOf, el, icon, isLate, put, ready, reconcile, show, tell, throttle} from './dom.mjs';
 import {startShell} from './shell.mjs';
 import {startTiles} from './tiles.mjs';
+import {tellUnknown} from './unknown.mjs';
 
 const MOST = 60; // cards in a column; the count says how many there are
 const ASK_MS = 4000;
@@ -69,9 +70,10 @@ function draw() {
     put(document.querySelector(`[data-count="${name}"]`), live.ready ? all.length : '');
     const none = host.querySelector('.cy-empty');
     if (all.length) none?.remove();
+    else if (!live.ready) tellUnknown(host);
     else {
-      const text = t(live.ready ? `leader.${name}.none` : 'ui.loading');
-      if (none?.textContent !== text) host.replaceChildren(el('div.cy-empty', {}, icon(live.ready ? 'circle-check' : 'ellipsis'), text));
+      const text = t(`leader.${name}.none`);
+      if (none?.textContent !== text) host.replaceChildren(el('div.cy-empty', {}, icon('circle-check'), text));
     }
     if (all.length) reconcile(host, all.slice(0, MOST), (i) => i.key, make, update);
   }
@@ -101,7 +103,8 @@ function ring() {
 function counts() {
   for (const name of ['unknown', 'waiting']) {
     const host = document.getElementById(`leader-${name}`);
-    put(document.querySelector(`[data-count="${name}"]`), host.querySelectorAll(':scope > .cy-item').length);
+    const known = host.firstElementChild && !host.querySelector('.is-fault'); // not known is not 0
+    put(document.querySelector(`[data-count="${name}"]`), known ? host.querySelectorAll(':scope > .cy-item').length : '–');
   }
 }
 
@@ -116,6 +119,7 @@ live.addEventListener('applied', ({detail}) => {
   draw();
   ask();
 });
+live.addEventListener('fault', draw);
 setInterval(draw, 5000); // clocks run out without a message
 setInterval(ask, 30_000); // and so do figures and devices: when everything falls silent, nothing else asks
 const counted = document.getElementById('leader-now-dialog');

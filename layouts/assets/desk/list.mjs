@@ -4,8 +4,10 @@ import {touchAll} from '../age.mjs';
 import {live} from '../live.mjs';
 import {t} from '../text.mjs';
 import {totals} from '../totals.mjs';
-import {FINAL, isLate, memory, put, show, throttle} from './dom.mjs';
+import {drawChips} from './chips.mjs';
+import {FINAL, el, isLate, memory, put, show, throttle} from './dom.mjs';
 import {download} from './export.mjs';
+import {unknownWords, watchUnknown} from './unknown.mjs';
 
 const GROUPS = {
   all: null,
@@ -24,7 +26,8 @@ const GRID_SETTLES_MS = 100;
 const number = (n) => n.toLocaleString('en-US');
 const MOVES = new Set(['ArrowUp', 'ArrowDown', 'PageUp', 'PageDown', 'Home', 'End']);
 
-const fresh = () => ({group: 'all', levels: [], class: '', overdue: false, mine: false, inview: false, text: ''});
+// `span`: [from, until) in ms of when it was reported, as drawn upon a chart
+const fresh = () => ({group: 'all', levels: [], class: '', span: null, overdue: false, mine: false, inview: false, text: ''});
 
 export class IncidentList extends EventTarget {
   #api;
@@ -80,6 +83,8 @@ export class IncidentList extends EventTarget {
     this.#api.addEventListener('gridSizeChanged', ({clientWidth}) => this.#columns(clientWidth));
     this.#columns(this.#host.querySelector('.list__grid').clientWidth);
     this.#controls();
+    watchUnknown(this.#host.querySelector('.list__grid').appendChild(el('div.list__unknown')));
+    live.addEventListener('fault', () => this.#foot());
     live.addEventListener('applied', ({detail}) => this.#applied(detail));
     if (live.ready) this.#applied({replaced: true, changed: []});
     // A clock that runs out makes an incident overdue without any message: lamps and the filter follow.
@@ -240,7 +245,8 @@ export class IncidentList extends EventTarget {
     if (!item || FINAL.has(item.stage)) return false;
     if (but !== 'group' && GROUPS[f.group] && !GROUPS[f.group].has(item.stage)) return false;
     if (f.levels.length && !f.levels.includes(item.level)) return false;
-    if (f.class && item.class !== f.class) return false;
+    if (but !== 'class' && f.class && item.class !== f.class) return false;
+    if (but !== 'span' && f.span && !(item.reported_at >= f.span[0] && item.reported_at < f.span[1])) return false;
     if (but !== 'overdue' && f.overdue && !isLate(item, live.now())) return false;
     if (but !== 'mine' && f.mine && !MINE[this.#role]?.has(item.stage)) return false;
     if (but !== 'inview' && f.inview && !this.#inView(item)) return false;
@@ -262,6 +268,21 @@ export class IncidentList extends EventTarget {
     this.#counts();
   }
 
+  /** What a chart may set of the filter: {class, span}. */
+  get narrowed() {
+    return {class: this.#filter.class, span: this.#filter.span};
+  }
+
+  /** A chart narrows the list, or lets it go. */
+  narrow(part) {
+    if (Object.entries(part).some(([name, value]) => JSON.stringify(this.#filter[name]) !== JSON.stringify(value))) this.#change(part);
+  }
+
+  /** The items that the list shows; with the filter `but` left out. */
+  shown(but = '') {
+    return [...live.items('incident').values()].filter((item) => this.passes(item, {but}));
+  }
+
   #change(part) {
     Object.assign(this.#filter, part);
     memory.write(KEPT, this.#filter);
@@ -271,11 +292,11 @@ export class IncidentList extends EventTarget {
     this.#say('filter', {});
   }
 
-  /** How the list is set, to be kept: {filter, sort, columns}. */
+  /** How the list is set, to be kept: {filter, sort, columns}. A span of hours is of today, and is not. */
   settings() {
     const state = this.#api.getColumnState();
     const sort = state.filter((c) => c.sort).map(({colId, sort: s, sortIndex}) => ({colId, sort: s, sortIndex}));
-    return {filter: {...this.#filter}, sort, columns: state.map(({colId, hide, width}) => ({colId, hide, width}))};
+    return {filter: {...this.#filter, span: null}, sort, columns: state.map(({colId, hide, width}) => ({colId, hide, width}))};
   }
 
   /** Set the list as `settings()` said; what a newer version does not know any more is left out. */
@@ -326,6 +347,7 @@ export class IncidentList extends EventTarget {
     press('[data-group]', (d) => d.group === f.group);
     press('[data-level]', (d) => f.levels.includes(Number(d.level)));
     press('[data-flag]', (d) => Boolean(f[d.flag]));
+    drawChips(this.#host.querySelector('[data-chips]'), f, this.#nameOfClass(), (part) => this.narrow(part));
     show(this.#host.querySelector('[data-clear]'), JSON.stringify(f) !== JSON.stringify(fresh()));
     this.#host.querySelector('[data-export]').href = this.#exported(); // for who opens it elsewhere
     this.#counts();
@@ -346,6 +368,7 @@ export class IncidentList extends EventTarget {
     if (stages) q.set('stages', stages.join(',') || 'closed');
     if (f.levels.length) q.set('levels', f.levels.join(','));
     if (f.class) q.set('class_code', f.class);
+    if (f.span) ['since', 'until'].forEach((name, n) => q.set(name, new Date(f.span[n]).toISOString()));
     if (f.overdue) q.set('overdue', 'true');
     if (f.text) q.set('text', f.text);
     if (f.inview && this.#bounds) q.set('bbox', this.#bounds.join(','));
@@ -367,7 +390,8 @@ export class IncidentList extends EventTarget {
       if (this.#inView(item)) counts.inview += 1;
     }
     const whole = this.#whole();
-    for (const [name, n] of Object.entries(counts)) put(this.#host.querySelector(`[data-count="${name}"]`), whole ? whole(name, n) : n);
+    const said = (n) => (live.ready ? n : '–'); // not known is not 0
+    for (const [name, n] of Object.entries(counts)) put(this.#host.querySelector(`[data-count="${name}"]`), whole ? whole(name, n) : said(n));
     this.#classes(classes);
     this.#foot();
   }, 300);
@@ -394,6 +418,12 @@ export class IncidentList extends EventTarget {
     return found?.capped && found.open > this.#known.size ? found : null;
   }
 
+  #nameOfClass() {
+    const code = this.#filter.class;
+    for (const item of live.items('incident').values()) if (item.class === code) return item.class_name || code;
+    return code;
+  }
+
   #classes(classes) {
     const select = this.#host.querySelector('[data-class]');
     if (this.#filter.class && !classes.has(this.#filter.class)) classes.set(this.#filter.class, this.#filter.class);
@@ -408,6 +438,7 @@ export class IncidentList extends EventTarget {
 
   #foot() {
     if (!this.#api) return; // the map may move before the grid is there
+    if (!live.ready) return put(this.#host.querySelector('[data-foot]'), unknownWords());
     const found = this.#capped();
     const [n, kept] = [number(this.#api.getDisplayedRowCount()), number(this.#known.size)];
     put(this.#host.querySelector('[data-foot]'), found ? t('desk.list.capped', {n, kept, total: number(found.open)}) : t('desk.list.shown', {n, total: kept}));

@@ -3,6 +3,7 @@
 import '../age.mjs';
 import {live} from '../live.mjs';
 import {ago, cityTime, has, lang, setLanguage, t} from '../text.mjs';
+import {watchAnswers} from './answers.mjs';
 import {icon, put, show} from './dom.mjs';
 import {startHelp} from './help.mjs';
 import {startNav} from './nav.mjs';
@@ -18,6 +19,7 @@ function drawIcons(root) {
   for (const host of hosts) if (!host.firstChild) host.append(icon(host.dataset.icon));
 }
 
+watchAnswers();
 new MutationObserver((records) => {
   for (const record of records) {
     for (const node of record.addedNodes) if (node.nodeType === Node.ELEMENT_NODE) drawIcons(node);

@@ -4,6 +4,7 @@ import {touch} from '../age.mjs';
 import {live} from '../live.mjs';
 import {has, lang, t} from '../text.mjs';
 import {el, put, reconcile} from './dom.mjs';
+import {unknownWords} from './unknown.mjs';
 
 const ORDER = ['open', 'overdue', 'on_time_closing', 'first_dispatch', 'median_handling', 'devices_online', 'completeness', 'newest_age'];
 
@@ -86,13 +87,16 @@ export function startTiles(host, open, {brief = false} = {}) {
     if (rows.length) {
       for (const wait of host.querySelectorAll('.tiles__wait')) wait.remove();
       reconcile(host, rows, (i) => i.id, () => make(brief), update);
-    } else if (!host.querySelector('.tiles__wait')) {
-      host.replaceChildren(...ORDER.map((id) => el('div.cy-tile.tiles__wait', {}, el('span.cy-tile__name', {}, t(`indicator.${id}`)), el('span.cy-tile__value', {}, '–'), el('span.cy-tile__foot', {}, t('ui.loading')))));
+    } else if (host.querySelector('.tiles__wait')) {
+      for (const foot of host.querySelectorAll('.tiles__wait .cy-tile__foot')) put(foot, unknownWords() || t('ui.not_yet'));
+    } else {
+      host.replaceChildren(...ORDER.map((id) => el('div.cy-tile.tiles__wait', {}, el('span.cy-tile__name', {}, t(`indicator.${id}`)), el('span.cy-tile__value', {}, '–'), el('span.cy-tile__foot', {}, unknownWords() || t('ui.not_yet')))));
     }
   };
   live.addEventListener('applied', ({detail}) => {
     if (detail.replaced || detail.changed.some(([kind]) => kind === 'indicator' || kind === 'feed')) draw();
   });
+  live.addEventListener('fault', draw);
   host.addEventListener('click', (event) => {
     const tile = event.target.closest('[data-of]');
     const item = tile && indicators().find((i) => i.id === tile.dataset.of);

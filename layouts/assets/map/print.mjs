@@ -1,6 +1,7 @@
 // The map as a sheet: picture, title, legend, scale, time, and who made it; as PNG or as PDF. Made in the browser.
 
 import {el} from '../desk/dom.mjs';
+import {drawn, during} from '../desk/progress.mjs';
 import {live} from '../live.mjs';
 import {cityTime, t} from '../text.mjs';
 import {drawMark, LEGEND} from './legend.mjs';
@@ -22,6 +23,14 @@ const metresOfPixel = (map) => 40075016.686 * Math.cos(map.getCenter().lat * Mat
 export function roundLength(most) {
   const power = 10 ** Math.floor(Math.log10(most));
   return [5, 2, 1].map((k) => k * power).find((m) => m <= most);
+}
+
+const STEPS = 4; // fonts, picture, sheet, file
+
+/** A step is done: seen before the next one holds the page. */
+async function step(told, n) {
+  told(n, STEPS);
+  await drawn();
 }
 
 /** What the map shows now, as an image: the canvas may only be read while a frame is being drawn. */
@@ -47,10 +56,12 @@ function lines(map) {
   }));
 }
 
-/** The sheet as a canvas. */
-export async function sheet(map, title, who) {
+/** The sheet as a canvas; `told(done, of)` hears of its steps. */
+export async function sheet(map, title, who, told = () => {}) {
   await Promise.all([document.fonts.load(`700 34px ${BOLD}`, title), document.fonts.load(`400 16px ${FONT}`, title)]);
+  await step(told, 1);
   const shot = await picture(map.map);
+  await step(told, 2);
   const page = document.createElement('canvas');
   Object.assign(page, SHEET);
   const g = page.getContext('2d');
@@ -139,6 +150,15 @@ function save(blob, name) {
   setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }
 
+/** The sheet as a file of this kind: png or pdf. */
+async function file(map, title, who, kind, told) {
+  const page = await sheet(map, title, who, told);
+  await step(told, 3);
+  if (kind === 'png') return blobOf(page, 'image/png');
+  const jpeg = new Uint8Array(await (await blobOf(page, 'image/jpeg', 0.92)).arrayBuffer());
+  return pdfOf(jpeg, page.width, page.height);
+}
+
 /** Open the form: a title, then PNG or PDF. */
 export function printing(map, side) {
   const who = document.querySelector('.user')?.innerText?.replace(/\s+/g, ' ').trim() ?? '';
@@ -148,11 +168,8 @@ export function printing(map, side) {
   const make = async (kind) => {
     map.settings('print', title.value);
     try {
-      const page = await sheet(map, title.value, who);
       const stamp = `${cityTime(live.now()).date}-${cityTime(live.now()).clock.replaceAll(':', '')}`;
-      if (kind === 'png') return save(await blobOf(page, 'image/png'), `map-${stamp}.png`);
-      const jpeg = new Uint8Array(await (await blobOf(page, 'image/jpeg', 0.92)).arrayBuffer());
-      return save(pdfOf(jpeg, page.width, page.height), `map-${stamp}.pdf`);
+      save(await during(t('work.print'), (told) => file(map, title.value, who, kind, told), 0), `map-${stamp}.${kind}`);
     } catch (error) {
       failed.replaceChildren(fault(t('map.print.failed', {why: String(error?.message ?? error)})));
     }
