@@ -403,7 +403,7 @@ def run(bench: Bench) -> Figures:
         phone.goto(*next(places))
         ids = iter(phone.begin(3 * tasks + 1))
         page.evaluate("navigator.serviceWorker.ready.then(() => true)")
-        page.wait_for_function("caches.match('/phone').then(Boolean)")
+        page.wait_for_function("() => caches.match('/phone').then(Boolean)")
         found += audit(page, context, network.url, next(ids))
         for line in found:
             bench.say(f"axe: {line}")

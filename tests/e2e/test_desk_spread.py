@@ -37,7 +37,7 @@ def desk(product: Running, chrome: Browser) -> Iterator[Terminal]:
         old = {**item, "kind": "incident", "key": "9000001", "number": "OLD-1", "title": "五小时前的测试"}
         try:
             live.apply([{**old, "reported_at": then}])
-            page.wait_for_function("chengyun.live.get('incident', '9000001')", timeout=PATIENT_MS)
+            page.wait_for_function("() => chengyun.live.get('incident', '9000001')", timeout=PATIENT_MS)
             page.locator("[data-spread-open]").click()
             expect(page.locator(f"{TIMES} .bars .point path")).to_have_count(24, timeout=PATIENT_MS)
             yield terminal

@@ -393,7 +393,7 @@ def test_work_without_signal_is_kept_and_sent_in_order_and_once(crew: Crew) -> N
     crew.page.locator(f"[data-task='{incident}']").tap()
     expect(crew.page.get_by_role("button", name="接单")).to_be_visible()
     crew.page.evaluate("navigator.serviceWorker.ready.then(() => true)")
-    crew.page.wait_for_function("caches.match('/phone').then(Boolean)")
+    crew.page.wait_for_function("() => caches.match('/phone').then(Boolean)")
     crew.worker.context.set_offline(True)
     expect(crew.page.locator("#ph-link")).to_have_text("离线")
     crew.page.get_by_role("button", name="接单").tap()
@@ -606,7 +606,7 @@ def held(routes: list[Route], page: Page) -> None:
 def test_signing_out_leaves_nothing_of_the_account(crew: Crew, sessions: Sessions) -> None:
     incident = crew.task()
     expect(crew.page.locator(f"[data-task='{incident}']")).to_be_visible()
-    crew.page.wait_for_function("caches.match('/phone').then(Boolean)")
+    crew.page.wait_for_function("() => caches.match('/phone').then(Boolean)")
     crew.go("#/me")
     # An answer that is still under way while the account leaves, and arrives before the browser has left the page.
     under_way: list[Route] = []
@@ -634,7 +634,7 @@ def test_signing_out_leaves_nothing_of_the_account(crew: Crew, sessions: Session
         })"""
     )
     assert kept == []
-    crew.page.wait_for_function("caches.match('/phone').then(found => !found)")
+    crew.page.wait_for_function("() => caches.match('/phone').then(found => !found)")
     crew.page.goto(f"{crew.worker.url}/phone")
     assert "/login" in crew.page.url
 
@@ -793,7 +793,7 @@ def test_without_signal_the_own_ground_is_known(crew: Crew) -> None:
     crew.go("#/tasks")
     crew.page.locator(f"[data-task='{incident}']").tap()
     expect(crew.page.get_by_role("button", name="接单")).to_be_visible()
-    crew.page.wait_for_function("caches.match('/phone').then(Boolean)")
+    crew.page.wait_for_function("() => caches.match('/phone').then(Boolean)")
     crew.worker.context.set_offline(True)
     crew.page.reload()
     crew.page.get_by_role("button", name="查看地图").tap()

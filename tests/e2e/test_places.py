@@ -44,7 +44,7 @@ def test_what_is_no_place_is_put_somewhere_by_a_person(running: Running, chrome:
             first.get_by_role("button").click()
             expect(page.locator("#places-lon")).not_to_have_value("")
             page.locator(".places__map canvas").wait_for()
-            page.wait_for_function("document.querySelector('.places__map canvas').clientWidth > 100")
+            page.wait_for_function("() => document.querySelector('.places__map canvas').clientWidth > 100")
             page.screenshot(path=running.artifacts / "places.png")
             page.locator("#places-save").click()
             expect(page.locator(".cy-toasts")).to_contain_text("reason")

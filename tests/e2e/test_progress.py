@@ -71,7 +71,7 @@ def test_an_export_tells_the_share_of_its_bytes(desk: Terminal) -> None:
     page = desk.page
     page.evaluate(STREAMED)
     page.locator("[data-export]").click()
-    page.wait_for_function("'send' in window")
+    page.wait_for_function("() => 'send' in window")
     page.evaluate("window.send(400)")
     expect(bar(page)).to_have_attribute("aria-valuenow", "40")
     expect(bar(page)).to_have_attribute("aria-valuetext", "40%")

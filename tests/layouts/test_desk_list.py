@@ -110,7 +110,7 @@ def test_figures_of_areas_within_one_another_are_counted_once(page: Page, server
         totals("c/e/", 3000, capped=True),
     )
     page.evaluate(START, BODY)
-    page.wait_for_function("chengyun.live.items('trend').size === 3")
+    page.wait_for_function("() => chengyun.live.items('trend').size === 3")
     found = page.evaluate("import('/assets/totals.mjs').then(({totals}) => totals())")
     assert found == {
         "open": 5000, "overdue": 14, "today": 40, "closed": 10, "levels": [2, 4, 6, 4988], "capped": True,
@@ -139,7 +139,7 @@ def test_an_export_that_is_refused_is_told(
     push(server, incident(1))
     page.evaluate(START, BODY)
     page.locator("#desk-search").fill("积水 N1")
-    page.wait_for_function("document.querySelector('[data-export]').href.includes('text=')")
+    page.wait_for_function("() => document.querySelector('[data-export]').href.includes('text=')")
     page.locator("[data-export]").click()
     expect(page.locator(".cy-toast--warn")).to_contain_text(told)
     assert len(asked) == 1 and "scope=open" in asked[0] and "text=" in asked[0]

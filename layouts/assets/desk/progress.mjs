@@ -56,20 +56,21 @@ export async function during(words, work, after = SHOWN_AFTER_MS) {
 /** Let the browser draw: work on the page's own thread would else be over before anybody has seen its bar. */
 export const drawn = () => new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
 
-/** A bar while Python works on what fills `part` (Dash says so on the element), as often as `asked()` is true then. */
-export function whileAnswering(part, words, asked) {
+/** A bar while Python works on what fills the element `id` (Dash says so on it, and may put another in its place), as
+ * often as `asked()` is true then. */
+export function whileAnswering(id, words, asked) {
   let over = null;
   new MutationObserver(() => {
-    const busy = part.dataset.dashIsLoading === 'true';
+    const busy = document.getElementById(id)?.dataset.dashIsLoading === 'true';
     if (busy && !over && asked()) during(words, () => new Promise((done) => { over = done; }));
     else if (!busy && over) {
       over();
       over = null;
     }
-  }).observe(part, {attributes: true, attributeFilter: ['data-dash-is-loading']});
+  }).observe(document.body, {subtree: true, childList: true, attributes: true, attributeFilter: ['data-dash-is-loading']});
 }
 
 /** A bar while the file chosen in the dcc.Upload `upload` is read and looked at by Python, which fills `preview`. */
 export function whileImporting(upload, preview) {
-  whileAnswering(document.getElementById(preview), t('work.import'), () => Boolean(window.dash_component_api.getLayout(upload)?.props.contents));
+  whileAnswering(preview, t('work.import'), () => Boolean(window.dash_component_api.getLayout(upload)?.props.contents));
 }
