@@ -69,7 +69,7 @@ def test_the_tree_counts_as_the_api_does_and_switches_survive_a_reload(
 ) -> None:
     page = desk.page
     sectors = ask(running, "map_layers")["sectors"]
-    shown = page.locator(".sector > summary .layer__n").all_inner_texts()
+    shown = page.locator(".sector summary .layer__n").all_inner_texts()
     assert [int(n.replace(",", "")) for n in shown] == [s["count"] for s in sectors]
     counts = ask(running, "layer_counts")
     devices = page.locator(".layer:has(input[data-layer='devices']) .layer__n")
