@@ -214,8 +214,8 @@ def test_an_incident_of_the_map_stands_at_its_building_in_three_dimensions(
         "(k) => chengyun.map.map.queryRenderedFeatures({layers: ['incident-point']}).some((f) => f.properties.key === k)",
         arg=number,
     )
-    assert (
-        page.evaluate("() => chengyun.map.map.queryRenderedFeatures({layers: ['building-block']}).length") > 0
+    page.wait_for_function(
+        "() => chengyun.map.map.queryRenderedFeatures({layers: ['building-block']}).length > 0"
     )
     assert [i["key"] for i in ask(running, "building", building=found["key"])["incidents"]] == [number]
     expect(page.locator(".map-side .map-row[data-kind='incident']")).to_have_count(1)
