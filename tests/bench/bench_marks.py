@@ -154,7 +154,9 @@ def run(bench: Bench) -> Figures:
         wall.evaluate(SCREEN_SHOWN)
         for page in (desk, wall, phone):
             page.evaluate(MARKS_SHOWN)
-        for _ in range(2):  # open, so that its buttons are there, and folded again: it would lie over the other's
+        for _ in range(
+            2
+        ):  # open, so that its buttons are there, and folded again: it would lie over the other's
             desk.locator("[data-wall-panel] summary").click()
             desk.wait_for_selector(".screen [data-back]", state="attached")
         desk.locator("[data-mark-panel] summary").click()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+import redis
 from argon2 import PasswordHasher
 
 from data.accounts import Accounts
@@ -38,6 +39,8 @@ class City:
             "UPDATE devices SET disabled = no NOT IN (SELECT no FROM devices ORDER BY md5(id) LIMIT %s)", (n,)
         )
         self.database.query("UPDATE registry_version SET n = n + 1")
+        with closing(redis.Redis.from_url(self.product.env["CHENGYUN_LIVE_URL"])) as client:
+            client.delete("live:ready")  # the relay fills the live state from the store anew
 
     def points(self) -> list[Point]:
         """The devices in service."""
