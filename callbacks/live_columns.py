@@ -16,8 +16,7 @@ Items with the same fields are a group, in the order of their keys. A column is 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
-from os.path import commonprefix
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 import orjson
@@ -31,38 +30,39 @@ MANY: Final = 1000
 _FEW: Final = 8
 """A list of strings is short when each stands for this many items."""
 
-Path = tuple[str, ...]
-
 
 def in_columns(items: Iterable[bytes]) -> list[dict[str, Any]]:
     """Items of one kind (JSON objects with a `key`) as groups of columns."""
-    groups: dict[tuple[Path, ...], list[tuple[Any, ...]]] = defaultdict(list)
-    for item in sorted(map(orjson.loads, items), key=lambda item: str(item["key"])):
-        flat = _flat(item)
-        groups[tuple(flat)].append(tuple(flat.values()))
+    rows: list[dict[str, Any]] = orjson.loads(b"[" + b",".join(items) + b"]")
+    rows.sort(key=lambda row: str(row["key"]))
+    groups: dict[Shape, list[dict[str, Any]]] = defaultdict(list)
+    for row in rows:
+        within = tuple((name, tuple(value)) for name, value in row.items() if type(value) is dict and value)
+        groups[tuple(row), within].append(row)
     return [
-        {
-            "n": len(rows),
-            "fields": [[path, _column(path, values)] for path, values in zip(paths, zip(*rows, strict=True), strict=True)],
-        }
-        for paths, rows in groups.items()
-    ]  # fmt: skip
+        {"n": len(found), "fields": [[path, _column(path, values)] for path, values in _fields(shape, found)]}
+        for shape, found in groups.items()
+    ]
 
 
-def _flat(item: dict[str, Any]) -> dict[Path, Any]:
-    """Fields by their path; the fields of an object within are fields of their own."""
-    flat: dict[Path, Any] = {}
-    for name, value in item.items():
-        if isinstance(value, dict) and value:
-            flat.update({(name, inner): found for inner, found in value.items()})
-        else:
-            flat[name,] = value
-    return flat
+Path = tuple[str, ...]
+Shape = tuple[tuple[str, ...], tuple[tuple[str, tuple[str, ...]], ...]]
+"""Names of the fields, and names within those that are objects."""
 
 
-def _column(path: Path, values: tuple[Any, ...]) -> dict[str, Any]:
+def _fields(shape: Shape, rows: list[dict[str, Any]]) -> Iterator[tuple[Path, list[Any]]]:
+    """Each field of rows of one shape with its values; the fields of an object within are fields of their own."""
+    names, within = shape[0], dict(shape[1])
+    for name in names:
+        if name not in within:
+            yield (name,), [row[name] for row in rows]
+        for inner in within.get(name, ()):
+            yield (name, inner), [row[name][inner] for row in rows]
+
+
+def _column(path: Path, values: list[Any]) -> dict[str, Any]:
     first, kinds = values[0], set(map(type, values))
-    if len(kinds) == 1 and all(value == first for value in values):
+    if len(kinds) == 1 and values.count(first) == len(values):
         return {"same": first}
     if kinds == {str}:
         distinct = dict.fromkeys(values)
@@ -77,10 +77,12 @@ def _column(path: Path, values: tuple[Any, ...]) -> dict[str, Any]:
     return {"are": values}
 
 
-def _fronted(values: tuple[str, ...]) -> dict[str, Any]:
+def _fronted(values: list[str]) -> dict[str, Any]:
     front, rest, before = [], [], ""
     for value in values:
-        common = len(commonprefix((before, value)))
+        common = len(before)
+        while not value.startswith(before[:common]):
+            common -= 1
         front.append(common)
         rest.append(value[common:])
         before = value
