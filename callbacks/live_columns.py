@@ -6,7 +6,7 @@ Items with the same fields are a group, in the order of their keys. A column is 
 
     {"same": v}                     every item has it
     {"front": [n], "rest": [s]}     strings that begin with n letters of the one before
-    {"of": [s], "at": [n]}          strings of a short list
+    {"of": [s], "at": [n]}          strings of a list; a long list is itself front and rest
     {"least": n, "more": [n]}       whole numbers above the least
     {"are": [v]}                    as they are
 
@@ -27,8 +27,11 @@ MEDIA_TYPE: Final = "application/vnd.chengyun.columns+json"
 MANY: Final = 1000
 """From this many items of a kind columns are worth it."""
 
+_TWICE: Final = 2
+"""A list of strings is worth it when each stands for this many items."""
+
 _FEW: Final = 8
-"""A list of strings is short when each stands for this many items."""
+"""Such a list is short when each stands for this many."""
 
 
 def in_columns(items: Iterable[bytes]) -> list[dict[str, Any]]:
@@ -65,11 +68,13 @@ def _column(path: Path, values: list[Any]) -> dict[str, Any]:
     if len(kinds) == 1 and values.count(first) == len(values):
         return {"same": first}
     if kinds == {str}:
-        distinct = dict.fromkeys(values)
-        if len(distinct) * _FEW <= len(values):
+        plain = all(map(str.isascii, values))  # a browser counts other letters differently
+        distinct = sorted(set(values))
+        if len(distinct) * _TWICE <= len(values):
             at = {value: n for n, value in enumerate(distinct)}
-            return {"of": list(distinct), "at": [at[value] for value in values]}
-        if path == ("key",) and all(map(str.isascii, values)):  # a browser counts other letters differently
+            few = len(distinct) * _FEW <= len(values) or not plain
+            return {"of": distinct if few else _fronted(distinct), "at": [at[value] for value in values]}
+        if path == ("key",) and plain:
             return _fronted(values)
     if kinds == {int}:
         least = min(values)

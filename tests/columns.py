@@ -24,6 +24,7 @@ def _values(n: int, column: dict[str, Any]) -> list[Any]:
         case {"same": value}:
             return [value] * n
         case {"of": words, "at": at}:
+            words = words if isinstance(words, list) else _values(0, words)
             return [words[i] for i in at]
         case {"least": least, "more": more}:
             return [least + value for value in more]

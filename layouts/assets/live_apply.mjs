@@ -26,7 +26,10 @@ function rowsOf(n, fields) {
 
 function valuesOf(n, {are, same, of, at, least, more, front, rest}) {
   if (are) return are;
-  if (at) return at.map((i) => of[i]);
+  if (at) {
+    const words = of.front ? valuesOf(0, of) : of;
+    return at.map((i) => words[i]);
+  }
   if (more) return more.map((v) => v + least);
   if (!front) return Array(n).fill(same);
   let before = '';

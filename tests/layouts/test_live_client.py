@@ -127,6 +127,7 @@ def some_item(rng: random.Random, n: int) -> dict[str, Any]:
     """A thing of a kind: some fields always there, some of another type or missing now and then, as JSON has them."""
     found: dict[str, Any] = {"kind": "device", "key": f"{rng.choice(('WL-', 'SL-0', '井盖-', '𠀀'))}{n:05d}"}
     found["area"] = rng.choice(("1/", "1/2/", "1/2/3/"))
+    found["cell"] = f"990100/{n // 3:06d}/"
     found["t"] = rng.choice((0, 1796061152905, -4, None, 0.0, False))
     found["values"] = rng.choice(
         ({}, {"level_m": rng.gauss(0, 9)}, {"on": True, "name": "é"}, {"deep": {"er": [1, {}]}})
@@ -165,6 +166,8 @@ def test_items_in_columns_are_the_same_items(page: Page) -> None:
         for _, column in group["fields"]
         for word in column
     }
+    lists = [c["of"] for one in sent for g in one["columns"]["device"] for _, c in g["fields"] if "of" in c]
+    assert {type(found) for found in lists} == {list, dict}, "short lists and long ones"
     assert words == {"same", "front", "rest", "of", "at", "least", "more", "are"}, (
         "every kind of column was met"
     )
