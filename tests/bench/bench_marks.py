@@ -107,7 +107,7 @@ def drawn(desk: Page, pages: dict[str, Page], number: int, clear: Person) -> dic
     desk.wait_for_selector(".cy-map.is-picking")
     box = desk.locator("#desk-map").bounding_box()
     assert box is not None
-    x, y = 0.35 + number % 10 * 0.03, 0.45 + number // 10 % 10 * 0.02
+    x, y = 0.44 + number % 10 * 0.02, 0.45 + number // 10 % 10 * 0.02
     known: set[int] = set(desk.evaluate("() => Object.keys(window.__marks).map(Number)"))
     desk.mouse.click(box["x"] + box["width"] * x, box["y"] + box["height"] * y)
     desk.wait_for_function("n => Object.keys(window.__marks).length > n", arg=len(known), timeout=WAIT_MS)
